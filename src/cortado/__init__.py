@@ -1,0 +1,59 @@
+"""Deep learning for coffea analyses: ROOT ntuples in, event weights and histograms out.
+
+The package is a pipeline, and each stage is a room that can be used alone:
+
+=================  =============================================================================
+`ntuples`          opens, iterates and writes ROOT, HDF5 and parquet files
+`manifest`         data sets: files, cross sections, checksums, licences; download and verify
+`readers`          ntuple dialects (NanoAOD, PFNano, JetClass, top tagging) to one record form
+`reading`          files to records: `read` and `iterate`
+`splits`           training, validation, test and folds, by event
+`representations`  records to arrays: images, particle lists, point clouds, high-level features
+`models`           networks of the literature, one paper a file
+`training`         the typed study, and its training on Lightning
+`bundle`           the artefact of a training: one file that says what produced a score
+`scoring`          a bundle in use: jets in, scores of the same shape out
+`export`           bundles to ONNX and torch.export
+`metrics`          ROC, rejection, confusion matrix; numbers with uncertainties
+`weights`          scores to event weights with variations
+`histograms`       axes and filling
+`processors`       ready-made coffea processors, and the executors
+`plotting`         histograms and metrics to figures
+`simulation`       Pythia jets in the NanoAOD dialect (extra `sim`)
+`cli`              the command `cortado`
+=================  =============================================================================
+
+Example:
+    tagger = cortado.load("w_tagger.cortado")
+    jets = cortado.read("nano.root").jets
+    score = tagger(jets)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cortado.reading import read
+    from cortado.scoring import load
+
+__all__ = ["load", "read"]
+__version__ = "0.1.0"
+
+_ROOMS = frozenset(
+    "bundle export histograms kinematics manifest metrics models ntuples plotting processors readers reading "
+    "representations scoring simulation splits training weights".split()
+)
+_HOMES = {"load": "cortado.scoring", "read": "cortado.reading"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a room, or a public name from its room, when it is first used: `import cortado` loads no torch."""
+    if name in _ROOMS:
+        return import_module(f"cortado.{name}")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'cortado' has no attribute {name!r}; it has {sorted(_ROOMS | set(__all__))}")
+
+
+def __dir__() -> list[str]:
+    return sorted(_ROOMS | set(__all__))

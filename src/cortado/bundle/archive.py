@@ -1,0 +1,174 @@
+"""A few named members in one file (zip, uncompressed) or one directory: written whole or not at all, read without trust.
+
+Knows bytes and names only; what they mean is the business of `cortado.bundle`.
+"""
+
+import difflib
+import io
+import os
+import platform
+import shutil
+import uuid
+import zipfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+_PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".npy", ".npz")
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first date: equal members give equal files
+
+
+def write(
+    path: str | os.PathLike[str], members: Mapping[str, bytes], *, directory: bool | None = None
+) -> Path:
+    """Write the members beside `path` under a temporary name, then move them into place.
+
+    On any failure (disk full, Ctrl-C) what was at `path` before is still there and nothing else is left behind.
+
+    Args:
+        path: Where to write; folders above it are made.
+        members: Content of each member by name.
+        directory: A directory instead of one zip file. By default when `path` ends with "/" or is a directory.
+    Returns:
+        The path written.
+    Raises:
+        FileExistsError: If a directory with other content than a former archive would be replaced.
+    """
+    target = Path(path)
+    as_directory = str(path).endswith(("/", os.sep)) or target.is_dir() if directory is None else directory
+    if target.is_dir() and (foreign := sorted({p.name for p in target.iterdir()} - set(members))):
+        raise FileExistsError(
+            f"{target}: holds {_listed(foreign)}, so it is not replaced; choose another name"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        if as_directory:
+            _write_directory(temporary, members)
+            _move_directory(temporary, target)
+        else:
+            _write_file(temporary, _zipped(members))
+            os.replace(temporary, target)
+    finally:
+        _remove(temporary)
+    return target
+
+
+def read(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, bytes]:
+    """Content of the members; exactly those named must be there, and nothing from them is executed.
+
+    Args:
+        path: File or directory that `write` made.
+        names: The members that must be there, and no others.
+    Returns:
+        Content by name.
+    Raises:
+        FileNotFoundError: If there is nothing at `path`; names the host and the nearest names.
+        ValueError: If it is no archive, is cut short, damaged, compressed, lacks a member or holds another one.
+    """
+    source = Path(path)
+    if not source.exists():
+        raise FileNotFoundError(_missing(source))
+    return _read_directory(source, names) if source.is_dir() else _read_zip(source, names)
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write_directory(path: Path, members: Mapping[str, bytes]) -> None:
+    path.mkdir()
+    for name, content in members.items():
+        _write_file(path / name, content)
+
+
+def _zipped(members: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
+    return buffer.getvalue()
+
+
+def _move_directory(temporary: Path, target: Path) -> None:
+    """Move a directory over another; the former one comes back when the second move fails."""
+    former = temporary.with_suffix(".former")
+    replaces = target.is_dir()
+    if replaces:
+        target.rename(former)
+    try:
+        temporary.rename(target)
+    except BaseException:
+        if replaces:
+            former.rename(target)
+        raise
+    _remove(former)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _read_directory(path: Path, names: Collection[str]) -> dict[str, bytes]:
+    _check_names(path, [p.name for p in path.iterdir()], names)
+    return {name: (path / name).read_bytes() for name in names}
+
+
+def _read_zip(path: Path, names: Collection[str]) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            _check_names(path, [member.filename for member in members], names)
+            # Uncompressed members cannot be larger than the file: no zip bombs.
+            if packed := [m.filename for m in members if m.compress_type != zipfile.ZIP_STORED]:
+                raise ValueError(
+                    f"{path}: {_listed(packed)} compressed; a bundle stores its members as they are"
+                )
+            return {name: archive.read(name) for name in names}
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise ValueError(_unreadable(path, error)) from error
+
+
+def _check_names(path: Path, found: Collection[str], names: Collection[str]) -> None:
+    if pickles := sorted(name for name in found if name.endswith(_PICKLES)):
+        raise ValueError(
+            f"{path}: holds {_listed(pickles)}, which may be a pickle: reading one can run any code, so it is refused; "
+            "save the model again with cortado.bundle.save"
+        )
+    if missing := sorted(set(names) - set(found)):
+        raise ValueError(
+            f"{path}: not a bundle, it lacks {_listed(missing)} (it holds {_listed(sorted(found))})"
+        )
+    if len(found) != len(names):
+        extra = sorted(set(found) - set(names)) or ["one name twice"]
+        raise ValueError(f"{path}: holds {_listed(extra)} beside {_listed(sorted(names))}; refused")
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start == b"PK\x03\x04":
+        return f"{path}: cut short or damaged ({error}); its {path.stat().st_size} bytes are no complete zip file"
+    if start[:1] == b"\x80":
+        return f"{path}: not a bundle but a pickle: reading one can run any code, so it is refused"
+    return f"{path}: not a bundle: neither a zip file nor a directory (it starts with {start!r})"
+
+
+def _missing(path: Path) -> str:
+    folder = path.parent
+    near: list[str] = []
+    if folder.is_dir():
+        present = [p.name for p in folder.iterdir() if p.suffix == path.suffix or p.suffix == ".cortado"]
+        near = difflib.get_close_matches(path.name, present, n=3, cutoff=0.4) or sorted(present)[:3]
+    hint = f"nearest: {_listed(near)}" if near else f"no bundle in {folder}"
+    return f"no bundle {path.absolute()} on host {platform.node()}; {hint}"
+
+
+def _listed(names: Collection[str]) -> str:
+    shown = list(names)[:5]
+    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")

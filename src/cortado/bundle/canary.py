@@ -1,0 +1,81 @@
+"""The canary: a few jets, what was prepared from them and their logits, kept in the bundle and scored again on load."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from cortado.bundle.tagger import Bundle, checked_logits, columns
+
+TOLERANCE = 1e-4  # float32 sums in another order, on another processor
+JETS = 16
+_COUNTS = ":counts"
+
+
+def pack(path: str, bundle: Bundle, jets: ak.Array) -> bytes:
+    """The first jets as flat columns, the inputs prepared from them and their logits, as safetensors.
+
+    Raises:
+        ValueError: If there is no jet, a field is missing, or the representation does not fit the model.
+    """
+    if len(jets) == 0:
+        raise ValueError(f"{path}: a bundle needs at least one canary jet, got none")
+    jets = columns(jets[:JETS], bundle.fields)
+    inputs = bundle.prepare(jets)
+    arrays = {f"jets/{name}": column for name, column in _flat_columns(jets)}
+    arrays |= {f"inputs/{name}": array for name, array in zip(inputs._fields, inputs)}
+    arrays["logits"] = checked_logits(path, bundle, inputs)
+    return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+
+
+def check(path: str, bundle: Bundle, content: bytes) -> None:
+    """Prepare and score the stored jets again.
+
+    Raises:
+        ValueError: If inputs or logits are others than when the bundle was written; says by how much.
+    """
+    stored = safetensors.numpy.load(content)
+    inputs = bundle.prepare(unpack(content))
+    logits = checked_logits(path, bundle, inputs)
+    made, taken = type(bundle.representation).__name__, type(bundle.model).__name__
+    for name, array in zip(inputs._fields, inputs):
+        _require_same(path, f"{name} of {made}", array, stored[f"inputs/{name}"])
+    _require_same(path, f"logits of {taken}", logits, stored["logits"])
+
+
+def unpack(content: bytes) -> ak.Array:
+    """The stored jets, shape (n,), with the fields that the representation needs."""
+    stored = safetensors.numpy.load(content)
+    flat = {name.removeprefix("jets/"): array for name, array in stored.items() if name.startswith("jets/")}
+    record: dict[str, Any] = {
+        name: array for name, array in flat.items() if "." not in name and ":" not in name
+    }
+    for outer in (name.removesuffix(_COUNTS) for name in flat if name.endswith(_COUNTS)):
+        inner = {
+            name.partition(".")[2]: array for name, array in flat.items() if name.startswith(f"{outer}.")
+        }
+        record[outer] = ak.unflatten(ak.zip(inner), flat[outer + _COUNTS])
+    return ak.zip(record, depth_limit=1)
+
+
+def _flat_columns(jets: ak.Array) -> Iterator[tuple[str, NDArray[Any]]]:
+    for name in jets.fields:
+        if inner := ak.fields(jets[name]):
+            yield name + _COUNTS, ak.to_numpy(ak.num(jets[name]))
+            yield from ((f"{name}.{x}", ak.to_numpy(ak.flatten(jets[name][x]))) for x in inner)
+        else:
+            yield name, ak.to_numpy(jets[name])
+
+
+def _require_same(path: str, what: str, now: NDArray[Any], then: NDArray[Any]) -> None:
+    if now.shape != then.shape:
+        raise ValueError(f"{path}: canary: {what} has shape {now.shape}, at training it had {then.shape}")
+    difference = np.abs(now.astype(np.float64) - then.astype(np.float64))
+    if not (difference <= TOLERANCE * (1 + np.abs(then))).all():
+        raise ValueError(
+            f"{path}: canary: {what} differs from training by up to {difference.max():.3g} (allowed: {TOLERANCE:g}); "
+            "the file or the code has changed since"
+        )

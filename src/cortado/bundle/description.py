@@ -1,0 +1,122 @@
+"""`bundle.json`: its making and its checks."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from cortado.bundle.tagger import Bundle
+
+FORMAT_VERSION = 1
+_PACKAGES = ("cortado", "torch", "numpy", "awkward")
+
+
+def write(path: str, bundle: Bundle, members: Mapping[str, bytes]) -> bytes:
+    """JSON text that describes the bundle and seals the other members and itself by SHA-256.
+
+    Raises:
+        ValueError: If the representation is no dataclass, or an argument does not survive JSON.
+    """
+    model = type(bundle.model).__name__
+    content = {
+        "format": "cortado bundle",
+        "format_version": FORMAT_VERSION,
+        "versions": _versions(),
+        "representation": _recipe(path, bundle.representation),
+        "scaling": None if bundle.scaling is None else _recipe(path, bundle.scaling)["arguments"],
+        "model": {"name": model, "arguments": _plain(path, model, bundle.arguments)},
+        "classes": list(bundle.classes),
+        "signal": bundle.signal,
+        "working_points": [dataclasses.asdict(point) for point in bundle.working_points],
+        "provenance": _plain(path, "provenance", bundle.provenance),
+        "members": {name: _seal(member) for name, member in members.items()},
+    }
+    return json.dumps({**content, "sha256": _digest(content)}, indent=1, allow_nan=False).encode()
+
+
+def read(path: str, members: Mapping[str, bytes]) -> dict[str, Any]:
+    """The description, after comparison with the members; lists come back as tuples. Other versions are warned of.
+
+    Raises:
+        ValueError: If it is no JSON, of a newer format, edited, or does not fit the members.
+    """
+    try:
+        content = json.loads(members["bundle.json"])
+        version = int(content["format_version"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path}: bundle.json is cut short or not ours: {error!r}") from error
+    if version > FORMAT_VERSION:
+        writer = f"cortado {content.get('versions', {}).get('cortado')}"
+        raise ValueError(
+            f"{path}: format {version} of {writer} is newer than {FORMAT_VERSION}, update cortado"
+        )
+    if content.pop("sha256", None) != _digest(content):
+        raise ValueError(f"{path}: bundle.json was edited after it was written (its SHA-256 differs)")
+    for name, seal in content["members"].items():
+        _check_seal(path, name, members[name], seal)
+    _warn_of_versions(path, content["versions"])
+    return {name: tuples(value) for name, value in content.items()}
+
+
+def tuples(value: Any) -> Any:
+    """The value with its lists as tuples, which frozen dataclasses hold."""
+    if isinstance(value, list | tuple):
+        return tuple(tuples(x) for x in value)
+    return {key: tuples(x) for key, x in value.items()} if isinstance(value, dict) else value
+
+
+def _seal(content: bytes) -> dict[str, Any]:
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _check_seal(path: str, name: str, content: bytes, seal: Mapping[str, Any]) -> None:
+    if len(content) < seal["bytes"]:
+        raise ValueError(f"{path}: {name} is cut short: {len(content)} bytes of {seal['bytes']}")
+    if _seal(content) != seal:
+        raise ValueError(f"{path}: {name} was edited after it was written (its SHA-256 differs)")
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in _PACKAGES}
+
+
+def _warn_of_versions(path: str, stored: Mapping[str, str]) -> None:
+    here = _versions()
+    if other := [
+        f"{name} {stored[name]} (here {here.get(name)})" for name in stored if stored[name] != here.get(name)
+    ]:
+        warnings.warn(
+            f"{path}: written with {', '.join(other)}; the canary tells whether it matters", stacklevel=5
+        )
+
+
+def _recipe(path: str, described: Any) -> dict[str, Any]:
+    """Name and arguments of a dataclass instance."""
+    name = type(described).__name__
+    if not dataclasses.is_dataclass(described):
+        raise ValueError(
+            f"{path}: {name} is no dataclass: its arguments are not known, so it cannot be written"
+        )
+    arguments = {f.name: getattr(described, f.name) for f in dataclasses.fields(described) if f.init}
+    return {"name": name, "arguments": _plain(path, name, arguments)}
+
+
+def _plain(path: str, owner: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments, if JSON brings them back equal but for lists, which come back as tuples."""
+    for name, value in arguments.items():
+        try:
+            back = json.loads(json.dumps(value, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path}: {owner} {name}={value!r} cannot be written as JSON: {error}"
+            ) from error
+        if tuples(back) != tuples(value):
+            raise ValueError(f"{path}: {owner} {name}={value!r} would come back from JSON as {back!r}")
+    return dict(arguments)

@@ -1,0 +1,130 @@
+"""What a bundle holds: the chain from jets to logits, and what is known about it."""
+
+import dataclasses
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cortado.representations.scaling import Scaling
+from cortado.weights import WorkingPoint
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A trained tagger: jets -> representation -> scaling -> model -> logits, and what is known about it.
+
+    Attributes:
+        representation: Jets of shape (n,) -> NamedTuple of arrays.
+        scaling: Standardisation of the features; None leaves them as they are.
+        model: Takes the arrays of the representation by position, gives logits of shape (n, classes).
+        arguments: Keyword arguments that make the model anew.
+        classes: Names of the logits, in order.
+        signal: The class whose probability is the score.
+        working_points: Cuts on the score with the efficiencies measured in training.
+        provenance: Where it comes from: samples with checksums, seed, fold rule, metrics. Must be writable as JSON.
+    """
+
+    representation: Callable[[ak.Array], Any]
+    scaling: Scaling | None = None
+    model: torch.nn.Module
+    arguments: Mapping[str, Any]
+    classes: tuple[str, ...]
+    signal: str
+    working_points: tuple[WorkingPoint, ...] = ()
+    provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of a jet that the representation needs: "pt", "constituents.charge"."""
+        return tuple(self.representation.fields)  # type: ignore[attr-defined]
+
+    def prepare(self, jets: ak.Array) -> Any:
+        """The model's inputs: representation, then scaling, of jets of shape (n,)."""
+        inputs = self.representation(jets)
+        return inputs if self.scaling is None else self.scaling(inputs)
+
+
+def columns(jets: ak.Array, fields: Iterable[str]) -> ak.Array:
+    """Jets of shape (n,) with the named fields only ("pt", "constituents.charge"), without names and behaviours.
+
+    Raises:
+        ValueError: If a field is missing; names the nearest.
+    """
+    plain: dict[str, Any] = {}
+    for field in fields:
+        outer, _, inner = field.partition(".")
+        column = _field(jets, outer)
+        if inner:
+            plain.setdefault(outer, {})[inner] = _field(column, inner, prefix=f"{outer}.")
+        else:
+            plain[outer] = column
+    nested = {name: ak.zip(x, behavior={}) if isinstance(x, dict) else x for name, x in plain.items()}
+    return ak.zip(nested, depth_limit=1, behavior={})
+
+
+def _field(array: ak.Array, name: str, *, prefix: str = "") -> ak.Array:
+    if name not in ak.fields(array):
+        near = difflib.get_close_matches(name, ak.fields(array), n=3, cutoff=0.5) or ak.fields(array)
+        raise ValueError(
+            f"jets have no field {prefix + name!r}; nearest: {', '.join(prefix + x for x in near)}"
+        )
+    return array[name]
+
+
+def run(
+    model: torch.nn.Module, inputs: Iterable[NDArray[Any]], device: str | torch.device = "cpu"
+) -> torch.Tensor:
+    """Logits of prepared inputs, shape (n, classes), float32, without gradients."""
+    # np.require: torch cannot wrap read-only arrays or negative strides.
+    tensors = [torch.from_numpy(np.require(array, requirements=["C", "W"])).to(device) for array in inputs]
+    with torch.inference_mode():
+        logits: torch.Tensor = model(*tensors)
+    return logits.float()
+
+
+def checked_logits(path: str, bundle: Bundle, inputs: Any) -> NDArray[np.float32]:
+    """Logits of prepared inputs, after checks that representation, model and classes fit together.
+
+    Raises:
+        ValueError: If names, widths or number of classes do not fit, or a logit is not finite.
+    """
+    made, taken = type(bundle.representation).__name__, type(bundle.model).__name__
+    wanted = tuple(inspect.signature(bundle.model.forward).parameters)
+    if tuple(inputs._fields) != wanted:
+        raise ValueError(f"{path}: {made} gives {inputs._fields} but {taken}.forward takes {wanted}")
+    shapes = ", ".join(f"{name} {array.shape}" for name, array in zip(inputs._fields, inputs))
+    try:
+        logits: NDArray[np.float32] = run(bundle.model, inputs).numpy()
+    except (RuntimeError, IndexError, ValueError) as error:
+        raise ValueError(f"{path}: {made} gives {shapes}, which does not fit {taken}: {error}") from error
+    expected = (len(inputs[0]), len(bundle.classes))
+    if logits.shape != expected:
+        raise ValueError(
+            f"{path}: {taken} gives logits of shape {logits.shape} for {shapes}, "
+            f"{expected} is needed for the classes {', '.join(bundle.classes)}"
+        )
+    if not np.isfinite(logits).all():
+        raise ValueError(
+            f"{path}: {np.count_nonzero(~np.isfinite(logits))} of the canary's logits are not finite"
+        )
+    return logits
+
+
+def check_classes(path: str, bundle: Bundle) -> None:
+    """Two or more different classes, the signal among them.
+
+    Raises:
+        ValueError: If not.
+    """
+    if len(bundle.classes) < 2 or len(set(bundle.classes)) < len(bundle.classes):
+        raise ValueError(f"{path}: needs two or more different classes, got {bundle.classes}")
+    if bundle.signal not in bundle.classes:
+        raise ValueError(
+            f"{path}: signal {bundle.signal!r} is none of the classes {', '.join(bundle.classes)}"
+        )

@@ -1,0 +1,189 @@
+"""Bundles for other runtimes: ONNX and torch.export (.pt2), with any number of jets and constituents.
+
+The exported graph takes what the representation makes of the jets, before scaling, under the names of its fields;
+scaling is part of the graph. It gives `logits` and `probabilities`, shape (jets, classes). The file's metadata holds
+the description of the bundle (classes, signal, working points, representation with its arguments) as JSON under
+"cortado". Both are compared with the original on the canary before the file is put in place.
+
+Needs the extra `export` for ONNX.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import awkward as ak
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cortado import bundle as bundles
+
+TOLERANCE = 1e-4
+OUTPUTS = ("logits", "probabilities")
+Arrays = tuple[NDArray[Any], ...]
+
+
+class Exported(NamedTuple):
+    """The file written, and the largest difference of its outputs from the original's on the canary."""
+
+    path: Path
+    difference: float
+
+
+def to_onnx(
+    bundle: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    *,
+    representations: Iterable[type] = (),
+    models: Iterable[type] = (),
+) -> Exported:
+    """Write the bundle at `bundle` as an ONNX file, checked with onnxruntime.
+
+    Args:
+        bundle: Path of a bundle.
+        path: `name.onnx`.
+        representations: As `cortado.bundle.load`.
+        models: As `cortado.bundle.load`.
+    Raises:
+        ImportError: If the extra `export` is not installed.
+        ValueError: If outputs differ by more than 1e-4 from the original's.
+    """
+    try:
+        import onnxruntime
+        import onnxscript  # noqa: F401  (torch.onnx needs it and says so less clearly)
+    except ImportError as error:
+        raise ImportError(f"ONNX needs the extra `export`: pip install 'cortado[export]' ({error})") from error
+    original = _read(bundle, representations, models)
+    program = torch.onnx.export(
+        original.program, input_names=original.names, output_names=OUTPUTS, dynamo=True, verbose=False
+    )
+    assert program is not None, "torch.onnx gives no program only for TorchScript exports"
+    program.model.metadata_props["cortado"] = original.description
+
+    def outputs(file: Path) -> Callable[[Arrays], Sequence[NDArray[Any]]]:
+        session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
+        return lambda inputs: session.run(OUTPUTS, dict(zip(original.names, inputs)))
+
+    return _write_checked(Path(path), original, program.save, outputs)
+
+
+def to_torch_export(
+    bundle: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    *,
+    representations: Iterable[type] = (),
+    models: Iterable[type] = (),
+) -> Exported:
+    """Write the bundle at `bundle` as a torch.export file, to be read by `torch.export.load`.
+
+    Args:
+        bundle: Path of a bundle.
+        path: `name.pt2`.
+        representations: As `cortado.bundle.load`.
+        models: As `cortado.bundle.load`.
+    Raises:
+        ValueError: If outputs differ by more than 1e-4 from the original's.
+    """
+    original = _read(bundle, representations, models)
+
+    def write(file: Path) -> None:
+        torch.export.save(original.program, file, extra_files={"cortado": original.description})
+
+    def outputs(file: Path) -> Callable[[Arrays], Sequence[NDArray[Any]]]:
+        module = torch.export.load(file).module()
+        return lambda inputs: [output.detach().numpy() for output in module(*map(torch.from_numpy, inputs))]
+
+    return _write_checked(Path(path), original, write, outputs)
+
+
+class _Original(NamedTuple):
+    """What is exported, and the canary that tells whether it came out the same."""
+
+    program: torch.export.ExportedProgram
+    names: tuple[str, ...]
+    canary: tuple[tuple[Arrays, torch.Tensor], ...]  # unscaled inputs, logits; of different sizes and lengths
+    description: str
+
+
+class _Graph(torch.nn.Module):
+    """Unscaled inputs -> logits, probabilities."""
+
+    def __init__(self, tagger: bundles.Bundle, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.model, self.scaling, self.names = tagger.model, tagger.scaling, names
+        if tagger.scaling is not None:
+            self.register_buffer("center", torch.tensor(tagger.scaling.center, dtype=torch.float32))
+            self.register_buffer("scale", torch.tensor(tagger.scaling.scale, dtype=torch.float32))
+
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        logits = self.model(*(inputs if self.scaling is None else self._scaled(inputs)))
+        return logits, torch.softmax(logits, dim=-1)
+
+    def _scaled(self, inputs: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
+        """`Scaling.__call__` in torch."""
+        named = dict(zip(self.names, inputs))
+        scaled = (named["features"] - self.center) * self.scale
+        if self.scaling.clip is not None:
+            scaled = scaled.clamp(-self.scaling.clip, self.scaling.clip)
+        if "mask" in named:
+            scaled = torch.where(named["mask"].unsqueeze(-1), scaled, named["features"])
+        return list((named | {"features": scaled}).values())
+
+
+def _read(
+    path: str | os.PathLike[str], representations: Iterable[type], models: Iterable[type]
+) -> _Original:
+    tagger = bundles.load(path, representations=representations, models=models)
+    jets = bundles.canary_jets(path)
+    # Traced with two jets or more: torch.export takes a size of one for a constant.
+    batches = [ak.concatenate([jets, jets]), jets, jets[:1]]
+    inputs = [tuple(map(np.ascontiguousarray, tagger.representation(batch))) for batch in batches]
+    names = tagger.representation(jets[:1])._fields
+    program = torch.export.export(
+        _Graph(tagger, names).eval(),
+        tuple(map(torch.from_numpy, inputs[0])),
+        dynamic_shapes=(_dynamic_shapes(names),),
+    )
+    logits = [bundles.run(tagger.model, tagger.prepare(batch)) for batch in batches]
+    return _Original(program, names, tuple(zip(inputs, logits)), json.dumps(bundles.describe(path)))
+
+
+def _dynamic_shapes(names: Sequence[str]) -> tuple[dict[int, Any], ...]:
+    """Free dimensions of each input: the jets, and the constituents of everything that comes with a mask."""
+    free: dict[int, Any] = {0: torch.export.Dim("jets")}
+    if "mask" in names:
+        free[1] = torch.export.Dim("constituents")
+    return tuple(free for _ in names)
+
+
+def _write_checked(
+    path: Path,
+    original: _Original,
+    write: Callable[[Path], Any],
+    outputs: Callable[[Path], Callable[[Arrays], Sequence[NDArray[Any]]]],
+) -> Exported:
+    """Write under a temporary name, compare the outputs with the original's, and only then move into place."""
+    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
+    try:
+        write(temporary)
+        run = outputs(temporary)
+        difference = max(_difference(run(inputs), logits) for inputs, logits in original.canary)
+        if not difference <= TOLERANCE:
+            raise ValueError(
+                f"{path}: outputs on the canary differ from the original's by {difference:.3g}, more than {TOLERANCE:g}; "
+                "nothing was written"
+            )
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Exported(path, difference)
+
+
+def _difference(found: Sequence[NDArray[Any]], logits: torch.Tensor) -> float:
+    """Largest absolute difference of logits and probabilities."""
+    expected = logits.numpy(), torch.softmax(logits, dim=-1).numpy()
+    return max(float(np.abs(a - b).max()) for a, b in zip(found, expected))

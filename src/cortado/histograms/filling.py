@@ -1,0 +1,114 @@
+"""Filling histograms with weighted events, under every variation of the weights."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import hist
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cortado.histograms.names import nearest
+
+__all__ = ["NOMINAL", "VariedWeights", "fill_variations", "varied_weights"]
+
+NOMINAL = "nominal"
+
+
+@runtime_checkable
+class VariedWeights(Protocol):
+    """What is asked of event weights with variations; `coffea.analysis_tools.Weights` has it."""
+
+    @property
+    def variations(self) -> set[str]:
+        """Names of the variations, without the nominal one."""
+
+    def weight(self, modifier: str | None = None) -> NDArray[np.float64]:
+        """Weights of all events, shape (n,), nominal or of one variation."""
+
+
+def fill_variations(
+    histogram: hist.Hist,
+    dataset: str,
+    values: Mapping[str, ArrayLike],
+    weights: VariedWeights | Mapping[str, ArrayLike] | ArrayLike,
+    *,
+    selection: ArrayLike | None = None,
+) -> None:
+    """Fill one data set's events under the nominal weights and under every variation.
+
+    The weights are read, never changed. NaN is refused, because it would hide in the overflow bin.
+
+    Args:
+        histogram: Made by `book`.
+        dataset: Name of the data set.
+        values: For every further axis the values, shape (n,), or one value that all events share.
+        weights: coffea's `Weights`; or arrays of shape (n,) by variation; or one array, the nominal weights.
+        selection: True for the events to fill, shape (n,); all of them if not given.
+
+    Raises:
+        ValueError: If values, weights and selection differ in length, or contain NaN or (weights) infinity.
+        KeyError: If the values do not name exactly the histogram's further axes.
+    """
+    columns = {name: np.asarray(column) for name, column in values.items()}
+    _require_axes(histogram, columns)
+    varied = varied_weights(weights)
+    first = next(iter(varied.values()))
+    chosen = np.ones(len(first), dtype=bool) if selection is None else np.asarray(selection, dtype=bool)
+    _require_one_length(dataset, columns, varied, chosen)
+    picked = {name: column[chosen] if column.ndim else column.item() for name, column in columns.items()}
+    _require_numbers(dataset, picked)
+    for variation, weight in varied.items():
+        _require_finite(dataset, variation, weight[chosen])
+        histogram.fill(dataset=dataset, variation=variation, weight=weight[chosen], **picked)
+
+
+def varied_weights(
+    weights: VariedWeights | Mapping[str, ArrayLike] | ArrayLike,
+) -> dict[str, NDArray[np.float64]]:
+    """Arrays of weights by variation, nominal first and the others sorted, whatever form they come in.
+
+    Raises:
+        ValueError: If a mapping is empty.
+    """
+    if isinstance(weights, VariedWeights):
+        nominal = {NOMINAL: np.asarray(weights.weight())}
+        return nominal | {name: np.asarray(weights.weight(name)) for name in sorted(weights.variations)}
+    if not isinstance(weights, Mapping):
+        return {NOMINAL: np.asarray(weights, dtype=np.float64)}
+    if not weights:
+        raise ValueError("no weights to fill with: the mapping of variations is empty")
+    names = sorted(weights, key=lambda name: (name != NOMINAL, name))
+    return {name: np.asarray(weights[name], dtype=np.float64) for name in names}
+
+
+def _require_axes(histogram: hist.Hist, columns: Mapping[str, Any]) -> None:
+    needed = [name for name in histogram.axes.name if name not in ("dataset", "variation")]
+    if missing := [name for name in needed if name not in columns]:
+        raise KeyError(f"no values for the axes {missing} of the histogram; given: {list(columns)}")
+    for name in columns:
+        if name not in needed:
+            raise KeyError(f"the histogram has no axis {name!r}{nearest(name, needed)}")
+
+
+def _require_one_length(
+    dataset: str, columns: Mapping[str, Any], varied: Mapping[str, Any], chosen: NDArray[np.bool_]
+) -> None:
+    lengths = {name: len(column) for name, column in columns.items() if column.ndim}
+    lengths |= {f"weights of {name}": len(weight) for name, weight in varied.items()}
+    lengths["selection"] = len(chosen)
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"data set {dataset!r}: values, weights and selection differ in length: {lengths}")
+
+
+def _require_numbers(dataset: str, columns: Mapping[str, Any]) -> None:
+    for name, column in columns.items():
+        array = np.asarray(column)
+        if array.dtype.kind == "f" and (count := int(np.isnan(array).sum())):
+            raise ValueError(f"data set {dataset!r}: {count} of {array.size} values of {name!r} are NaN")
+
+
+def _require_finite(dataset: str, variation: str, weight: NDArray[np.float64]) -> None:
+    if count := int((~np.isfinite(weight)).sum()):
+        raise ValueError(
+            f"data set {dataset!r}: {count} weights of variation {variation!r} are NaN or infinite"
+        )

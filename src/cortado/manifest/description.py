@@ -1,0 +1,194 @@
+"""Manifests read from TOML, and the coffea fileset that they give."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """One file of a sample.
+
+    Attributes:
+        path: Where it lies below the folder of the data set; or a URL, such as ``root://``, that is read where it
+            is.
+        url: Where it is downloaded from, None for a file that is made here.
+        checksum: ``md5:...`` or ``sha256:...``, None if nobody has published one.
+        unpack: Pattern of the members of a tar archive that belong to the sample, such as ``*.root``.
+    """
+
+    path: str
+    url: str | None = None
+    checksum: str | None = None
+    unpack: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Events of one process.
+
+    Attributes:
+        name: Name, the ``dataset`` of histograms.
+        files: Its files.
+        tree: Tree in each file.
+        cross_section: Cross section [pb], None if the sample is not normalised to one.
+        label: Class that its jets are of, None if the files themselves say it jet by jet.
+        recipe: Arguments of the simulation that makes it, None if it is downloaded.
+    """
+
+    name: str
+    files: tuple[File, ...]
+    tree: str = "Events"
+    cross_section: float | None = None
+    label: str | None = None
+    recipe: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A data set: its samples, and what may be done with them.
+
+    Attributes:
+        name: Short name.
+        description: What was simulated or recorded, and how.
+        licence: Licence of the files.
+        citation: What to cite.
+        samples: The samples.
+        homepage: Page of the data set.
+        source: TOML file that says all this.
+    """
+
+    name: str
+    description: str
+    licence: str
+    citation: str
+    samples: tuple[Sample, ...]
+    homepage: str = ""
+    source: str = ""
+
+
+_MANIFEST_KEYS = {field.name for field in fields(Manifest)} - {"source"}
+_SAMPLE_KEYS = {field.name for field in fields(Sample)} - {"name"}
+_FILE_KEYS = {"path", "url", "md5", "sha256", "unpack"}
+
+
+def load(path: str | Path) -> Manifest:
+    """Read a manifest; every key must be known.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not TOML, a key is unknown (the nearest is named) or missing, or a value is wrong.
+    """
+    source = Path(path)
+    try:
+        table = tomllib.loads(source.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{source} is not valid TOML: {error}") from error
+    _check_keys(table, _MANIFEST_KEYS, {"name", "description", "licence", "citation", "samples"}, f"{source}")
+    samples = tuple(
+        _sample(name, entry, f"{source}: sample {name!r}") for name, entry in table["samples"].items()
+    )
+    return Manifest(**(table | {"samples": samples, "source": str(source)}))
+
+
+def _sample(name: str, table: Mapping[str, Any], where: str) -> Sample:
+    _check_keys(table, _SAMPLE_KEYS, set(), where)
+    if "recipe" not in table and "files" not in table:
+        raise ValueError(f"{where} needs files to download or a recipe to simulate")
+    cross_section = table.get("cross_section")
+    if cross_section is not None and not (isinstance(cross_section, int | float) and cross_section > 0):
+        raise ValueError(f"{where} has cross_section = {cross_section!r}; a number of pb above 0 is required")
+    files = tuple(_file(entry, where) for entry in table.get("files", [f"{name}.root"]))
+    return Sample(name=name, **(dict(table) | {"files": files}))
+
+
+def _file(entry: str | Mapping[str, Any], where: str) -> File:
+    table = entry if isinstance(entry, Mapping) else {"url" if "://" in entry else "path": entry}
+    _check_keys(table, _FILE_KEYS, set(), f"{where}, files")
+    url = table.get("url", "")
+    in_place = "://" in url and not url.startswith(("http://", "https://"))
+    path = url if in_place else table.get("path") or PurePosixPath(url.partition("?")[0]).name
+    if not path:
+        raise ValueError(f"{where}: a file needs a url or a path")
+    if not in_place and (PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts):
+        raise ValueError(f"{where}: the path {path!r} leads out of the folder of the data set")
+    checksums = [f"{kind}:{table[kind].lower()}" for kind in ("sha256", "md5") if kind in table]
+    for checksum in checksums:
+        _check_checksum(checksum, where)
+    return File(
+        path=path,
+        url=url if url and not in_place else None,
+        checksum=next(iter(checksums), None),
+        unpack=table.get("unpack"),
+    )
+
+
+def _check_checksum(checksum: str, where: str) -> None:
+    kind, _, digits = checksum.partition(":")
+    length = {"md5": 32, "sha256": 64}[kind]
+    if len(digits) != length or set(digits) - set("0123456789abcdef"):
+        raise ValueError(f"{where}: {kind} = {digits!r} is not a checksum of {length} hexadecimal digits")
+
+
+def _check_keys(table: Mapping[str, Any], known: set[str], required: set[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
+            raise ValueError(f"{where} has the unknown key {key!r}; {hint}")
+    if missing := sorted(required - table.keys()):
+        raise ValueError(f"{where} lacks {', '.join(missing)}")
+
+
+def fileset(manifest: Manifest, folder: str | Path) -> dict[str, dict[str, Any]]:
+    """Files and metadata of all samples in the form that coffea runs on.
+
+    Args:
+        manifest: The data set.
+        folder: Folder with its files.
+
+    Returns:
+        ``{sample: {"files": {path: tree}, "metadata": {...}}}``; the metadata are the cross section [pb] and the
+        label, as far as they are known.
+
+    Raises:
+        FileNotFoundError: If a file is not there; the message says how to get it.
+    """
+    return {
+        sample.name: {
+            "files": {
+                path: sample.tree
+                for file in sample.files
+                for path in _present(manifest, sample, file, folder)
+            },
+            "metadata": {
+                key: value
+                for key, value in (("cross_section", sample.cross_section), ("label", sample.label))
+                if value is not None
+            },
+        }
+        for sample in manifest.samples
+    }
+
+
+def _present(manifest: Manifest, sample: Sample, file: File, folder: str | Path) -> Iterable[str]:
+    if "://" in file.path:
+        return [file.path]
+    local = Path(folder) / file.path
+    found = sorted(unpacked_folder(folder, sample).glob(file.unpack)) if file.unpack else [local]
+    if not found or not found[0].exists():
+        command = "simulate" if sample.recipe is not None else "fetch"
+        missing = unpacked_folder(folder, sample) / file.unpack if file.unpack else local
+        raise FileNotFoundError(
+            f"sample {sample.name!r} of {manifest.name!r}: {missing} does not exist; "
+            f"`cortado {command} {manifest.source}` makes it"
+        )
+    return [str(path) for path in found]
+
+
+def unpacked_folder(folder: str | Path, sample: Sample) -> Path:
+    """Folder into which the archives of a sample are unpacked."""
+    return Path(folder) / sample.name

@@ -1,0 +1,80 @@
+"""Nearest neighbours of each constituent in its jet, for batches of jets of any length."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_JETS_PER_GRID = 32  # distances of 32 jets of 128 constituents fill 2 MB, about the cache of a core
+_INFINITY = 0x7F800000  # bits of the float32 infinity
+
+
+def node_grids(mask: Tensor, k: int) -> list[Tensor]:
+    """Indices (g, q) of the nodes of g jets, q >= k; N, one past the last node, where there is none.
+
+    Jets of similar length make one grid, so that neighbours are searched among few empty places. While exporting
+    there is one grid, in which the nodes are all positions of the mask (n, p).
+    """
+    if torch.compiler.is_exporting():
+        n, p = mask.shape
+        position = torch.arange(n * p, device=mask.device).view(n, p)
+        return [functional.pad(position.masked_fill(~mask, n * p), (0, k), value=n * p)]
+    counts = mask.sum(1)
+    first, nodes = counts.cumsum(0) - counts, counts.sum()
+    grids = []
+    for jets in counts.argsort().split(_JETS_PER_GRID):
+        length = max(int(counts[jets[-1]]), k) if len(jets) else k
+        position = torch.arange(length, device=mask.device)
+        grid = first[jets, None] + position
+        grids.append(torch.where(position < counts[jets, None], grid, nodes))
+    return grids
+
+
+def nearest_neighbours(coordinates: Tensor, grids: Sequence[Tensor], k: int) -> Tensor:
+    """Indices (N, k) of the k nearest other nodes of the same jet, for nodes at `coordinates` (N, d).
+
+    Of nodes at equal distance those that come first are taken, so that the choice does not depend on the rest of the
+    batch. Where a jet has too few nodes, the missing neighbours have index N. The order among the k is arbitrary.
+    """
+    nodes = coordinates.shape[0]
+    coordinates = functional.pad(coordinates.detach(), (0, 0, 0, 1))
+    if torch.compiler.is_exporting():
+        (grid,) = grids
+        nearest = _nearest_by_sorting(_square_distances(coordinates, grid, nodes), grid, k, nodes)
+        return nearest[:, :-k].flatten(0, 1)
+    neighbours = coordinates.new_empty((nodes + 1, k), dtype=torch.int64)
+    for grid in grids:
+        nearest = _nearest(_square_distances(coordinates, grid, nodes), grid, k, nodes)
+        neighbours.index_copy_(0, grid.flatten(), nearest.flatten(0, 1))
+    return neighbours[:-1]
+
+
+def _square_distances(coordinates: Tensor, grid: Tensor, nodes: int) -> Tensor:
+    """Squared distances (g, q, q) between the nodes of a grid; infinite to a node itself and to empty places."""
+    x = functional.embedding(grid, coordinates)
+    if x.shape[-1] <= 3:  # differences: exact for coincident points, of which calorimeter towers make many
+        distances = (x.unsqueeze(2) - x.unsqueeze(1)).square_().sum(-1)
+    else:
+        square = x.square().sum(-1)
+        distances = torch.baddbmm(square.unsqueeze(1), x, x.mT, alpha=-2).add_(square.unsqueeze(2)).clamp_(min=0)
+    distances.diagonal(dim1=1, dim2=2).fill_(torch.inf)
+    return distances.masked_fill_((grid == nodes).unsqueeze(1), torch.inf)
+
+
+def _nearest(distances: Tensor, grid: Tensor, k: int, nodes: int) -> Tensor:
+    """Nodes (g, q, k) at the smallest distances, `nodes` where the distance is infinite.
+
+    The order of floats that are not negative is that of their bits. These stand above the node in one integer, so
+    that one selection finds the neighbours and settles ties.
+    """
+    keys = distances.float().view(torch.int32).to(torch.int64).bitwise_left_shift_(32).bitwise_or_(grid.unsqueeze(1))
+    nearest = keys.topk(k, largest=False, sorted=False).values
+    return torch.where(nearest < _INFINITY << 32, nearest.bitwise_and(0xFFFFFFFF), nodes)
+
+
+def _nearest_by_sorting(distances: Tensor, grid: Tensor, k: int, nodes: int) -> Tensor:
+    """As `_nearest`, with operations that ONNX has."""
+    distance, column = distances.sort(stable=True)
+    nearest = grid.unsqueeze(1).expand_as(column).gather(2, column[..., :k])
+    return nearest.masked_fill(distance[..., :k] == torch.inf, nodes)

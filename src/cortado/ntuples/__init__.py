@@ -1,0 +1,33 @@
+"""ROOT, HDF5 and parquet ntuples in and out: the only file opener of the package.
+
+Reading goes in steps: `steps` cuts files into ranges of entries that follow the file's clusters; `arrays`
+reads chosen branches of one range, `iterate` does both and keeps each file open while it reads it. Nothing is
+skipped: what cannot be read is an error that names the file, what was asked for, and what is there.
+
+A path is a local file, a glob, or a URL (`root://`, `https://`) that is passed on untouched. Each may be
+followed by `:tree`, as in `nano.root:Events`.
+"""
+
+from cortado.ntuples.friends import ENTRY_KEY, EVENT_KEYS, check_aligned, friend, write_friend
+from cortado.ntuples.histograms import read_histograms, write_histograms
+from cortado.ntuples.reading import Step, arrays, branch_names, find_tree, iterate, num_entries, steps
+from cortado.ntuples.writing import write, write_rntuple
+
+__all__ = [
+    "ENTRY_KEY",
+    "EVENT_KEYS",
+    "Step",
+    "arrays",
+    "branch_names",
+    "check_aligned",
+    "find_tree",
+    "friend",
+    "iterate",
+    "num_entries",
+    "read_histograms",
+    "steps",
+    "write",
+    "write_friend",
+    "write_histograms",
+    "write_rntuple",
+]

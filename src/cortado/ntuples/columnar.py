@@ -1,0 +1,159 @@
+"""HDF5 and parquet, read with h5py and pyarrow."""
+
+import pickletools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import awkward as ak
+import fsspec  # type: ignore[import-untyped]
+import h5py
+import numpy as np
+import pyarrow.parquet  # type: ignore[import-untyped]
+
+from cortado.ntuples.paths import existing
+from cortado.ntuples.table import Table, choose_tree, first_line
+
+
+class _Column(NamedTuple):
+    dataset: h5py.Dataset
+    field: str | None = None
+    position: int | None = None
+
+
+@contextmanager
+def open_hdf5(path: str, tree: str | None) -> Iterator[Table]:
+    """Open one table of an HDF5 file: of pandas, of named columns, or a folder of equally long datasets.
+
+    A "tree" is a group or dataset; ``/`` stands for the datasets that lie at the top.
+
+    Raises:
+        OSError: If the file is not an HDF5 file or is damaged.
+        KeyError: If it has no table, or not the one asked for.
+        ValueError: If it has several tables and none was asked for, or datasets of different lengths.
+    """
+    with fsspec.open(existing(path), "rb") as stream:
+        try:
+            file = h5py.File(stream, "r")
+        except OSError as error:
+            raise OSError(f"cannot open {path} as HDF5: {first_line(error)}") from error
+        with file:
+            tables = _tables(file)
+            name = choose_tree(path, list(tables), tree, others=", ".join(file), usual="table")
+            yield _table(path, name, tables[name])
+
+
+def _tables(file: h5py.File) -> dict[str, dict[str, _Column]]:
+    """Every table of the file as its columns."""
+    found: dict[str, dict[str, _Column]] = {}
+    plain: dict[str, _Column] = {}
+    for name, item in file.items():
+        if isinstance(item, h5py.Group):
+            found[name] = _group_columns(item)
+        elif item.dtype.names:
+            found[name] = _record_columns(item)
+        elif item.ndim == 2 and (titles := _titles(item, file)):
+            found[name] = {title: _Column(item, position=k) for k, title in enumerate(titles)}
+        elif item.ndim:
+            plain[name] = _Column(item)
+    found = {name: columns for name, columns in found.items() if columns}
+    return found or ({"/": plain} if plain else {})
+
+
+def _group_columns(group: h5py.Group) -> dict[str, _Column]:
+    if isinstance(group.get("table"), h5py.Dataset):
+        return _record_columns(group["table"])
+    blocks = [group[name] for name in group if name.startswith("block") and name.endswith("_values")]
+    if "axis0" not in group:
+        datasets = {name: item for name, item in group.items() if isinstance(item, h5py.Dataset)}
+        return {name: _Column(dataset) for name, dataset in datasets.items() if dataset.ndim}
+    return {
+        title.decode(): _Column(block, position=k)
+        for block in blocks
+        for k, title in enumerate(group[block.name.removesuffix("_values") + "_items"][:])
+    }
+
+
+def _record_columns(table: h5py.Dataset) -> dict[str, _Column]:
+    """Columns of a compound dataset; the blocks of pandas are taken apart."""
+    columns: dict[str, _Column] = {}
+    for field in table.dtype.names:
+        if field.startswith("values_block_"):
+            names = _pickled_names(table.attrs[f"{field}_kind"])
+            columns |= {name: _Column(table, field, k) for k, name in enumerate(names)}
+        else:
+            columns[field] = _Column(table, field)
+    return columns
+
+
+def _pickled_names(pickled: bytes) -> list[str]:
+    """Texts in the pickle in which PyTables keeps the names of columns; nothing of it is executed."""
+    return [argument for _, argument, _ in pickletools.genops(bytes(pickled)) if isinstance(argument, str)]
+
+
+def _titles(dataset: h5py.Dataset, file: h5py.File) -> list[str]:
+    for attributes in (dataset.attrs, file.attrs):
+        titles = np.atleast_1d(attributes.get("columns", []))
+        if len(titles) == dataset.shape[1]:
+            return [title.decode() if isinstance(title, bytes) else str(title) for title in titles]
+    return []
+
+
+def _table(path: str, name: str, columns: Mapping[str, _Column]) -> Table:
+    lengths = {title: len(column.dataset) for title, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{title} ({length})" for title, length in lengths.items())
+        raise ValueError(f"{path}: the datasets of {name!r} have different numbers of entries: {listed}")
+    entries = next(iter(lengths.values()))
+    chunks = next(iter(columns.values())).dataset.chunks or (max(entries, 1),)
+
+    def read(branches: Sequence[str], start: int, stop: int) -> ak.Array:
+        rows: dict[str, Any] = {}
+        arrays = {}
+        for branch in branches:
+            dataset, field, position = columns[branch]
+            if dataset.name not in rows:
+                rows[dataset.name] = dataset[start:stop]
+            block = rows[dataset.name] if field is None else rows[dataset.name][field]
+            arrays[branch] = block if position is None else block[:, position]
+        return ak.Array(arrays)
+
+    return Table(path, name, entries, tuple(columns), lambda: [*range(0, entries, chunks[0]), entries], read)
+
+
+@contextmanager
+def open_parquet(path: str) -> Iterator[Table]:
+    """Open a parquet file; its row groups are the clusters.
+
+    Raises:
+        OSError: If the file is not a parquet file or is damaged.
+    """
+    with fsspec.open(existing(path), "rb") as stream:
+        try:
+            file = pyarrow.parquet.ParquetFile(stream)
+        except Exception as error:
+            raise OSError(f"cannot open {path} as parquet: {first_line(error)}") from error
+        sizes = [file.metadata.row_group(k).num_rows for k in range(file.metadata.num_row_groups)]
+        edges = [0, *np.cumsum(sizes, dtype=int).tolist()]
+
+        def read(branches: Sequence[str], start: int, stop: int) -> ak.Array:
+            groups = [k for k, (low, high) in enumerate(pairwise(edges)) if low < stop and high > start]
+            first = edges[groups[0]] if groups else start
+            rows = file.read_row_groups(groups, columns=list(branches))
+            return _without_nulls(path, ak.from_arrow(rows.slice(start - first, stop - start)))
+
+        yield Table(path, "", edges[-1], tuple(file.schema_arrow.names), lambda: edges, read)
+
+
+def _without_nulls(path: str, events: ak.Array) -> ak.Array:
+    """Take away the "may be missing" of parquet's types where nothing is missing."""
+
+    def strip(layout: Any, **_: Any) -> Any:
+        if not layout.is_option:
+            return None
+        if np.any(layout.mask_as_bool(valid_when=False)):
+            raise ValueError(f"{path} has missing values (null), a number is required in each entry")
+        return ak.transform(strip, layout.project(), highlevel=False)
+
+    return ak.transform(strip, events)

@@ -1,0 +1,116 @@
+"""Names of files: user syntax ``path:tree``, globs and URLs; and writing under a temporary name."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from glob import glob, has_magic
+from pathlib import Path
+
+_WITH_TREE = re.compile(r"(?P<path>.+\.(?:root|h5|hdf5|parquet)):(?P<tree>[^:]+)", re.IGNORECASE)
+
+
+def is_url(path: str | Path) -> bool:
+    """Whether the path names a remote file, such as ``root://`` or ``https://``."""
+    return "://" in str(path)
+
+
+def split_tree(path: str | Path) -> tuple[str, str | None]:
+    """Split the user syntax ``file.root:folder/tree`` into the file and the tree (None if not given).
+
+    Only a colon right behind a known file suffix counts: those of ``root://host:1094//a.root`` stay. A local
+    file whose own name has such a colon is taken as it is.
+    """
+    text = str(path)
+    found = _WITH_TREE.fullmatch(text)
+    if found is None or (not is_url(text) and Path(text).exists()):
+        return text, None
+    return found["path"], found["tree"]
+
+
+def expand(paths: str | Path | Iterable[str | Path]) -> list[tuple[str, str | None]]:
+    """List the files that the paths name as (file, tree): globs expanded and sorted, URLs untouched.
+
+    Raises:
+        FileNotFoundError: If a local file does not exist or a glob matches nothing.
+        ValueError: If there are no paths at all.
+    """
+    if isinstance(paths, str | Path):
+        paths = [paths]
+    files = [found for path in paths for found in _expand_one(path)]
+    if not files:
+        raise ValueError("no input files: name at least one ROOT, HDF5 or parquet file")
+    return files
+
+
+def _expand_one(path: str | Path) -> list[tuple[str, str | None]]:
+    file, tree = split_tree(path)
+    if is_url(file) or Path(file).exists() or not has_magic(file):
+        return [(existing(file), tree)]
+    matches = sorted(glob(file, recursive=True))
+    if not matches:
+        raise FileNotFoundError(f"no file matches {file}")
+    return [(existing(match), tree) for match in matches]
+
+
+def existing(path: str | Path) -> str:
+    """Give the path back, as text, if it is a URL or a local file with content.
+
+    Raises:
+        FileNotFoundError: If a local file does not exist.
+        IsADirectoryError: If the path is a folder.
+        OSError: If the file has no content.
+    """
+    if is_url(path):
+        return str(path)
+    local = Path(path)
+    if local.is_dir():
+        raise IsADirectoryError(f"{local} is a folder, not a file; name its files, as in {local}/*.root")
+    if not local.exists():
+        raise FileNotFoundError(f"{local} does not exist{_siblings(local)}")
+    if local.stat().st_size == 0:
+        raise OSError(f"{local} is empty (0 bytes): the program that wrote it failed, or the disk was full")
+    return str(path)
+
+
+def _siblings(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f", neither does the folder {path.parent}"
+    near = get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()])
+    return f"; similar names in that folder: {', '.join(near)}" if near else ""
+
+
+def nearest(name: str, available: Iterable[str], *, most: int = 5) -> str:
+    """Say which of the available names come nearest to a missing one, for error messages."""
+    names = list(available)
+    by_lower = {known.lower(): known for known in names}
+    near = [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=most)]
+    if near:
+        return f"nearest: {', '.join(near)}"
+    if not names:
+        return "there are none"
+    shown = ", ".join(names[: 2 * most])
+    return f"nothing similar among the {len(names)}: {shown}{', ...' if len(names) > 2 * most else ''}"
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Write a file whole or not at all: yields a temporary name in the same folder, renamed at the end.
+
+    On any exception, Ctrl-C included, the temporary file is removed and an earlier file of that name stays.
+
+    Raises:
+        FileNotFoundError: If the folder does not exist.
+    """
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {target}: the folder {target.parent} does not exist")
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,61 @@
+"""What every file format gives the reader: an open table of entries."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
+
+import awkward as ak
+
+
+class Table(NamedTuple):
+    """Entries of one open file, whatever its format.
+
+    ``read(branches, start, stop)`` gives a record array with one field per branch. ``clusters()`` lists the
+    entries, from 0 to ``num_entries``, at which the file can be cut without reading any piece of it twice.
+    """
+
+    path: str
+    tree: str
+    num_entries: int
+    branches: tuple[str, ...]
+    clusters: Callable[[], Sequence[int]]
+    read: Callable[[Sequence[str], int, int], ak.Array]
+
+
+def choose_tree(path: str, available: Sequence[str], tree: str | None, *, others: str, usual: str) -> str:
+    """Choose the tree that was asked for, else the only one, else the usual one.
+
+    Args:
+        path: The file, for the message.
+        available: Trees of the file.
+        tree: What the user asked for.
+        others: What else the file holds, told if it holds no tree.
+        usual: Name that a file with several trees gives the one of the events.
+
+    Raises:
+        KeyError: If the file has no tree, or not the one asked for.
+        ValueError: If there are several and none was asked for.
+    """
+    if not available:
+        raise KeyError(f"{path} holds no tree; it holds {others or 'nothing at all'}")
+    if tree is not None:
+        if tree not in available:
+            raise KeyError(f"{path} has no tree {tree!r}; it has {', '.join(available)}")
+        return tree
+    if len(available) == 1:
+        return available[0]
+    if usual in available:
+        return usual
+    raise ValueError(f"{path} has {len(available)} trees: {', '.join(available)}; choose one with tree=")
+
+
+def collection(branch: str, known: Collection[str]) -> str | None:
+    """Collection of a branch: ``FatJet`` for ``FatJet_pt`` if there is a branch ``nFatJet``, else None."""
+    words = branch.split("_")
+    prefixes = ("_".join(words[:end]) for end in range(1, len(words)))
+    return next((prefix for prefix in prefixes if f"n{prefix}" in known), None)
+
+
+def first_line(error: BaseException) -> str:
+    """Name and first line of an exception: libraries append screens of context."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

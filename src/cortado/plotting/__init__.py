@@ -1,0 +1,24 @@
+"""Figures: a histogram, metric or jet in, matplotlib figure and axes out; `save` writes them."""
+
+from cortado.plotting.curves import calibration_curve, learning_curves, roc_curves
+from cortado.plotting.distributions import score_distributions
+from cortado.plotting.jets import average_images, jet_display
+from cortado.plotting.stack import stacked
+from cortado.plotting.style import COLOURS, label, save, style
+from cortado.plotting.tables import confusion_matrix, cutflow
+
+__all__ = [
+    "COLOURS",
+    "average_images",
+    "calibration_curve",
+    "confusion_matrix",
+    "cutflow",
+    "jet_display",
+    "label",
+    "learning_curves",
+    "roc_curves",
+    "save",
+    "score_distributions",
+    "stacked",
+    "style",
+]

@@ -1,0 +1,152 @@
+"""Curves: rejection against efficiency, training histories, calibration."""
+
+from collections.abc import Mapping
+from itertools import cycle
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+
+from cortado.metrics import Reliability, RocCurve, background_at
+from cortado.plotting.style import COLOURS, CURVES, GREY, label, legend, style, subplots
+
+__all__ = ["calibration_curve", "learning_curves", "roc_curves"]
+
+Floats = NDArray[np.float64]
+
+
+def roc_curves(curves: Mapping[str, RocCurve], *, right: str = "") -> tuple[Figure, Axes]:
+    """Background rejection against signal efficiency of all models in one frame, with one-sigma bands.
+
+    The band is the error of `metrics.background_at`, drawn as a factor so that it stays positive. A curve
+    ends where no background passes any more.
+
+    Args:
+        curves: ROC curve by the name that the legend shows, with its area.
+        right: Text above the frame: the selection of the jets.
+    Raises:
+        ValueError: If there are no curves.
+    """
+    if not curves:
+        raise ValueError("no ROC curves to draw")
+    efficiency = np.linspace(0.02, 1.0, 491)
+    with style():
+        figure, ax = subplots()
+        for colour, (name, curve) in zip(cycle(CURVES), curves.items()):
+            rejection, low, high = _rejection_band(curve, efficiency)
+            ax.plot(efficiency, rejection, color=colour, label=f"{name}  (AUC {curve.auc})")
+            ax.fill_between(efficiency, low, high, color=colour, alpha=0.25, linewidth=0)
+        ax.plot(efficiency, 1 / efficiency, color=GREY, linestyle=":", label="random")
+        top = max(float(np.nanmax(line.get_ydata())) for line in ax.get_lines())
+        ax.set(xlim=(0, 1), ylim=(1, 3 * top), yscale="log")
+        ax.set(xlabel=r"Signal efficiency $\varepsilon_S$", ylabel=r"Background rejection $1/\varepsilon_B$")
+        legend(ax, loc="upper right")
+        label(ax, right=right)
+    return figure, ax
+
+
+def learning_curves(
+    table: Mapping[str, ArrayLike], *, epoch: str = "epoch"
+) -> tuple[Figure, NDArray[np.object_]]:
+    """Every quantity of a training against the epoch: a frame for each, training and validation together.
+
+    Args:
+        table: Columns by name, each of shape (rows,): "train_loss", "validation_loss", "validation_auc", ...
+            NaN where a row has no entry.
+        epoch: The column of the horizontal axis.
+    Returns:
+        The figure and its axes, shape (frames,).
+    Raises:
+        KeyError: If there is no such epoch column, or no other column of training or validation.
+    """
+    columns = {name: np.asarray(column, dtype=np.float64) for name, column in table.items()}
+    if epoch not in columns:
+        raise KeyError(f"no column {epoch!r} to draw against; there are {list(columns)}")
+    quantities = _quantities(columns)
+    if not quantities:
+        raise KeyError(f"no column begins with {list(_STAGES)}; there are {list(columns)}")
+    with style():
+        figure, axes = subplots(1, len(quantities), squeeze=False, figsize=(6 * len(quantities), 4.8))
+        for ax, (quantity, stages) in zip(axes[0], quantities.items()):
+            _history(ax, columns[epoch], stages)
+            ax.set(xlabel="Epoch", ylabel=_QUANTITIES.get(quantity, quantity.replace("_", " ").capitalize()))
+        label(axes[0, 0])
+    return figure, axes[0]
+
+
+def calibration_curve(curves: Mapping[str, Reliability]) -> tuple[Figure, Axes]:
+    """Signal fraction against mean score, with errors; a calibrated score lies on the diagonal.
+
+    Args:
+        curves: From `metrics.reliability`, by the name that the legend shows.
+    Raises:
+        ValueError: If there are no curves.
+    """
+    if not curves:
+        raise ValueError("no calibration curves to draw")
+    with style():
+        figure, ax = subplots()
+        ax.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="calibrated")
+        for colour, marker, (name, curve) in zip(cycle(CURVES), cycle("osD^vP*X<>"), curves.items()):
+            ax.errorbar(
+                curve.score,
+                curve.fraction,
+                curve.error,
+                color=colour,
+                marker=marker,
+                linewidth=1.2,
+                label=name,
+            )
+        ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="Mean score", ylabel="Signal fraction")
+        legend(ax, loc="upper left")
+        label(ax)
+    return figure, ax
+
+
+class _Stage(NamedTuple):
+    name: str
+    colour: str
+    line: str
+
+
+_STAGES = {
+    "train": _Stage("training", COLOURS[0], "--"),
+    "validation": _Stage("validation", COLOURS[2], "-"),
+    "val": _Stage("validation", COLOURS[2], "-"),
+}
+_QUANTITIES = {
+    "loss": "Cross entropy",
+    "auc": "Area under the ROC curve",
+    "rejection": r"$1/\varepsilon_B$ at $\varepsilon_S = 50\,\%$",
+}
+
+
+def _quantities(columns: Mapping[str, Floats]) -> dict[str, list[tuple[_Stage, Floats]]]:
+    found: dict[str, list[tuple[_Stage, Floats]]] = {}
+    for name, column in columns.items():
+        stage, _, quantity = name.partition("_")
+        if stage in _STAGES and quantity:
+            found.setdefault(quantity, []).append((_STAGES[stage], column))
+    return found
+
+
+def _history(ax: Axes, epoch: Floats, stages: list[tuple[_Stage, Floats]]) -> None:
+    for stage, column in stages:
+        known = np.isfinite(column)
+        ax.plot(
+            epoch[known], column[known], color=stage.colour, linestyle=stage.line, marker="o", markersize=4,
+            label=stage.name,
+        )  # fmt: skip
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.minorticks_off()
+    legend(ax, loc="best")
+
+
+def _rejection_band(curve: RocCurve, efficiency: Floats) -> tuple[Floats, Floats, Floats]:
+    background, error = background_at(curve, efficiency)
+    known = np.where(background > 0, background, np.nan)
+    factor = np.exp(error / known)
+    return 1 / known, 1 / (known * factor), factor / known

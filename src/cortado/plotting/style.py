@@ -1,0 +1,142 @@
+"""One look for all figures: colours, fonts, labels, legends, and how a figure becomes a file.
+
+Figures are made without pyplot, so no backend is chosen, no window opens and none stays in memory. The style
+holds only while a figure is being made or saved; matplotlib's own settings are never changed.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import mplhep
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+__all__ = ["COLOURS", "CURVES", "GREY", "headroom", "label", "legend", "save", "style", "subplots"]
+
+# Ten colours that people with any colour vision can tell apart: Petroff, arXiv:2107.02270
+COLOURS = (
+    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581",
+    "#92dadd",
+)  # fmt: skip
+GREY = "#717581"
+CURVES = tuple(COLOURS[i] for i in (0, 2, 1, 4, 5, 6, 8, 9, 7, 3))  # for lines: the strongest first
+
+_STYLE: Any = {
+    **mplhep.style.CMS,
+    "font.family": ["TeX Gyre Heros", "DejaVu Sans"],  # named, so that it stays when the style is left
+    "font.size": 15,
+    "axes.labelsize": 16,
+    "axes.linewidth": 1.2,
+    "axes.prop_cycle": cycler(color=COLOURS),
+    "axes.formatter.use_mathtext": True,
+    "figure.figsize": (7.0, 6.0),
+    "figure.dpi": 100,
+    "lines.linewidth": 2.0,
+    "legend.fontsize": 13,
+    "xtick.labelsize": 14,
+    "ytick.labelsize": 14,
+    "xtick.major.size": 8,
+    "ytick.major.size": 8,
+    "xtick.minor.size": 4,
+    "ytick.minor.size": 4,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The look of our figures in a `with` block: mplhep's CMS style, smaller, in colours for everybody."""
+    with mpl.rc_context(_STYLE):
+        yield
+
+
+def subplots(rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+    """Figure that pyplot does not know of, and its axes (a single one, or an array of them).
+
+    Args:
+        rows: Rows of axes.
+        columns: Columns of axes.
+        options: `figsize`, or anything for `Figure.subplots`.
+    """
+    figure = Figure(layout="constrained", figsize=options.pop("figsize", None))
+    return figure, figure.subplots(rows, columns, **options)
+
+
+def label(ax: Axes, *, right: str = "", simulation: bool = True) -> None:
+    """Write "cortado Simulation" above the axes on the left, and what is shown on the right.
+
+    Args:
+        ax: The axes.
+        right: Luminosity, energy, jet selection; mathematics between dollars.
+        simulation: False where recorded data are shown.
+    """
+    name = ax.annotate("cortado", (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points",
+                       fontsize=18, fontweight="bold", va="bottom")  # fmt: skip
+    if simulation:
+        ax.annotate("Simulation", (1, 0), (6, 0), xycoords=name, textcoords="offset points",
+                    fontsize=15, fontstyle="italic", va="bottom")  # fmt: skip
+    if right:
+        ax.annotate(right, (1, 1), (0, 5), xycoords="axes fraction", textcoords="offset points",
+                    fontsize=14, ha="right", va="bottom")  # fmt: skip
+
+
+def headroom(ax: Axes, fraction: float) -> None:
+    """Raise the upper limit of the vertical axis, so that this fraction of its length is left empty above."""
+    transform = ax.get_yaxis().get_transform()
+    bottom, top = transform.transform(np.array(ax.get_ylim()))
+    raised = bottom + (top - bottom) / (1 - fraction)
+    ax.set_ylim(top=float(transform.inverted().transform(np.array([raised]))[0]))
+
+
+def legend(ax: Axes, *, above: bool = False, **options: Any) -> None:
+    """Legend; with `above` at the top, where room is made for it, so that it covers no curve.
+
+    Args:
+        ax: The axes, with everything drawn and all labels set.
+        above: Raise the vertical axis by the height of the legend.
+        options: For `Axes.legend`.
+    """
+    box = ax.legend(**({"loc": "upper right"} if above else {}), **options)
+    if above:
+        ax.figure.draw_without_rendering()  # type: ignore[union-attr]
+        headroom(ax, min(box.get_window_extent().height / ax.bbox.height + 0.02, 0.7))
+
+
+def save(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 150) -> Path:
+    """Write a figure, whole or not at all, in the format of the suffix (png if there is none); say where.
+
+    The same figure gives the same bytes. Missing folders are made.
+
+    Args:
+        figure: Any matplotlib figure; it is closed if pyplot made it.
+        path: Where to.
+        dpi: Pixels per inch.
+    Raises:
+        ValueError: If matplotlib cannot write the format of the suffix.
+    """
+    target = Path(path)
+    target = target if target.suffix else target.with_suffix(".png")
+    kind = target.suffix.removeprefix(".").lower()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        with style():
+            figure.savefig(partial, format=kind, dpi=dpi, metadata=_UNDATED.get(kind))
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+    plt.close(figure)
+    return target
+
+
+_UNDATED: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None},
+}

@@ -1,0 +1,85 @@
+"""Ntuple dialects: events as a file has them -> records as the rest of the package wants them.
+
+A record is an awkward array of events with the fields `jets` (n_events, var) and `event_key`, and where the
+file has them `weight`, `run`, `luminosity_block`, `event`, `gen_particles`. Each jet has pt, eta, phi, mass
+(GeV, rad), event_key, and `constituents` (var) with pt, eta, phi, mass and where the file has them charge,
+pdg_id, d0, d0_err, dz, dz_err (cm in the CMS dialects, mm in JetClass), puppi_weight. Jets, constituents and
+gen_particles are vectors of scikit-hep's *vector* (`jets.energy`). What a file lacks is not in the record,
+and no number is changed: a NaN in the file is a NaN in the record.
+
+Each dialect is a module: its `NAME`, its `FORMS` (sets of branches by which it is recognised), and the pure
+functions `branches(available)`, `jets(events)`, `record(events)`.
+"""
+
+from collections.abc import Collection
+from difflib import get_close_matches
+from types import ModuleType
+
+import awkward as ak
+
+from cortado.readers import columns, jetclass, nanoaod, pfnano, toptagging
+
+__all__ = ["DIALECTS", "dialect", "jetclass", "jets", "nanoaod", "pfnano", "toptagging"]
+
+DIALECTS: tuple[ModuleType, ...] = (nanoaod, pfnano, jetclass, toptagging)
+"""The dialects that are recognised, in the order in which they are tried."""
+
+
+def dialect(available: Collection[str], path: str = "", *, name: str | None = None) -> ModuleType:
+    """Recognise the dialect by the names of the branches.
+
+    Args:
+        available: Names of all branches.
+        path: Where they come from, for the message.
+        name: NAME of the only dialect to try.
+
+    Returns:
+        Module of the dialect.
+
+    Raises:
+        ValueError: If they are of no dialect, or no dialect has that name; says what each lacks, nearest first.
+    """
+    forms = [(module, form) for module in _candidates(name) for form in module.FORMS]
+    tried = [(module, columns.missing(form, available), len(form)) for module, form in forms]
+    nearest_first = sorted(tried, key=lambda found: len(found[1]) / found[2])
+    module, absent, _ = nearest_first[0]
+    if not absent:
+        return module
+    lacking: dict[str, list[str]] = {}
+    for module, absent, _ in nearest_first:
+        lacking.setdefault(module.NAME, absent)
+    needs = "".join(f"\n  {name} also needs {', '.join(absent)}" for name, absent in lacking.items())
+    raise ValueError(f"{path or 'these events'}: not of a known dialect{_guess(available)}{needs}")
+
+
+def _candidates(name: str | None) -> list[ModuleType]:
+    known = {module.NAME: module for module in DIALECTS}
+    if name is None:
+        return list(DIALECTS)
+    if name not in known:
+        nearest = get_close_matches(name, known, n=1, cutoff=0.3) or "none"
+        raise ValueError(f"unknown dialect {name!r}; known: {sorted(known)}; nearest: {nearest}")
+    return [known[name]]
+
+
+def _guess(available: Collection[str]) -> str:
+    """What a file that cannot be used probably is."""
+    if "FatJet_pt" in available and not any(name.startswith("PFCand") for name in available):
+        return " (NanoAOD without particle-flow candidates; version 15 and PFNano have them)"
+    return ""
+
+
+def jets(events: ak.Array) -> ak.Array:
+    """Jets of events of any dialect, plain arrays or coffea NanoEvents.
+
+    Args:
+        events: Events, shape (n_events,).
+
+    Returns:
+        Jets with constituents, shape (n_events, var); see `nanoaod.jets`.
+
+    Raises:
+        ValueError: If the events are of no known dialect, or a link in them points nowhere.
+    """
+    found: ak.Array = dialect(columns.names(events)).jets(events)
+    return found

@@ -1,0 +1,118 @@
+"""Columns of events by branch name, whether the events are plain arrays or coffea NanoEvents.
+
+`FatJet_pt` is the field of that name, or else the field `pt` of the field `FatJet`. Nothing here reads a
+virtual column: it stays virtual until someone looks at its numbers.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+from vector.backends.awkward import behavior
+
+
+class _Behavior(dict[Any, Any]):
+    """A behaviour that is pickled by its name: that of vector holds functions without one."""
+
+    def __reduce__(self) -> str:
+        return "VECTORS"
+
+
+VECTORS = _Behavior(behavior)
+"""What makes arrays named Momentum4D vectors; given to each array, so that nothing is registered globally."""
+
+
+def names(events: ak.Array) -> frozenset[str]:
+    """Names of all columns of the events as branches, `Collection_field`, in both forms.
+
+    Args:
+        events: Events, shape (n_events,): one field a branch, or nested records as in NanoEvents.
+
+    Returns:
+        The names; of a nested record both its own and those of its fields.
+    """
+    nested = (f"{field}_{inner}" for field in events.fields for inner in events[field].fields)
+    return frozenset([*events.fields, *nested])
+
+
+def missing(required: Iterable[str], available: Collection[str]) -> list[str]:
+    """Those of the required names that are not available, in their order."""
+    return [name for name in required if name not in available]
+
+
+def require(required: Iterable[str], available: Collection[str], dialect: str) -> None:
+    """Refuse events that lack a column.
+
+    Args:
+        required: Names that the dialect cannot do without.
+        available: Names that are there.
+        dialect: Name of the dialect, for the message.
+
+    Raises:
+        KeyError: If a column is missing; names all that are, and the nearest ones to the first.
+    """
+    absent = missing(required, available)
+    if absent:
+        nearest = get_close_matches(absent[0], sorted(available), n=3) or "none"
+        raise KeyError(
+            f"{dialect} needs columns that are missing: {absent}; nearest to {absent[0]!r}: {nearest}"
+        )
+
+
+def column(events: ak.Array, name: str) -> ak.Array:
+    """One column, without the behaviour and the documentation strings that its source gave it.
+
+    Args:
+        events: Events, shape (n_events,).
+        name: Branch name; it must be one of `names(events)`.
+
+    Returns:
+        The column, virtual if it was.
+    """
+    if name in events.fields:
+        found = events[name]
+    else:
+        collection = max((field for field in events.fields if name.startswith(f"{field}_")), key=len)
+        found = events[collection, name.removeprefix(f"{collection}_")]
+    return ak.without_parameters(ak.Array(found.layout), behavior={}, attrs={})
+
+
+def chosen(events: ak.Array, renamed: Mapping[str, str], prefix: str = "") -> dict[str, ak.Array]:
+    """Columns under their names in the record, as far as the events have them.
+
+    Args:
+        events: Events, shape (n_events,).
+        renamed: Branch name, without the prefix, by name in the record.
+        prefix: What all the branch names begin with.
+
+    Returns:
+        Columns by name in the record.
+    """
+    available = names(events)
+    wanted = {name: prefix + branch for name, branch in renamed.items()}
+    return {name: column(events, branch) for name, branch in wanted.items() if branch in available}
+
+
+def momenta(columns: Mapping[str, Any]) -> ak.Array:
+    """Flat columns, among them pt, eta, phi and mass, as one flat array of four-momenta.
+
+    Args:
+        columns: Columns of shape (n,) or (n, ...) by name.
+
+    Returns:
+        Records named Momentum4D, shape (n,), with the behaviour of vector attached to this array alone.
+    """
+    return ak.zip(dict(columns), depth_limit=1, with_name="Momentum4D", behavior=VECTORS)
+
+
+def records(columns: Mapping[str, Any]) -> ak.Array:
+    """Event-level columns as one array of events, shape (n_events,), with the behaviour of vector."""
+    return ak.zip(dict(columns), depth_limit=1, behavior=VECTORS)
+
+
+def flat(jagged: ak.Array) -> npt.NDArray[Any]:
+    """Numbers of a jagged column, without its structure; this reads a virtual column."""
+    return np.asarray(ak.to_numpy(ak.flatten(jagged, axis=None)))

@@ -1,0 +1,220 @@
+"""Jets whose constituents are links into the candidates of the event: what NanoAOD v15 and PFNano share."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+
+from cortado import splits
+from cortado.readers import columns
+from cortado.readers.truth import truth_pdg_id
+
+KINEMATICS = {"pt": "pt", "eta": "eta", "phi": "phi", "mass": "mass"}
+JETS = KINEMATICS | {
+    "soft_drop_mass": "msoftdrop",
+    "tau1": "tau1",
+    "tau2": "tau2",
+    "tau3": "tau3",
+    "tau4": "tau4",
+}
+CANDIDATES = KINEMATICS | {
+    "charge": "charge",
+    "pdg_id": "pdgId",
+    "d0": "d0",
+    "d0_err": "d0Err",
+    "dz": "dz",
+    "dz_err": "dzErr",
+    "puppi_weight": "puppiWeight",
+}
+GEN_PARTICLES = KINEMATICS | {
+    "pdg_id": "pdgId",
+    "status": "status",
+    "status_flags": "statusFlags",
+    "mother": "genPartIdxMother",
+}
+EVENT = {"run": "run", "luminosity_block": "luminosityBlock", "event": "event"}
+NEUTRAL, SAME_SIGN, OPPOSITE_SIGN = (0, 1, 2, 22, 130, 310, 2112), (211, 321, 2212), (11, 13, 15)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Naming:
+    """How a dialect names the links.
+
+    Args:
+        dialect: Name of the dialect, for messages.
+        links: Collection of the links.
+        jet_index: Its field that counts in FatJet.
+        candidate_index: Its field that counts in the candidates.
+        candidates: Collection of the candidates.
+    """
+
+    dialect: str
+    links: str
+    jet_index: str
+    candidate_index: str
+    candidates: str
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Branches without which the dialect cannot be read."""
+        return (
+            f"{self.links}_{self.jet_index}",
+            f"{self.links}_{self.candidate_index}",
+            *(f"{self.candidates}_{name}" for name in KINEMATICS),
+            *(f"FatJet_{name}" for name in KINEMATICS),
+            *EVENT.values(),
+        )
+
+    def branches(self, available: Iterable[str]) -> list[str]:
+        """Branches that `record` will use, as far as they are available."""
+        wanted = [
+            *self.required,
+            *(f"FatJet_{name}" for name in JETS.values()),
+            *(f"{self.candidates}_{name}" for name in CANDIDATES.values()),
+            *(f"GenPart_{name}" for name in GEN_PARTICLES.values()),
+            "genWeight",
+        ]
+        there = set(available)
+        return [name for name in dict.fromkeys(wanted) if name in there]
+
+
+def charge_of(pdg_id: Any) -> npt.NDArray[np.int32]:
+    """Electric charge of the particle-flow candidates of CMS, from their PDG code.
+
+    The codes 1 and 2 are energy in the forward calorimeter (hadronic, electromagnetic), not quarks; 0 is
+    unknown.
+
+    Args:
+        pdg_id: PDG codes, integers, shape (n,).
+
+    Returns:
+        Charge -1, 0 or +1, shape (n,).
+
+    Raises:
+        ValueError: If a code is not one that particle flow gives.
+    """
+    pdg_id = np.asarray(pdg_id).astype(np.int32)
+    kind, sign = np.abs(pdg_id), np.sign(pdg_id)
+    unknown = ~np.isin(kind, NEUTRAL + SAME_SIGN + OPPOSITE_SIGN)
+    if unknown.any():
+        known = sorted(NEUTRAL + SAME_SIGN + OPPOSITE_SIGN)
+        raise ValueError(f"pdgId {pdg_id[unknown][0]} is not of a particle-flow candidate; known: +-{known}")
+    of_sign = np.isin(kind, SAME_SIGN).astype(np.int32) - np.isin(kind, OPPOSITE_SIGN)
+    return np.asarray(sign * of_sign)
+
+
+def global_index(index: ak.Array, targets: ak.Array, name: str, target: str) -> npt.NDArray[np.int64]:
+    """Turn positions within the event into positions in the flat list of all events.
+
+    Args:
+        index: Positions, integers, shape (n_events, var).
+        targets: Number of objects that they count in, shape (n_events,).
+        name: Branch name of the positions, for the message.
+        target: What they count in, for the message.
+
+    Returns:
+        Positions in the flattened objects, in the order of `index`, flat.
+
+    Raises:
+        ValueError: If a position is negative or beyond the last object.
+    """
+    numbers, n_targets = columns.flat(index).astype(np.int64), columns.flat(targets)
+    event = np.repeat(np.arange(len(index)), columns.flat(ak.num(index)))
+    wrong = np.flatnonzero((numbers < 0) | (numbers >= n_targets[event]))
+    if len(wrong):
+        at, last = event[wrong[0]], n_targets[event[wrong[0]]] - 1
+        allowed = f"0 to {last} are allowed" if last >= 0 else f"there is no {target}"
+        raise ValueError(f"{name} = {numbers[wrong[0]]} in entry {at}: {allowed} ({last + 1} {target})")
+    first = np.cumsum(n_targets) - n_targets
+    return np.asarray(numbers + first[event])
+
+
+def grouped(events: ak.Array, naming: Naming) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Group the candidates by the jet that they are linked to, in the order of the links.
+
+    Args:
+        events: Events, shape (n_events,).
+        naming: Names of the links.
+
+    Returns:
+        Positions in the flat candidates, jet after jet, and the number of candidates of each jet, shape
+        (n_jets,).
+
+    Raises:
+        ValueError: If the two branches of the links differ in length, or a link points nowhere.
+    """
+    jet_branch, candidate_branch = naming.required[:2]
+    jet_index, candidate_index = columns.column(events, jet_branch), columns.column(events, candidate_branch)
+    lengths, others = columns.flat(ak.num(jet_index)), columns.flat(ak.num(candidate_index))
+    wrong = np.flatnonzero(lengths != others)
+    if len(wrong):
+        at = wrong[0]
+        raise ValueError(
+            f"{jet_branch} has {lengths[at]} and {candidate_branch} has {others[at]} links in entry {at}; "
+            "each link needs both"
+        )
+    n_jets = ak.num(columns.column(events, "FatJet_pt"))
+    n_candidates = ak.num(columns.column(events, f"{naming.candidates}_pt"))
+    jet = global_index(jet_index, n_jets, jet_branch, "FatJet")
+    candidate = global_index(candidate_index, n_candidates, candidate_branch, naming.candidates)
+    return candidate[np.argsort(jet, kind="stable")], np.bincount(jet, minlength=int(ak.sum(n_jets)))
+
+
+def taken(jagged: ak.Array, index: npt.NDArray[np.int64]) -> ak.Array:
+    """Pick elements of a jagged column by their flat position; a virtual column stays virtual."""
+    content = ak.flatten(jagged).layout
+    if content.is_all_materialized:
+        return ak.Array(content)[index]
+    return ak.Array(ak.contents.IndexedArray.simplified(ak.index.Index64(index), content))
+
+
+def constituents(events: ak.Array, naming: Naming) -> ak.Array:
+    """Constituents of each jet, shape (n_jets, var), jets of all events in a row."""
+    index, counts = grouped(events, naming)
+    found = columns.chosen(events, CANDIDATES, f"{naming.candidates}_")
+    picked = {name: taken(column, index) for name, column in found.items()}
+    if "charge" not in picked and "pdg_id" in picked:
+        picked["charge"] = charge_of(picked["pdg_id"])
+    return ak.unflatten(columns.momenta(picked), counts)
+
+
+def event_keys(events: ak.Array) -> npt.NDArray[np.uint64]:
+    """Key of each event from run, luminosity block and event number, shape (n_events,)."""
+    numbers = [columns.flat(columns.column(events, name)) for name in EVENT.values()]
+    return np.asarray(splits.event_key(*numbers))
+
+
+def gen_particles(events: ak.Array) -> ak.Array | None:
+    """Generated particles, shape (n_events, var); None for recorded data."""
+    found = columns.chosen(events, GEN_PARTICLES, "GenPart_")
+    if not {*KINEMATICS, "pdg_id", "mother"} <= found.keys():
+        return None
+    particles = columns.momenta({name: ak.flatten(column) for name, column in found.items()})
+    return ak.unflatten(particles, ak.num(found["pt"]))
+
+
+def jets(events: ak.Array, naming: Naming) -> ak.Array:
+    """Jets with constituents, and truth where there are generated particles, shape (n_events, var)."""
+    columns.require(naming.required, columns.names(events), naming.dialect)
+    found = columns.chosen(events, JETS, "FatJet_")
+    counts = ak.num(found["pt"])
+    event_key = np.repeat(event_keys(events), columns.flat(counts))
+    flat_columns = {name: ak.flatten(column) for name, column in found.items()}
+    particles = gen_particles(events)
+    if particles is not None:
+        flat_columns["truth_pdg_id"] = ak.flatten(truth_pdg_id(ak.zip(found, depth_limit=1), particles))
+    flat_columns |= {"event_key": event_key, "constituents": constituents(events, naming)}
+    return ak.unflatten(columns.momenta(flat_columns), counts)
+
+
+def record(events: ak.Array, naming: Naming) -> ak.Array:
+    """Events in the form of the package, shape (n_events,)."""
+    found: dict[str, Any] = {"jets": jets(events, naming), "event_key": event_keys(events)}
+    found |= columns.chosen(events, EVENT) | columns.chosen(events, {"weight": "genWeight"})
+    particles = gen_particles(events)
+    if particles is not None:
+        found["gen_particles"] = particles
+    return columns.records(found)

@@ -1,0 +1,91 @@
+"""Files to records: the reader of the right dialect on the entries that `ntuples` opens.
+
+Example:
+    jets = cortado.read("nano.root").jets
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import awkward as ak
+
+from cortado import ntuples, readers
+from cortado.ntuples import Step
+
+
+def read(
+    path: str | Path,
+    *,
+    tree: str | None = None,
+    dialect: str | None = None,
+    start: int | None = None,
+    stop: int | None = None,
+) -> ak.Array:
+    """Read one file as a record; the dialect is recognised by its branches, and only those needed are read.
+
+    Args:
+        path: File or URL.
+        tree: Name of the tree; the only one of the file if not given.
+        dialect: Name of the dialect if it shall not be guessed, such as "PFNano".
+        start: First entry; the first of the file if not given.
+        stop: Entry after the last; the end of the file if not given.
+
+    Returns:
+        Record, shape (n_events,), see `cortado.readers`.
+
+    Raises:
+        ValueError: If the file is of no known dialect, or its links are broken.
+    """
+    tree = tree or ntuples.find_tree(path)
+    start, stop = start or 0, ntuples.num_entries(path, tree) if stop is None else stop
+    return records(Step(str(path), tree, start, stop), dialect=dialect)
+
+
+def iterate(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    tree: str | None = None,
+    dialect: str | None = None,
+    size: int = 20_000,
+) -> Iterator[ak.Array]:
+    """Read files as records, step by step; memory is bounded by one step.
+
+    Args:
+        paths: One or more files, globs or URLs.
+        tree: Name of the tree; the only one of each file if not given.
+        dialect: Name of the dialect if it shall not be guessed.
+        size: Largest number of entries of a step.
+
+    Yields:
+        Records, in the order of the files and their entries.
+
+    Raises:
+        ValueError: If a file is of no known dialect, or its links are broken.
+    """
+    for step in ntuples.steps(paths, tree=tree, size=size):
+        yield records(step, dialect=dialect)
+
+
+def records(step: Step, *, dialect: str | None = None) -> ak.Array:
+    """Read one step of `ntuples.steps` as a record, in whatever process.
+
+    Args:
+        step: Range of entries of a file.
+        dialect: Name of the dialect if it shall not be guessed.
+
+    Returns:
+        Record, shape (n_events,).
+
+    Raises:
+        ValueError: If the file is of no known dialect, or its links are broken.
+    """
+    available = ntuples.branch_names(step.path, step.tree)
+    reader = readers.dialect(available, step.path, name=dialect)
+    events = ntuples.arrays(step, reader.branches(available))
+    try:
+        record: ak.Array = reader.record(events)
+    except ValueError as error:
+        raise ValueError(
+            f"{step.path}, tree {step.tree!r}, entries {step.start} to {step.stop}: {error}"
+        ) from error
+    return record

@@ -1,0 +1,29 @@
+"""Records to arrays: what a network sees of a jet. The same in training and in analysis.
+
+=================  ==========================================================  ======================
+representation     arrays                                                      for the models
+=================  ==========================================================  ======================
+`HighLevel`        features (n, f)                                             `MLP`
+`JetImage`         image (n, c, eta, phi)                                      `JetImageCNN`
+`ParticleList`     features (n, p, f), mask (n, p)                             `PFN`, `EFN`
+`PointCloud`       points (n, p, 2), features (n, p, f), mask (n, p)           `ParticleNet`
+=================  ==========================================================  ======================
+
+Each is a frozen dataclass; calling it on jets of shape (n,) gives a NamedTuple. Its `fields` are what it
+reads of a jet: "pt", "constituents.charge". Inputs are never modified.
+
+Example:
+    >>> import awkward as ak
+    >>> from cortado.representations import ParticleList
+    >>> constituents = {"pt": [3.0, 1.0], "eta": [0.0, 0.0], "phi": [3.1, -3.1]}
+    >>> jets = ak.Array([{"constituents": ak.zip(constituents)}])
+    >>> ParticleList(features=("pt_fraction", "delta_phi"))(jets).features.round(3).tolist()
+    [[[0.75, -0.021], [0.25, 0.062]]]
+"""
+
+from cortado.representations.high_level import HighLevel
+from cortado.representations.jet_image import JetImage
+from cortado.representations.particle_list import ParticleList
+from cortado.representations.point_cloud import PointCloud
+
+__all__ = ["HighLevel", "JetImage", "ParticleList", "PointCloud"]

@@ -1,0 +1,174 @@
+"""Standardisation of features: fitted once on the training sample, stored with the model."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cortado.representations.features import PARTICLENET_FEATURES
+
+__all__ = ["PARTICLENET_SCALING", "Moments", "Scaling", "fit", "merge", "moments"]
+
+Inputs = TypeVar("Inputs")  # the NamedTuple of a representation
+
+# A feature that varies by less than this part of its size is constant up to the rounding of float32.
+_CONSTANT = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """Standardised feature = (feature - center) * scale, cut off at +-clip.
+
+    Attributes:
+        names: The features, f of them.
+        center: What is subtracted from each.
+        scale: What each is multiplied with then: the inverse of its spread.
+        clip: Greatest absolute value afterwards; None for no limit.
+
+    Raises:
+        ValueError: If the lengths differ, or a number is not finite, or a scale or the limit is not positive.
+    """
+
+    names: tuple[str, ...]
+    center: tuple[float, ...]
+    scale: tuple[float, ...]
+    clip: float | None = None
+
+    def __post_init__(self) -> None:
+        if not len(self.names) == len(self.center) == len(self.scale):
+            raise ValueError(
+                f"Scaling: {len(self.names)} names, {len(self.center)} centers and {len(self.scale)} scales, "
+                "must be as many"
+            )
+        for name, center, scale in zip(self.names, self.center, self.scale):
+            if not (np.isfinite(center) and np.isfinite(scale) and scale > 0):
+                raise ValueError(
+                    f"Scaling: {name} has center {center} and scale {scale}, must be finite and positive"
+                )
+        if self.clip is not None and not self.clip > 0:
+            raise ValueError(f"Scaling: clip must be positive or None, got {self.clip}")
+
+    def __call__(self, inputs: Inputs) -> Inputs:
+        """Standardise the features of a representation's arrays; padded entries stay 0.
+
+        Args:
+            inputs: NamedTuple with `features`, shape (n, f) or (n, p, f), and perhaps `mask`, shape (n, p).
+
+        Returns:
+            The same NamedTuple with new features, float32.
+
+        Raises:
+            ValueError: If there are no features, or not f.
+        """
+        features = _features(inputs, self.names)
+        scaled = features - np.array(self.center, dtype=np.float32)
+        scaled *= np.array(self.scale, dtype=np.float32)
+        if self.clip is not None:
+            np.clip(scaled, -self.clip, self.clip, out=scaled)
+        mask = getattr(inputs, "mask", None)
+        if mask is not None:
+            scaled = np.where(mask[..., np.newaxis], scaled, features)
+        return inputs._replace(features=scaled)  # type: ignore[attr-defined, no-any-return]
+
+
+PARTICLENET_SCALING = Scaling(
+    names=PARTICLENET_FEATURES,
+    center=(0.0, 0.0, 1.7, 2.0, -4.7, -4.7, 0.2),
+    scale=(1.0, 1.0, 0.7, 0.7, 0.7, 0.7, 4.0),
+    clip=5.0,
+)
+"""The constants of weaver for the default features of `PointCloud`; the angles stay as they are."""
+
+
+class Moments(NamedTuple):
+    """Number of entries, and mean and sum of squared deviations of each feature, shape (f,)."""
+
+    count: int
+    mean: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+
+def moments(inputs: Any, names: tuple[str, ...]) -> Moments:
+    """Moments of the features of a representation's arrays, without padded entries.
+
+    Args:
+        inputs: NamedTuple with `features` and perhaps `mask`.
+        names: The features, for messages.
+
+    Raises:
+        ValueError: If a feature is not finite, or there are no features, or not as many as names.
+    """
+    features = _features(inputs, names)
+    mask = getattr(inputs, "mask", None)
+    entries = (features if mask is None else features[mask]).astype(np.float64)
+    infinite: NDArray[np.bool_] = ~np.all(np.isfinite(entries), axis=0, keepdims=True)[0]
+    if infinite.any():
+        raise ValueError(f"cannot fit a scaling: {_named(names, infinite)} not finite")
+    if not len(entries):
+        return Moments(0, np.zeros(len(names)), np.zeros(len(names)))
+    mean = entries.mean(axis=0)
+    return Moments(len(entries), mean, np.square(entries - mean).sum(axis=0))
+
+
+def merge(first: Moments, second: Moments) -> Moments:
+    """Moments of two samples together, without loss of digits.
+
+    References:
+        Chan, Golub, LeVeque, Updating Formulae and a Pairwise Algorithm for Computing Sample Variances (1979).
+    """
+    count = first.count + second.count
+    if count == 0:
+        return first
+    step = second.mean - first.mean
+    return Moments(
+        count,
+        first.mean + step * (second.count / count),
+        first.squares + second.squares + step**2 * (first.count * second.count / count),
+    )
+
+
+def fit(inputs: Iterable[Any], names: Iterable[str], *, clip: float | None = 5.0) -> Scaling:
+    """Scaling to mean 0 and standard deviation 1, in one pass over a sample of any size.
+
+    Args:
+        inputs: Arrays of a representation, chunk by chunk; the result does not depend on how the sample is
+            cut.
+        names: The features.
+        clip: Greatest absolute value after scaling, in standard deviations; None for no limit.
+
+    Raises:
+        ValueError: If the sample is empty, or a feature is constant or not finite.
+    """
+    names = tuple(names)
+    total = Moments(0, np.zeros(len(names)), np.zeros(len(names)))
+    for chunk in inputs:
+        total = merge(total, moments(chunk, names))
+    if total.count == 0:
+        raise ValueError(f"cannot fit a scaling of {', '.join(names)}: the sample has no entries")
+    spread = np.sqrt(total.squares / total.count)
+    constant = spread <= _CONSTANT * np.abs(total.mean)
+    if constant.any():
+        raise ValueError(
+            f"cannot fit a scaling: {_named(names, constant)} the same for all {total.count} entries"
+        )
+    return Scaling(
+        names=names, center=tuple(total.mean.tolist()), scale=tuple((1 / spread).tolist()), clip=clip
+    )
+
+
+def _features(inputs: Any, names: tuple[str, ...]) -> NDArray[np.float32]:
+    features: NDArray[np.float32] | None = getattr(inputs, "features", None)
+    if features is None:
+        raise ValueError(
+            f"{type(inputs).__name__} has no features to scale, only {', '.join(inputs._fields)}"
+        )
+    if features.shape[-1] != len(names):
+        raise ValueError(f"scaling of {len(names)} features ({', '.join(names)}), got {features.shape[-1]}")
+    return features
+
+
+def _named(names: tuple[str, ...], chosen: NDArray[np.bool_]) -> str:
+    found = [name for name, is_chosen in zip(names, chosen) if is_chosen]
+    return f"{', '.join(found)} {'is' if len(found) == 1 else 'are'}"

@@ -1,0 +1,105 @@
+"""What a process keeps and sets: the networks that it has read, their device, its threads."""
+
+import contextlib
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+
+from cortado import bundle
+from cortado.models.layers import fold_batch_norm
+
+
+class Loaded(NamedTuple):
+    """A bundle, and its network made ready: batch norm folded, on its device."""
+
+    bundle: bundle.Bundle
+    network: torch.nn.Module
+
+
+_KEPT = 32  # enough for several taggers of ten folds
+_lock = threading.RLock()
+_networks: dict[tuple[object, ...], Loaded] = {}
+_reads: dict[int, int] = {}  # by process: a forked worker starts from zero
+
+
+def loads() -> int:
+    """How often this process has read a bundle from disk to score with it."""
+    return _reads.get(os.getpid(), 0)
+
+
+def loaded(
+    path: str, sha256: str, device: str, representations: tuple[type, ...], models: tuple[type, ...]
+) -> Loaded:
+    """The bundle with that checksum, read from `path` unless this process has it.
+
+    Raises:
+        FileNotFoundError: If it must be read and is not there.
+        ValueError: If the device is not there, the file cannot be trusted, or has another checksum.
+    """
+    key = (sha256, device, representations, models)
+    with _lock:
+        if key not in _networks:
+            _networks[key] = _read(path, sha256, device, representations, models)
+            while len(_networks) > _KEPT:
+                del _networks[next(iter(_networks))]
+        return _networks[key]
+
+
+def _read(
+    path: str, sha256: str, device: str, representations: tuple[type, ...], models: tuple[type, ...]
+) -> Loaded:
+    check_device(device)
+    if (now := bundle.fingerprint(path)) != sha256:
+        raise ValueError(
+            f"{path}: changed since the scorer was made (SHA-256 {sha256[:12]}..., now {now[:12]}...); "
+            "load it again with cortado.load"
+        )
+    _reads[os.getpid()] = loads() + 1
+    with settings("cpu", None, "float32"):  # the canary too must not start threads in a forked worker
+        read = bundle.load(path, representations=representations, models=models)
+    return Loaded(read, fold_batch_norm(read.model).to(device))
+
+
+def check_device(device: str) -> None:
+    """Whether torch can use the device here.
+
+    Raises:
+        ValueError: If not; lists the ones it can use.
+    """
+    there = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    there += ["cuda"] if torch.cuda.is_available() else []
+    there += ["mps"] if torch.backends.mps.is_available() else []
+    if device not in there:
+        raise ValueError(
+            f"device {device!r} is not available here, torch {torch.__version__} has {', '.join(there)}"
+        )
+
+
+@contextlib.contextmanager
+def settings(device: str, threads: int | None, precision: str) -> Iterator[None]:
+    """Threads and precision while scoring; afterwards the number of threads is as it was."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or (1 if in_worker() else before))
+    try:
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def in_worker() -> bool:
+    """Whether this is one of several processes on its machine: a child of multiprocessing, or a dask worker."""
+    if multiprocessing.parent_process() is not None:
+        return True
+    distributed = sys.modules.get("distributed")  # never imported by us; in a dask worker it is there already
+    if distributed is None:
+        return False
+    try:
+        return distributed.get_worker() is not None
+    except ValueError:
+        return False

@@ -1,0 +1,321 @@
+"""One bundle as a function of jets."""
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal
+
+import awkward as ak
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cortado import bundle as bundles
+from cortado.scoring import process
+from cortado.scoring.nesting import flatten, flatten_values, restore
+from cortado.weights import ScaleFactor, WeightVariations, WorkingPoint, jet_weights, per_event
+
+Precision = Literal["float32", "bfloat16"]
+Empty = Literal["raise", "nan"]
+TRUTH = {"w": 24, "z": 23, "higgs": 25, "top": 6}
+_BATCH_CONSTITUENTS = 128  # a batch is never larger than batch_size jets of so many constituents
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scorer:
+    """Scores jets with the bundle at `path`; made by `load`.
+
+    Jets may be flat (n,), per event (n_events, var), nested deeper, or optional (`ak.firsts(jets)`). The result has
+    the same nesting, None where there is no jet, and its values depend on the jet alone, not on how jets were
+    chunked, ordered or batched (within 1e-5).
+
+    Attributes:
+        path: Absolute path of the bundle.
+        sha256: Its fingerprint; another bundle at the same path is refused.
+        device: "cpu", "cuda", "cuda:1" or "mps".
+        threads: CPU threads while scoring. None: one in worker processes, torch's own choice elsewhere.
+        batch_size: Most jets scored at once; fewer where they have more than 128 constituents.
+        precision: Of products: "float32", or "bfloat16" by autocast.
+        without_constituents: Jets without constituents are an error ("raise") or score NaN ("nan").
+        classes: Names of the probabilities.
+        signal: The class whose probability is the score.
+        working_points: Cuts on the score, see `passes`.
+        representations: Classes of your own that the bundle uses.
+        models: Likewise.
+    """
+
+    path: str
+    sha256: str
+    device: str = "cpu"
+    threads: int | None = None
+    batch_size: int = 512
+    precision: Precision = "float32"
+    without_constituents: Empty = "raise"
+    classes: tuple[str, ...]
+    signal: str
+    working_points: tuple[WorkingPoint, ...] = ()
+    representations: tuple[type, ...] = ()
+    models: tuple[type, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads must be at least 1 or None, got {self.threads}")
+        _require_one_of("precision", self.precision, ("float32", "bfloat16"))
+        _require_one_of("without_constituents", self.without_constituents, ("raise", "nan"))
+
+    def __call__(self, jets: ak.Array) -> ak.Array:
+        """Probability of the signal, float32, of the nesting of `jets`.
+
+        Raises:
+            ValueError: If a field is missing, or jets have no constituents.
+            FileNotFoundError: If this process must read the bundle and it is not there.
+        """
+        return self._score(jets, lambda probabilities: probabilities[:, self.classes.index(self.signal)])
+
+    def probabilities(self, jets: ak.Array) -> ak.Array:
+        """Record of the probabilities of all classes, float32, of the nesting of `jets`."""
+        return self._score(jets, lambda probabilities: ak.zip(dict(zip(self.classes, probabilities.T))))
+
+    def discriminant(self, jets: ak.Array, numerator: Iterable[str], denominator: Iterable[str]) -> ak.Array:
+        """Probability of some classes among those of both: W against QCD of a tagger of many classes.
+
+        Args:
+            jets: Of any nesting.
+            numerator: Classes wanted.
+            denominator: Classes to be told from them.
+        Returns:
+            Sum over the numerator / sum over both, float32, of the nesting of `jets`; 0.5 where all vanish.
+        Raises:
+            ValueError: If a class is unknown.
+        """
+        above, below = ([self._class(name) for name in names] for names in (numerator, denominator))
+        return self._score(
+            jets, lambda probabilities: _share(probabilities[:, above], probabilities[:, below])
+        )
+
+    def working_point(self, name: str) -> WorkingPoint:
+        """The working point of that name.
+
+        Raises:
+            ValueError: If there is none; lists them.
+        """
+        points = {point.name: point for point in self.working_points}
+        _require_one_of(f"working point of {self.path}", name, points)
+        return points[name]
+
+    def passes(self, jets_or_scores: ak.Array, working_point: str) -> ak.Array:
+        """Whether jets, or scores computed before, reach the threshold of the working point; NaN does not."""
+        scores = self(jets_or_scores) if ak.fields(jets_or_scores) else jets_or_scores
+        return scores >= self.working_point(working_point).threshold
+
+    def add_weight(
+        self,
+        weights: Any,
+        jets: ak.Array,
+        *,
+        working_point: str,
+        scale_factors: Mapping[str, Any] | None = None,
+        is_signal: ak.Array | None = None,
+        scores: ak.Array | None = None,
+        name: str = "tagger",
+    ) -> None:
+        """Add the weight that gives simulated jets the tagging efficiency of data: nominal, up and down.
+
+        The weight of an event is the product over its jets, see `cortado.weights.working_point_weights`. The scale
+        factors of all jets vary together; for one nuisance parameter per truth class call it twice, with the
+        signal jets and with the others.
+
+        Args:
+            weights: `coffea.analysis_tools.Weights` of the events.
+            jets: Of simulated events, shape (n_events, var), or (n_events,) with at most one jet each.
+            working_point: Its name.
+            scale_factors: "signal" and "background" -> `ScaleFactor` or (value, error). One that is not given is 1
+                with the statistical uncertainty of the efficiency measured in training, at most 1.
+            is_signal: Truth of each jet, of the nesting of `jets`. By default `jets.is_signal`, else
+                `jets.truth_pdg_id` compared with that of the signal (classes w, z, higgs, top).
+            scores: Scores of the jets if they are known already, of the nesting of `jets`.
+            name: Name in `weights`.
+        Raises:
+            ValueError: If the working point or a key is unknown, the truth of the jets is not given, or as
+                `working_point_weights`.
+        """
+        flat = with_truth(jets, is_signal, self.signal)
+        if scores is not None:
+            scores = flatten_values(scores)
+        factors = self.jet_weights(
+            flat, working_point=working_point, scale_factors=scale_factors, scores=scores
+        )
+        add_per_event(weights, name, restore(factors, jets))
+
+    def jet_weights(
+        self,
+        jets: ak.Array,
+        *,
+        working_point: str,
+        scale_factors: Mapping[str, Any] | None = None,
+        scores: ak.Array | None = None,
+    ) -> ak.Array:
+        """Weight of each jet by its field `is_signal`: shape (n,), fields nominal, up, down."""
+        point = self.working_point(working_point)
+        factors = _scale_factors(point, scale_factors or {})
+        is_signal, pt = ak.to_numpy(jets.is_signal).astype(bool), ak.to_numpy(jets.pt)
+        s, s_err = np.where(is_signal, factors["signal"](pt), factors["background"](pt))
+        varied = jet_weights(
+            self.passes(jets if scores is None else scores, working_point),
+            efficiency=np.where(is_signal, point.efficiency, point.mistag),
+            scale_factor=s,
+            scale_factor_err=s_err,
+        )
+        return ak.zip(varied._asdict())
+
+    def bundle(self) -> bundles.Bundle:
+        """The bundle, with provenance and all; read from disk unless this process has it."""
+        return self._loaded().bundle
+
+    def _loaded(self) -> process.Loaded:
+        return process.loaded(self.path, self.sha256, self.device, self.representations, self.models)
+
+    def _class(self, name: str) -> int:
+        _require_one_of("class", name, self.classes)
+        return self.classes.index(name)
+
+    def _score(self, jets: ak.Array, of_probabilities: Any) -> ak.Array:
+        return restore(ak.Array(of_probabilities(self._probabilities(flatten(jets)))), jets)
+
+    def _probabilities(self, flat: ak.Array) -> NDArray[np.float32]:
+        """Probabilities of flat jets, shape (n, classes); NaN for jets without constituents."""
+        tagger, network = self._loaded()
+        jets = bundles.columns(flat, tagger.fields)
+        lengths = _lengths(jets, tagger)
+        scored = np.flatnonzero(lengths)
+        if (empty := len(jets) - len(scored)) and self.without_constituents == "raise":
+            raise ValueError(
+                f"{empty} of {len(jets)} jets have no constituents and cannot be scored by {self.path}: drop them, "
+                "jets[ak.num(jets.constituents, axis=-1) > 0], or ask for NaN, without_constituents='nan'"
+            )
+        result = np.full((len(jets), len(self.classes)), np.nan, np.float32)
+        with process.settings(self.device, self.threads, self.precision):
+            for batch in _batches(scored, lengths, self.batch_size):
+                logits = bundles.run(network, tagger.prepare(jets[batch]), self.device)
+                result[batch] = torch.softmax(logits, dim=-1).cpu().numpy()
+        return result
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    device: str = "cpu",
+    threads: int | None = None,
+    batch_size: int = 512,
+    precision: Precision = "float32",
+    without_constituents: Empty = "raise",
+    representations: Iterable[type] = (),
+    models: Iterable[type] = (),
+) -> Scorer:
+    """Scorer of the bundle at `path`; the arguments are the attributes of `Scorer`.
+
+    Raises:
+        FileNotFoundError: If there is no bundle.
+        ValueError: If it cannot be trusted (see `cortado.bundle.load`), or the device is not there.
+    """
+    process.check_device(device)
+    where, sha256 = os.path.abspath(path), bundles.fingerprint(path)
+    representations, models = tuple(representations), tuple(models)
+    tagger = process.loaded(where, sha256, device, representations, models).bundle
+    return Scorer(
+        path=where,
+        sha256=sha256,
+        device=device,
+        threads=threads,
+        batch_size=batch_size,
+        precision=precision,
+        without_constituents=without_constituents,
+        classes=tagger.classes,
+        signal=tagger.signal,
+        working_points=tagger.working_points,
+        representations=representations,
+        models=models,
+    )
+
+
+def with_truth(jets: ak.Array, is_signal: ak.Array | None, signal: str) -> ak.Array:
+    """Flat jets with the field `is_signal`; see `Scorer.add_weight`.
+
+    Raises:
+        ValueError: If nothing tells the truth.
+    """
+    flat = flatten(jets)
+    if is_signal is not None:
+        return ak.with_field(flat, flatten_values(ak.Array(is_signal)), "is_signal")
+    if "is_signal" in flat.fields:
+        return flat
+    if "truth_pdg_id" in flat.fields and signal.lower() in TRUTH:
+        return ak.with_field(flat, abs(flat.truth_pdg_id) == TRUTH[signal.lower()], "is_signal")
+    raise ValueError(
+        f"the truth of jets is not known for signal {signal!r}: give is_signal=, or a field is_signal, or truth_pdg_id "
+        f"with a signal class among {', '.join(TRUTH)}; the jets have {', '.join(flat.fields)}"
+    )
+
+
+def add_per_event(weights: Any, name: str, factors: ak.Array) -> None:
+    """Multiply the jet weights of each event and add them to a coffea `Weights`, which may then change them."""
+    varied = per_event(WeightVariations(factors.nominal, factors.up, factors.down))
+    weights.add(name, varied.nominal, weightUp=varied.up, weightDown=varied.down)
+
+
+def _lengths(jets: ak.Array, tagger: bundles.Bundle) -> NDArray[np.int64]:
+    """Constituents that a jet takes in a batch; 1 for representations that do not use them."""
+    if "constituents" not in jets.fields:
+        return np.ones(len(jets), np.int64)
+    longest = getattr(tagger.representation, "max_constituents", None)
+    lengths: NDArray[np.int64] = ak.to_numpy(ak.num(jets.constituents, axis=1))
+    return lengths if longest is None else np.minimum(lengths, longest)
+
+
+def _batches(
+    scored: NDArray[np.int64], lengths: NDArray[np.int64], batch_size: int
+) -> Iterator[NDArray[np.int64]]:
+    """Indices of the jets to score together: of like length, so that little is padded, the shortest first."""
+    order = scored[np.argsort(lengths[scored], kind="stable")]
+    start = 0
+    while start < len(order):
+        batch = order[start : start + batch_size]
+        # The jets rise in length: keep those at which a batch that ends there still fits.
+        padded = np.arange(1, len(batch) + 1) * lengths[batch]
+        fits = np.count_nonzero(padded <= batch_size * _BATCH_CONSTITUENTS)
+        yield batch[: max(1, fits)]
+        start += max(1, fits)
+
+
+def _share(above: NDArray[np.float32], below: NDArray[np.float32]) -> NDArray[np.float32]:
+    wanted, both = above.sum(axis=1), above.sum(axis=1) + below.sum(axis=1)
+    # Where both vanish neither is favoured; NaN stays NaN.
+    return np.divide(wanted, both, out=np.full_like(both, 0.5), where=both != 0)
+
+
+def _scale_factors(point: WorkingPoint, given: Mapping[str, Any]) -> dict[str, ScaleFactor]:
+    factors = {
+        "signal": ScaleFactor(value=1.0, error=_relative(point.efficiency_err, point.efficiency)),
+        "background": ScaleFactor(value=1.0, error=_relative(point.mistag_err, point.mistag)),
+    }
+    for name, factor in given.items():
+        _require_one_of("truth of a scale factor", name, factors)
+        factors[name] = (
+            factor if isinstance(factor, ScaleFactor) else ScaleFactor(value=factor[0], error=factor[1])
+        )
+    return factors
+
+
+def _relative(error: float, value: float) -> float:
+    return error / value if value > error else 1.0
+
+
+def _require_one_of(what: str, name: str, known: Iterable[str]) -> None:
+    names = list(known)
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f", nearest: {near[0]!r}" if near else ""
+        raise ValueError(f"{what}: unknown {name!r}{hint}; known: {', '.join(names) or 'none'}")

@@ -1,0 +1,17 @@
+"""Jets simulated with Pythia 8 and written in the CMS NanoAOD v15 dialect (extra ``sim``).
+
+Pythia and FastJet are GPL programs: they are never needed to train, score or analyse, only to make samples here.
+"""
+
+try:
+    import fastjet  # noqa: F401
+    import pythia8mc  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f'cannot simulate without {error.name}; Pythia 8 and FastJet come with: pip install "cortado[sim]"'
+    ) from error
+
+from cortado.simulation.events import PROCESSES
+from cortado.simulation.jets import SimulationSummary, simulate_jets
+
+__all__ = ["PROCESSES", "SimulationSummary", "simulate_jets"]

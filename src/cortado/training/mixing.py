@@ -1,0 +1,99 @@
+"""Jets of many steps into mixed batches: every jet once, whatever the sizes of steps, pool and batches."""
+
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import awkward as ak
+import numpy as np
+
+__all__ = ["Labelled", "batches", "even", "shares"]
+
+
+class Labelled(NamedTuple):
+    """Jets with their class, their weight and their subset: everything of shape (n,)."""
+
+    jets: ak.Array
+    target: np.ndarray  # index of the class, NO_CLASS for none
+    weight: np.ndarray
+    subset: np.ndarray
+
+    def take(self, index: Any) -> "Labelled":
+        """The jets of an index array, mask or slice."""
+        return Labelled(*(column[index] for column in self))
+
+
+def shares(counts: Sequence[int], number: int, rng: np.random.Generator) -> list[list[int]]:
+    """Deal steps in random order, each to the share that has fewest jets so far."""
+    shares: list[list[int]] = [[] for _ in range(number)]
+    sizes = np.zeros(number)
+    for index in rng.permutation(len(counts)):
+        smallest = int(np.argmin(sizes))
+        shares[smallest].append(int(index))
+        sizes[smallest] += counts[index]
+    return shares
+
+
+def even(total: int, number: int) -> list[int]:
+    """Cut `total` into `number` sizes that differ by one at most: no batch is left with a single jet."""
+    return [total * (i + 1) // number - total * i // number for i in range(number)]
+
+
+def batches(
+    chunks: Iterable[Labelled],
+    sizes: Iterable[int],
+    *,
+    pool: int,
+    rng: np.random.Generator | None,
+    bucket: bool,
+) -> Iterator[Labelled]:
+    """Cut a stream of jets into batches of the given sizes, mixed in a pool unless `rng` is None.
+
+    Raises:
+        RuntimeError: If the chunks do not hold as many jets as the batches.
+    """
+    wanted, held = deque(sizes), list[Labelled]()
+    for chunk, last in _with_last(chunks):
+        held.append(chunk)
+        number = sum(len(x.target) for x in held)
+        if number < pool and not last:
+            continue
+        mixed = Labelled(
+            *(ak.concatenate(x) if isinstance(x[0], ak.Array) else np.concatenate(x) for x in zip(*held))
+        )
+        if rng is not None:
+            mixed = mixed.take(rng.permutation(number))
+        # Half of the pool stays behind, to be mixed with what comes next.
+        stay, ready = 0 if last or rng is None else number // 2, list[int]()
+        while wanted and number - sum(ready) - wanted[0] >= stay:
+            ready.append(wanted.popleft())
+        yield from _cut(mixed.take(slice(0, sum(ready))), ready, bucket, rng)
+        held = [mixed.take(slice(sum(ready), None))]
+    left = sum(len(x.target) for x in held)
+    if left or wanted:
+        raise RuntimeError(
+            f"{left} jets too many and {sum(wanted)} too few were read: the files changed after the survey"
+        )
+
+
+def _with_last(items: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
+    """Each item, and whether it is the last one."""
+    iterator = iter(items)
+    for item in iterator:
+        for following in iterator:
+            yield item, False
+            item = following
+        yield item, True
+
+
+def _cut(
+    jets: Labelled, sizes: list[int], bucket: bool, rng: np.random.Generator | None
+) -> Iterator[Labelled]:
+    edges = [0, *itertools.accumulate(sizes)]
+    order = np.arange(len(sizes))
+    if bucket and "constituents" in ak.fields(jets.jets):
+        jets = jets.take(np.argsort(ak.to_numpy(ak.num(jets.jets.constituents)), kind="stable"))
+        order = order if rng is None else rng.permutation(len(sizes))
+    for i in order:
+        yield jets.take(slice(edges[i], edges[i + 1]))

@@ -1,0 +1,246 @@
+"""From a study to a bundle: survey, fit, best epoch, working points."""
+
+import contextlib
+import json
+import logging
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from rich.console import Console
+from rich.progress import Progress
+from torch.utils.data import DataLoader
+
+from cortado import bundle as bundles
+from cortado.splits import TRAIN, VALIDATION
+from cortado.training.loading import Batch, Stream, loader
+from cortado.training.outcome import TrainingResult, arguments, finished, measured, unmeasured
+from cortado.training.progress import EpochTable, write_text
+from cortado.training.study import Study, describe
+from cortado.training.survey import Survey, finish, survey
+from cortado.training.tagging import Tagging
+
+__all__ = ["TrainingResult", "train", "train_folds"]
+
+
+def train(
+    study: Study,
+    output: str | os.PathLike[str],
+    *,
+    fold: int | None = None,
+    resume: bool = False,
+    accelerator: str = "auto",
+    devices: int = 1,
+    strategy: str = "auto",
+    tensorboard: bool = False,
+    progress: bool = True,
+) -> TrainingResult:
+    """Train the network of a study; write its best epoch as a bundle.
+
+    The folder gets `<name>.cortado`, `history.csv` (a row for each epoch), `study.json` and `checkpoints/`.
+    A training that was killed or interrupted goes on from its last complete epoch with `resume=True`, and
+    ends with the weights that it would have had.
+
+    Args:
+        study: What to train.
+        output: Folder of this training; made if there is none.
+        fold: Hold this fold out, of `study.folds`.
+        resume: Go on with the training in the folder, if there is one.
+        accelerator: Lightning's name of the hardware: "cpu", "gpu", "auto".
+        devices: Number of devices.
+        strategy: Lightning's strategy for several devices: "ddp".
+        tensorboard: Write TensorBoard logs too.
+        progress: Print the survey and a table of the epochs.
+    Returns:
+        Path of the bundle, metrics, epochs and time [s] of this call.
+    Raises:
+        FileExistsError: If the folder holds a training and `resume` is not set.
+        ValueError: If the folder holds a training of another study.
+        KeyboardInterrupt: If interrupted; says how to go on.
+    """
+    begin = time.perf_counter()
+    folder, console = Path(output), Console(quiet=not progress, highlight=False, soft_wrap=True)
+    _claim(folder, study, fold, resume)
+    path = folder / f"{study.name}.cortado"
+    if resume and path.exists():
+        console.print(f"{path} is there: nothing is left to do")
+        return finished(path, study, 0.0)
+    found = _survey(study, fold, console)
+    console.print(str(found))
+    checkpoints = ModelCheckpoint(
+        folder / "checkpoints",
+        filename="best",
+        monitor="validation_loss",
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    table = EpochTable(
+        folder / "history.csv",
+        console,
+        epochs=study.recipe.epochs,
+        jets=int(found.jets[TRAIN].sum()),
+    )
+    tagging = _tagging(study, found)
+    with _quiet_lightning():
+        trainer = Trainer(
+            accelerator=accelerator,
+            devices=devices,
+            strategy=strategy,
+            max_epochs=study.recipe.epochs,
+            precision="bf16-mixed" if study.recipe.precision == "bfloat16" else "32-true",
+            gradient_clip_val=study.recipe.gradient_clip,
+            callbacks=[table, checkpoints, *_optional_callbacks(study)],
+            logger=TensorBoardLogger(folder, name="tensorboard", version="") if tensorboard else False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+        _fit(trainer, tagging, _Jets(study, found, fold), folder / "checkpoints" / "last.ckpt")
+    state = torch.load(checkpoints.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+    tagging.load_state_dict(state)
+    if trainer.is_global_zero:
+        tagger = unmeasured(study, found, tagging.model, table.rows, fold)
+        tagger = measured(tagger, study, str(trainer.strategy.root_device))
+        bundles.save(tagger, path, canary_jets=found.canary)
+    trainer.strategy.barrier("bundle")
+    done = finished(path, study, time.perf_counter() - begin)
+    console.print(str(done))
+    return done
+
+
+def train_folds(study: Study, output: str | os.PathLike[str], **options: Any) -> list[TrainingResult]:
+    """Train one network for each fold, which never sees the events of its fold; in `output/fold0`, `fold1`...
+
+    Args:
+        study: With `folds`.
+        output: Folder of the folders.
+        **options: Passed to `train`.
+    Raises:
+        ValueError: If the study has no folds.
+    """
+    if study.folds is None:
+        raise ValueError(f"study {study.name!r}: folds = None, required: at least 2 to train folds")
+    return [train(study, Path(output) / f"fold{i}", fold=i, **options) for i in range(study.folds)]
+
+
+def _claim(folder: Path, study: Study, fold: int | None, resume: bool) -> None:
+    """Make the folder of a training, or make sure that it is this training's."""
+    if fold is not None and not 0 <= fold < (study.folds or 0):
+        raise ValueError(f"fold = {fold}, required: 0 to folds - 1 of a study with folds = {study.folds}")
+    file = folder / "study.json"
+    wanted = json.loads(json.dumps({**describe(study), "fold": fold}))
+    if file.exists():
+        if not resume and not _is_other_rank():
+            raise FileExistsError(
+                f"{folder} holds a training: resume=True goes on with it, or name another folder"
+            )
+        there = json.loads(file.read_text())
+        other = [name for name in wanted if there.get(name) != wanted[name]]
+        if other:
+            name = other[0]
+            raise ValueError(
+                f"{folder} holds the training of another study: "
+                f"{name} was {there.get(name)!r}, is {wanted[name]!r}"
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(file, json.dumps(wanted, indent=1))
+
+
+def _is_other_rank() -> bool:
+    """Whether Lightning has started this process as a further device of a training."""
+    return os.environ.get("LOCAL_RANK", "0") != "0"
+
+
+def _survey(study: Study, fold: int | None, console: Console) -> Survey:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("reading")
+        return survey(
+            study, held_out=fold, advance=lambda done, of: bar.update(task, completed=done, total=of)
+        )
+
+
+def _tagging(study: Study, found: Survey) -> Tagging:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(study.recipe.seed)
+        model = study.model(**arguments(study))
+    jets = int(found.jets[TRAIN].sum())
+    return Tagging(model, study.recipe, signal=found.classes.index(study.signal), jets=jets)
+
+
+def _optional_callbacks(study: Study) -> list[Callback]:
+    recipe, callbacks = study.recipe, list[Callback]()
+    if recipe.patience is not None:
+        callbacks.append(
+            EarlyStopping("validation_loss", patience=recipe.patience, check_on_train_epoch_end=True)
+        )
+    if recipe.averaging is not None:
+        callbacks.append(EMAWeightAveraging(decay=recipe.averaging))
+    return callbacks
+
+
+class _Jets(LightningDataModule):  # type: ignore[misc]
+    """The two streams of a training, made when Lightning knows device and epoch."""
+
+    def __init__(self, study: Study, found: Survey, held_out: int | None) -> None:
+        super().__init__()
+        self.study, self.found, self.held_out = study, found, held_out
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        return self._loader(TRAIN, self.study.recipe.workers)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self._loader(VALIDATION, min(self.study.recipe.workers, 1))
+
+    def _loader(self, subset: int, workers: int) -> DataLoader[Batch]:
+        found = self.found
+        filled = np.flatnonzero(found.counts[:, subset])
+        stream = Stream(
+            self.study,
+            [found.parts[i] for i in filled],
+            [int(found.counts[i, subset]) for i in filled],
+            subset=subset,
+            finish=finish(self.study, found),
+            shuffle=subset == TRAIN,
+            cache=found.nbytes <= self.study.recipe.cache_bytes,
+            held_out=self.held_out,
+            rank=self.trainer.global_rank,
+            world_size=self.trainer.world_size,
+        )
+        stream.epoch.fill_(self.trainer.current_epoch)
+        return loader(stream, workers, pin_memory=self.trainer.strategy.root_device.type == "cuda")
+
+
+@contextlib.contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """No hints and adverts; what matters is in the table."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        for message in (".*does not have many workers", ".*Checkpoint directory", ".*isinstance.treespec"):
+            warnings.filterwarnings("ignore", message)
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels):
+                logger.setLevel(level)
+
+
+def _fit(trainer: Trainer, tagging: Tagging, jets: _Jets, last: Path) -> None:
+    """Fit, from the last checkpoint if there is one."""
+    try:
+        trainer.fit(tagging, datamodule=jets, ckpt_path=last if last.exists() else None, weights_only=True)
+    except SystemExit as stop:  # Lightning's answer to Ctrl-C
+        done = f"{trainer.current_epoch} of {trainer.max_epochs} epochs are kept in {last.parent}"
+        raise KeyboardInterrupt(f"training interrupted: {done}; resume=True goes on from there") from stop

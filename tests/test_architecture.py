@@ -1,0 +1,99 @@
+"""Who may import whom: the arrows of the package, read from the sources themselves."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "cortado"
+
+# room -> rooms that it may import, besides itself
+ARROWS = {
+    "kinematics": set(),
+    "splits": set(),
+    "ntuples": set(),
+    "manifest": set(),
+    "readers": {"kinematics", "splits"},
+    "reading": {"ntuples", "readers"},
+    "representations": {"kinematics"},
+    "models": set(),
+    "metrics": set(),
+    "weights": set(),
+    "histograms": set(),
+    "bundle": {"representations", "models", "weights"},
+    "export": {"bundle"},
+    "scoring": {"bundle", "models", "weights", "splits"},
+    "training": {"readers", "reading", "ntuples", "splits", "representations", "models", "bundle", "metrics", "weights"},
+    "plotting": {"metrics", "kinematics", "histograms"},
+    "processors": {"scoring", "weights", "histograms", "readers", "splits"},
+    "simulation": {"kinematics", "ntuples"},
+}
+# library -> the only rooms that may import it
+QUARANTINE = {
+    "uproot": {"ntuples"},
+    "h5py": {"ntuples"},
+    "coffea": {"processors"},
+    "distributed": {"processors"},
+    "matplotlib": {"plotting"},
+    "mplhep": {"plotting"},
+    "pythia8mc": {"simulation"},
+    "fastjet": {"simulation"},
+    "torch": {"models", "bundle", "export", "scoring", "training"},
+    "lightning": {"training"},
+    "awkward": set(ARROWS) - {"models", "histograms", "plotting"} | {"cli", "plotting"},
+    "typer": {"cli"},
+}
+
+
+def room_of(path):
+    relative = path.relative_to(SOURCE)
+    return relative.parts[0].removesuffix(".py")
+
+
+def imported_modules(path):
+    """Absolute names of everything a file imports, at top level or inside functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+FILES = sorted(path for path in SOURCE.rglob("*.py") if path.parent != SOURCE or path.stem != "__init__")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_follow_the_arrows(path):
+    room = room_of(path)
+    for name in imported_modules(path):
+        library, _, rest = name.partition(".")
+        if library == "cortado" and room != "cli":
+            target = rest.split(".")[0]
+            assert target in ARROWS[room] | {room, "__version__"}, f"{room} must not import {target}"
+        elif library in QUARANTINE:
+            assert room in QUARANTINE[library], f"{room} must not import {library}"
+
+
+def test_the_arrows_have_no_circle():
+    assert len(list(TopologicalSorter(ARROWS).static_order())) == len(ARROWS)
+
+
+def test_every_room_is_named_in_the_arrows():
+    assert {room_of(path) for path in FILES} - {"cli", "reconstruction"} <= set(ARROWS)
+
+
+def test_import_is_light():
+    code = "import cortado, sys; print(sorted({'torch', 'awkward', 'matplotlib', 'coffea', 'numpy'} & set(sys.modules)))"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "[]"
+
+
+def test_unknown_attribute_names_the_known_ones():
+    import cortado
+
+    with pytest.raises(AttributeError, match="no attribute 'lod'.*load"):
+        _ = cortado.lod

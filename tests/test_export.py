@@ -1,0 +1,106 @@
+import json
+import os
+import sys
+
+import numpy as np
+import pytest
+import torch
+from toy_taggers import OWN, Kinematics, Linear, Sum, save_toy
+from toys import toy_jets
+
+from cortado import bundle, export
+from cortado.models import EFN, MLP, PFN, JetImageCNN, ParticleNet
+from cortado.representations import HighLevel, JetImage, ParticleList, PointCloud
+from cortado.representations.scaling import PARTICLENET_SCALING, Scaling
+
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+
+SMALL_NET = {"features": 7, "k": 3, "edge_convs": ((8,), (8,)), "hidden": 8}
+FEATURES = ("pt_fraction", "delta_eta", "delta_phi")
+CHAINS = {
+    "MLP": (HighLevel(features=("mass", "tau21")), MLP, {"features": 2, "hidden": (8,)}),
+    "JetImageCNN": (JetImage(), JetImageCNN, {}),
+    "PFN": (ParticleList(features=FEATURES), PFN, {"features": 3}),
+    "EFN": (ParticleList(features=FEATURES), EFN, {}),
+    "ParticleNet": (PointCloud(), ParticleNet, SMALL_NET),
+}
+SCALINGS = {
+    "ParticleNet": PARTICLENET_SCALING,
+    "PFN": Scaling(names=FEATURES, center=(0.1, 0.0, 0.0), scale=(3.0, 2.0, 2.0)),
+    "MLP": Scaling(names=("mass", "tau21"), center=(80.0, 0.5), scale=(0.02, 2.0), clip=5.0),
+}
+
+
+def save(path, name):
+    representation, network, arguments = CHAINS[name]
+    torch.manual_seed(1)
+    tagger = bundle.Bundle(
+        representation=representation,
+        scaling=SCALINGS.get(name),
+        model=network(**arguments),
+        arguments=arguments,
+        classes=("qcd", "w"),
+        signal="w",
+    )
+    return bundle.save(tagger, path, canary_jets=toy_jets(6))
+
+
+@pytest.fixture(scope="module", params=CHAINS)
+def saved(request, tmp_path_factory):
+    return save(tmp_path_factory.mktemp("export") / "a.cortado", request.param)
+
+
+def probabilities(path, jets):
+    tagger = bundle.load(path)
+    return torch.softmax(bundle.run(tagger.model, tagger.prepare(jets)), dim=1).numpy()
+
+
+def test_onnx_gives_the_same_probabilities_for_any_size(saved, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    path, difference = export.to_onnx(saved, tmp_path / "a.onnx")
+    assert difference < 1e-4
+    session = onnxruntime.InferenceSession(path)
+    about = json.loads(session.get_modelmeta().custom_metadata_map["cortado"])
+    assert (about["classes"], about["signal"]) == (["qcd", "w"], "w")
+    for jets in (toy_jets(1, seed=5), toy_jets(33, seed=6), toy_jets(3, seed=7, max_constituents=2)):
+        inputs = bundle.load(saved).representation(jets)
+        assert [x.name for x in session.get_inputs()] == list(inputs._fields)
+        (found,) = session.run(["probabilities"], inputs._asdict())
+        np.testing.assert_allclose(found, probabilities(saved, jets), atol=1e-5)
+    assert os.listdir(tmp_path) == ["a.onnx"]
+
+
+def test_torch_export_gives_the_same_probabilities_for_any_size(saved, tmp_path):
+    path, difference = export.to_torch_export(saved, tmp_path / "a.pt2")
+    assert difference < 1e-4
+    extra = {"cortado": ""}
+    module = torch.export.load(path, extra_files=extra).module()
+    assert json.loads(extra["cortado"])["signal"] == "w"
+    for jets in (toy_jets(1, seed=5), toy_jets(33, seed=6), toy_jets(3, seed=7, max_constituents=2)):
+        _, found = module(*map(torch.from_numpy, bundle.load(saved).representation(jets)))
+        np.testing.assert_allclose(found.detach(), probabilities(saved, jets), atol=1e-5)
+
+
+class TwoFaced(Sum):
+    def forward(self, features, mask):
+        return super().forward(features, mask) + torch.compiler.is_exporting() * torch.tensor([0.0, 0.3])
+
+
+def test_an_export_that_differs_is_not_written(tmp_path):
+    saved = save_toy(tmp_path / "a.cortado", model=TwoFaced(hidden=6))
+    with pytest.raises(ValueError, match=r"a.pt2: outputs on the canary differ from the original's by 0.3, more than"):
+        export.to_torch_export(saved, tmp_path / "a.pt2", representations=OWN["representations"], models=[TwoFaced])
+    assert os.listdir(tmp_path) == ["a.cortado"]
+
+
+def test_own_classes_are_passed_on(tmp_path):
+    chain = {"representation": Kinematics(), "model": Linear(), "arguments": {}}
+    saved = save_toy(tmp_path / "a.cortado", **chain)
+    assert export.to_torch_export(saved, tmp_path / "a.pt2", **OWN).difference < 1e-6
+
+
+def test_onnx_names_the_extra_it_needs(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ImportError, match=r"ONNX needs the extra `export`: pip install 'cortado\[export\]'"):
+        export.to_onnx(tmp_path / "a.cortado", tmp_path / "a.onnx")

@@ -1,0 +1,52 @@
+"""Toy jets in ROOT files, and the small study that trains on them."""
+
+import functools
+
+import pytest
+import torch
+from samples import write_toptagging
+
+from cortado.models import PFN
+from cortado.representations import ParticleList
+from cortado.splits import Split
+from cortado.training import Recipe, Study
+
+CLASSES = {"QCD": lambda jets: jets.is_signal == 0, "top": lambda jets: jets.is_signal == 1}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Small networks are fastest, and sums are exactly repeatable, on one thread."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def toy_files(tmp_path_factory):
+    """Three files of 400, 350 and 50 jets."""
+    folder = tmp_path_factory.mktemp("toys")
+    paths = tuple(str(folder / f"toys{i}.root") for i in range(3))
+    for seed, (path, number) in enumerate(zip(paths, (400, 350, 50)), start=1):
+        write_toptagging(path, number, seed)
+    return paths
+
+
+@pytest.fixture
+def study(toy_files):
+    """`study(name=value)`: the toy study with changes; those of the recipe by its own fields."""
+
+    def changed(**changes):
+        recipe = {"epochs": 2, "batch_size": 64, "workers": 0, "step_size": 60, "shuffle_pool": 150}
+        recipe |= {name: changes.pop(name) for name in tuple(changes) if name in Recipe.__dataclass_fields__}
+        settings = {
+            "name": "toy",
+            "files": toy_files,
+            "classes": CLASSES,
+            "signal": "top",
+            "representation": ParticleList(max_constituents=40),
+            "scaling": "fit",
+            "model": functools.partial(PFN, features=3, phi=(16, 16), hidden=(16,)),
+            "split": Split(validation=0.2, test=0.2),
+        }
+        return Study(**{**settings, **changes}, recipe=Recipe(**recipe))
+
+    return changed
