@@ -4,6 +4,7 @@ Every writer returns the jets that the file must give back, shape (n_events, var
 """
 
 import awkward as ak
+import h5py
 import numpy as np
 import uproot
 from toys import toy_event_jets, toy_jets
@@ -36,9 +37,7 @@ def _renamed(jagged, names):
 
 def _momentum(particles):
     """Cartesian components of massive particles."""
-    pt, eta, phi, mass = (
-        ak.values_astype(particles[name], np.float64) for name in ("pt", "eta", "phi", "mass")
-    )
+    pt, eta, phi, mass = (ak.values_astype(particles[name], np.float64) for name in ("pt", "eta", "phi", "mass"))
     px, py, pz = pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)
     return px, py, pz, np.sqrt(px**2 + py**2 + pz**2 + mass**2)
 
@@ -94,9 +93,7 @@ def linked_candidates(jets, seed, shuffle_links=False):
     return candidates[order], links[shuffled_index()] if shuffle_links else links
 
 
-def cms_columns(
-    jets, seed=1, *, links="FatJetPFCand", candidate_index="pfCandIdx", candidates="PFCand", **options
-):
+def cms_columns(jets, seed=1, *, links="FatJetPFCand", candidate_index="pfCandIdx", candidates="PFCand", **options):
     """Columns of a NanoAOD-like tree; the defaults are the names of version 15."""
     rng = np.random.default_rng(seed)
     n = len(jets)
@@ -182,10 +179,7 @@ def write_jetclass(path, n=100, seed=1, numbered=False):
 
 def toptagging_momenta(jets):
     """Components px, py, pz, energy of the constituents as the top-tagging files have them: massless."""
-    return [
-        _float32(component)
-        for component in _momentum(ak.with_field(jets.constituents, np.float32(0), "mass"))
-    ]
+    return [_float32(component) for component in _momentum(ak.with_field(jets.constituents, np.float32(0), "mass"))]
 
 
 def write_toptagging(path, n=100, seed=1):
@@ -209,8 +203,17 @@ def toptagging_table(n=100, seed=1, slots=200):
         name: ak.to_numpy(ak.fill_none(ak.pad_none(component, slots, clip=True), 0)).astype(np.float32)
         for name, component in momenta.items()
     }
-    columns = {
-        f"{name}_{slot}": padded[name][:, slot] for slot in range(slots) for name in ("E", "PX", "PY", "PZ")
-    }
+    columns = {f"{name}_{slot}": padded[name][:, slot] for slot in range(slots) for name in ("E", "PX", "PY", "PZ")}
     columns["is_signal_new"] = ak.to_numpy(jets.truth_pdg_id == 24).astype(np.int64)
     return columns, ak.unflatten(jets, 1)
+
+
+def write_toptagging_hdf5(path, n=100, seed=1, slots=60):
+    """A file of the top-tagging reference data, HDF5 form: one table with named columns."""
+    columns, jets = toptagging_table(n, seed, slots)
+    rows = np.empty(n, dtype=[(name, column.dtype) for name, column in columns.items()])
+    for name, column in columns.items():
+        rows[name] = column
+    with h5py.File(path, "w") as file:
+        file.create_dataset("table", data=rows)
+    return jets

@@ -9,6 +9,7 @@ import zipfile
 import awkward as ak
 import numpy as np
 import pytest
+import safetensors.numpy
 import safetensors.torch
 import torch
 from toy_taggers import (
@@ -51,7 +52,15 @@ def test_what_is_saved_comes_back(tmp_path, directory):
     path = bundle.save(original, tmp_path / "a.cortado", canary_jets=toy_jets(20), directory=directory)
     assert path.is_dir() is directory
     back = load(path)
-    for field in ("representation", "scaling", "arguments", "classes", "signal", "working_points", "provenance"):
+    for field in (
+        "representation",
+        "scaling",
+        "arguments",
+        "classes",
+        "signal",
+        "working_points",
+        "provenance",
+    ):
         assert getattr(back, field) == getattr(original, field)
     assert not back.model.training
     np.testing.assert_array_equal(logits(back, toy_jets(50)), logits(original, toy_jets(50)))
@@ -154,8 +163,14 @@ def not_finite():
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"model": Swapped(hidden=6)}, r"Prongs gives \('features', 'mask'\) but Swapped.forward takes \('mask'"),
-        ({"model": Linear(features=3), "arguments": {"features": 3}}, r"but Linear.forward takes \('features',\)"),
+        (
+            {"model": Swapped(hidden=6)},
+            r"Prongs gives \('features', 'mask'\) but Swapped.forward takes \('mask'",
+        ),
+        (
+            {"model": Linear(features=3), "arguments": {"features": 3}},
+            r"but Linear.forward takes \('features',\)",
+        ),
         ({"model": Sum(features=4)}, r"features \(8, \d+, 3\), mask \(8, \d+\), which does not fit Sum"),
         ({"classes": ("qcd", "w", "top")}, r"logits of shape \(8, 2\).*needed for the classes qcd, w, top"),
         ({"classes": ("w", "w")}, "two or more different classes"),
@@ -226,8 +241,8 @@ def disk_full(on_call):
 def test_disk_full_keeps_the_former_bundle_and_nothing_else(tmp_path, monkeypatch, directory, step, call):
     path = bundle.save(toy_bundle(1), tmp_path / "a.cortado", canary_jets=toy_jets(4), directory=directory)
     before = bundle.fingerprint(path)
-    with monkeypatch.context() as broken, pytest.raises(OSError, match="No space left"):
-        broken.setattr(os, step, disk_full(call)(getattr(os, step)))
+    monkeypatch.setattr(os, step, disk_full(call)(getattr(os, step)))
+    with pytest.raises(OSError, match="No space left"):
         bundle.save(toy_bundle(2), path, canary_jets=toy_jets(4))
     assert bundle.fingerprint(path) == before
     assert os.listdir(tmp_path) == ["a.cortado"]
@@ -254,10 +269,11 @@ def test_any_flipped_byte_is_found_or_harmless(saved):
         damaged[position] ^= 0xFF
         saved.write_bytes(damaged)
         try:
-            np.testing.assert_array_equal(logits(load(saved), jets), expected)  # a date in the zip's directory
-        except ValueError as error:
-            assert "toy.cortado" in str(error)
+            same = np.array_equal(logits(load(saved), jets), expected)  # a date in the zip's directory
+        except ValueError:
             found += 1
+        else:
+            assert same
     assert found > 130
 
 
@@ -293,7 +309,10 @@ def set_in(*keys, to):
         (set_in("model", "name", to="Sun"), r"unknown model 'Sun', nearest: Sum.*pass models=\(Sun,\)"),
         (set_in("representation", "name", to="Prong"), r"unknown representation 'Prong', nearest: Prongs"),
         (set_in("representation", "arguments", to={"max_constituents": 3}), "features of Prongs has shape"),
-        (set_in("representation", "arguments", to={"offsets": [0.5, 0]}), "features of Prongs differs .* 0.5 "),
+        (
+            set_in("representation", "arguments", to={"offsets": [0.5, 0]}),
+            "features of Prongs differs .* 0.5 ",
+        ),
         (set_in("representation", "arguments", to={"colour": 3}), "Prongs cannot be made of {'colour': 3}"),
         (set_in("representation", "name", to="Kinematics"), "Kinematics cannot be made of"),
         (set_in("classes", to=["qcd", "w", "z"]), "needed for the classes qcd, w, z"),
@@ -313,6 +332,30 @@ def test_exchanged_weights_with_new_checksums(saved):
     state["all.bias"] = state["all.bias"] + 0.25
     forge(saved, weights_safetensors=safetensors.torch.save(state))
     with pytest.raises(ValueError, match=r"logits of Sum differs from training by up to 0.25 \(allowed: 0.0001\)"):
+        load(saved)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda arrays: arrays.pop("logits"), "logits of Sum has shape .* at training it was not there"),
+        (lambda arrays: arrays.pop("jets/eta"), "canary: Prongs cannot prepare its jets: no field named 'eta'"),
+        (lambda arrays: arrays.update({"jets/constituents:counts": np.array([1, 2])}), "Prongs cannot prepare"),
+        (lambda arrays: arrays.update({"jets/pt": arrays["jets/pt"] * 1.1}), "features of Prongs differs"),
+    ],
+)
+def test_an_edited_canary_with_new_checksums(saved, change, message):
+    arrays = safetensors.numpy.load(members_of(saved)["canary.safetensors"])
+    change(arrays)
+    forge(saved, canary_safetensors=safetensors.numpy.save(arrays))
+    with pytest.raises(ValueError, match=message):
+        load(saved)
+
+
+@pytest.mark.parametrize("member", ["weights", "canary"])
+def test_members_that_are_no_safetensors_with_new_checksums(saved, member):
+    forge(saved, **{f"{member}_safetensors": b"x" * 100})
+    with pytest.raises(ValueError, match=r"toy.cortado: (weights do not fit|canary.safetensors cannot be read)"):
         load(saved)
 
 
@@ -383,27 +426,27 @@ def test_members_beside_ours_are_refused(tmp_path, saved, name):
 def test_a_name_twice_is_refused(saved):
     with zipfile.ZipFile(saved, "a") as archive:
         archive.writestr("bundle.json", "{}")
-    with pytest.raises(ValueError, match="holds one name twice"):
+    with pytest.raises(ValueError, match=r"holds one name twice"):
         load(saved)
 
 
 def test_compressed_members_are_refused(saved):
     write_members(saved, members_of(saved), zipfile.ZIP_DEFLATED)
-    with pytest.raises(ValueError, match="bundle.json.* compressed; a bundle stores its members as they are"):
+    with pytest.raises(ValueError, match=r"bundle.json.* compressed; a bundle stores its members as they are"):
         load(saved)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"format_version": "x"}', b"[" * 100_000])
 def test_a_description_that_is_no_description(saved, content):
     write_members(saved, {**members_of(saved), "bundle.json": content})
-    with pytest.raises(ValueError, match="bundle.json is cut short or not ours"):
+    with pytest.raises(ValueError, match=r"bundle.json is cut short or not ours"):
         load(saved)
 
 
 def test_a_missing_bundle_names_the_nearest_and_the_host(saved):
     with pytest.raises(FileNotFoundError, match=f"toi.cortado on host {platform.node()}; nearest: toy.cortado"):
         load(saved.with_name("toi.cortado"))
-    with pytest.raises(FileNotFoundError, match="no bundle in .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"no bundle in .*nowhere"):
         load(saved.parent / "nowhere" / "toy.cortado")
 
 

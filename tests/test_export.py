@@ -94,6 +94,19 @@ def test_an_export_that_differs_is_not_written(tmp_path):
     assert os.listdir(tmp_path) == ["a.cortado"]
 
 
+class Baked(Sum):
+    def forward(self, features, mask):
+        n, p = mask.shape
+        return super().forward(features, mask) + torch.nn.functional.pad(features[:, 0, :1], (0, 1), value=n * p)
+
+
+def test_an_export_with_a_size_baked_in_is_not_written(tmp_path):
+    saved = save_toy(tmp_path / "a.cortado", model=Baked(hidden=6))
+    with pytest.raises(ValueError, match=r"a.pt2: the exported graph does not take inputs of \(8, 38, 3\), \(8, 38\)"):
+        export.to_torch_export(saved, tmp_path / "a.pt2", representations=OWN["representations"], models=[Baked])
+    assert os.listdir(tmp_path) == ["a.cortado"]
+
+
 def test_own_classes_are_passed_on(tmp_path):
     chain = {"representation": Kinematics(), "model": Linear(), "arguments": {}}
     saved = save_toy(tmp_path / "a.cortado", **chain)

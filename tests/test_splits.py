@@ -39,10 +39,7 @@ def test_reference_values_never_change():
     assert event_key_of_momenta([1.5], [-2.0], [0.0], [3.25]).tolist() == REFERENCE["momenta"]
     assert fraction(event_key(1, 2, 3), seed=4).item() == REFERENCE["fraction"]
     assert fold(event_key(1, 2, np.arange(12)), folds=3, seed=4).tolist() == REFERENCE["fold"]
-    assert (
-        Split(validation=0.2, test=0.2, seed=4).subset(event_key(1, 2, np.arange(12))).tolist()
-        == REFERENCE["split"]
-    )
+    assert Split(validation=0.2, test=0.2, seed=4).subset(event_key(1, 2, np.arange(12))).tolist() == REFERENCE["split"]
 
 
 def test_types_and_shapes():
@@ -137,7 +134,5 @@ def test_one_fold_is_no_fold():
 
 @pytest.mark.parametrize("shares", [(-0.1, 0.2), (0.5, 0.5), (0.1, float("nan")), (0.1, -1)])
 def test_shares_must_leave_something_to_train_on(shares):
-    with pytest.raises(
-        ValueError, match=rf"validation = {shares[0]}, test = {shares[1]}: shares must not be negative"
-    ):
+    with pytest.raises(ValueError, match=rf"validation = {shares[0]}, test = {shares[1]}: shares must not be negative"):
         Split(validation=shares[0], test=shares[1])

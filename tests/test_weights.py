@@ -154,9 +154,7 @@ def test_efficiencies_and_scale_factors_of_each_jet():
 
 def test_flat_and_optional_jets_are_one_per_event():
     passes = ak.Array([True, None, False])
-    nominal, _, _ = weights.working_point_weights(
-        passes, efficiency=0.5, scale_factor=0.9, scale_factor_err=0.1
-    )
+    nominal, _, _ = weights.working_point_weights(passes, efficiency=0.5, scale_factor=0.9, scale_factor_err=0.1)
     np.testing.assert_allclose(nominal, [0.9, 1.0, 1.1])
 
 
@@ -168,18 +166,14 @@ def test_the_sum_of_weights_is_conserved(efficiency, s, n):
     passes = np.arange(n) < passing
     if measured in (0, 1) or s * measured > 1:
         return
-    nominal, _, _ = weights.working_point_weights(
-        passes, efficiency=measured, scale_factor=s, scale_factor_err=0.0
-    )
+    nominal, _, _ = weights.working_point_weights(passes, efficiency=measured, scale_factor=s, scale_factor_err=0.0)
     assert nominal.sum() == pytest.approx(n)
     assert nominal[passes].sum() == pytest.approx(s * passing)
 
 
 def test_results_alias_nothing():
     s = np.full(3, 0.9)
-    varied = weights.working_point_weights(
-        np.ones(3, bool), efficiency=0.5, scale_factor=s, scale_factor_err=0.0
-    )
+    varied = weights.working_point_weights(np.ones(3, bool), efficiency=0.5, scale_factor=s, scale_factor_err=0.0)
     for weight in varied:
         weight *= 2
     assert s.tolist() == [0.9] * 3
@@ -190,7 +184,13 @@ def test_results_alias_nothing():
     "passes, efficiency, s, s_err, message",
     [
         (False, 1.0, 1.0, 0.0, "1 jets fail the working point where its efficiency is 1"),
-        (False, 0.9, 1.2, 0.0, r"scale factor times efficiency must lie in \[0, 1\], got 1.08 at 0 \(1 of 1\)"),
+        (
+            False,
+            0.9,
+            1.2,
+            0.0,
+            r"scale factor times efficiency must lie in \[0, 1\], got 1.08 at 0 \(1 of 1\)",
+        ),
         (False, 0.9, 1.0, 0.2, "scale factor times efficiency .* got 1.08"),
         (True, 1.5, 1.0, 0.0, r"efficiency must lie in \[0, 1\], got 1.5"),
         (True, 0.5, -0.1, 0.0, r"scale factor must lie in \[0, inf\], got -0.1"),

@@ -1,4 +1,4 @@
-"""A representation, a network and bundles of them, as small as they can be; importable by worker processes."""
+"""A representation, a network and bundles of them, as small as can be; importable by worker processes."""
 
 import dataclasses
 import json
@@ -142,6 +142,5 @@ def forge(path, change=lambda content: None, **members):
 
 
 def score_chunk(scorer, jets):
-    """For worker processes: scores, and what shows how they were made."""
-    scores = scorer(jets)
-    return ak.to_list(scores), os.getpid(), scoring.loads(), torch.get_num_threads()
+    """For worker processes: scores, the process, and how often it has read a bundle."""
+    return ak.to_list(scorer(jets)), os.getpid(), scoring.loads()

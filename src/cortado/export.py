@@ -1,9 +1,10 @@
 """Bundles for other runtimes: ONNX and torch.export (.pt2), with any number of jets and constituents.
 
-The exported graph takes what the representation makes of the jets, before scaling, under the names of its fields;
-scaling is part of the graph. It gives `logits` and `probabilities`, shape (jets, classes). The file's metadata holds
-the description of the bundle (classes, signal, working points, representation with its arguments) as JSON under
-"cortado". Both are compared with the original on the canary before the file is put in place.
+The exported graph takes what the representation makes of the jets, before scaling, under the names of its
+fields; scaling is part of the graph. It gives `logits` and `probabilities`, shape (jets, classes). The file's
+metadata holds the description of the bundle (classes, signal, working points, representation with its
+arguments) as JSON under "cortado". Both are compared with the original on the canary before the file is put
+in place.
 
 Needs the extra `export` for ONNX.
 """
@@ -109,34 +110,41 @@ class _Original(NamedTuple):
     description: str
 
 
+class _Scaled(torch.nn.Module):
+    """`Scaling.__call__` in torch."""
+
+    def __init__(self, *, center: Sequence[float], scale: Sequence[float], clip: float | None) -> None:
+        super().__init__()
+        self.center = torch.nn.Buffer(torch.tensor(center, dtype=torch.float32))
+        self.scale = torch.nn.Buffer(torch.tensor(scale, dtype=torch.float32))
+        self.clip = clip
+
+    def forward(self, features: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        scaled = (features - self.center) * self.scale
+        if self.clip is not None:
+            scaled = scaled.clamp(-self.clip, self.clip)
+        return scaled if mask is None else torch.where(mask.unsqueeze(-1), scaled, features)
+
+
 class _Graph(torch.nn.Module):
     """Unscaled inputs -> logits, probabilities."""
 
-    def __init__(self, tagger: bundles.Bundle, names: tuple[str, ...]) -> None:
+    def __init__(self, tagger: bundles.Bundle, names: Sequence[str]) -> None:
         super().__init__()
-        self.model, self.scaling, self.names = tagger.model, tagger.scaling, names
-        if tagger.scaling is not None:
-            self.register_buffer("center", torch.tensor(tagger.scaling.center, dtype=torch.float32))
-            self.register_buffer("scale", torch.tensor(tagger.scaling.scale, dtype=torch.float32))
+        self.model, self.names = tagger.model, names
+        self.scaled = None
+        if (scaling := tagger.scaling) is not None:
+            self.scaled = _Scaled(center=scaling.center, scale=scaling.scale, clip=scaling.clip)
 
     def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        logits = self.model(*(inputs if self.scaling is None else self._scaled(inputs)))
+        named = dict(zip(self.names, inputs))
+        if self.scaled is not None:
+            named["features"] = self.scaled(named["features"], named.get("mask"))
+        logits = self.model(*named.values())
         return logits, torch.softmax(logits, dim=-1)
 
-    def _scaled(self, inputs: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
-        """`Scaling.__call__` in torch."""
-        named = dict(zip(self.names, inputs))
-        scaled = (named["features"] - self.center) * self.scale
-        if self.scaling.clip is not None:
-            scaled = scaled.clamp(-self.scaling.clip, self.scaling.clip)
-        if "mask" in named:
-            scaled = torch.where(named["mask"].unsqueeze(-1), scaled, named["features"])
-        return list((named | {"features": scaled}).values())
 
-
-def _read(
-    path: str | os.PathLike[str], representations: Iterable[type], models: Iterable[type]
-) -> _Original:
+def _read(path: str | os.PathLike[str], representations: Iterable[type], models: Iterable[type]) -> _Original:
     tagger = bundles.load(path, representations=representations, models=models)
     jets = bundles.canary_jets(path)
     # Traced with two jets or more: torch.export takes a size of one for a constant.
@@ -166,16 +174,15 @@ def _write_checked(
     write: Callable[[Path], Any],
     outputs: Callable[[Path], Callable[[Arrays], Sequence[NDArray[Any]]]],
 ) -> Exported:
-    """Write under a temporary name, compare the outputs with the original's, and only then move into place."""
+    """Write under a temporary name, compare with the original, and only then move into place."""
     temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
     try:
         write(temporary)
-        run = outputs(temporary)
-        difference = max(_difference(run(inputs), logits) for inputs, logits in original.canary)
+        difference = _difference(path, outputs(temporary), original)
         if not difference <= TOLERANCE:
             raise ValueError(
-                f"{path}: outputs on the canary differ from the original's by {difference:.3g}, more than {TOLERANCE:g}; "
-                "nothing was written"
+                f"{path}: outputs on the canary differ from the original's by {difference:.3g}, "
+                f"more than {TOLERANCE:g}; nothing was written"
             )
         os.replace(temporary, path)
     finally:
@@ -183,7 +190,15 @@ def _write_checked(
     return Exported(path, difference)
 
 
-def _difference(found: Sequence[NDArray[Any]], logits: torch.Tensor) -> float:
-    """Largest absolute difference of logits and probabilities."""
-    expected = logits.numpy(), torch.softmax(logits, dim=-1).numpy()
-    return max(float(np.abs(a - b).max()) for a, b in zip(found, expected))
+def _difference(path: Path, run: Callable[[Arrays], Sequence[NDArray[Any]]], original: _Original) -> float:
+    """Largest absolute difference of logits and probabilities on the canary, in batches of several sizes."""
+    differences = []
+    for inputs, logits in original.canary:
+        try:
+            found = run(inputs)
+        except (AssertionError, RuntimeError) as error:  # a guard of torch.export that a size was baked in
+            shapes = ", ".join(str(array.shape) for array in inputs)
+            raise ValueError(f"{path}: the exported graph does not take inputs of {shapes}: {error}") from error
+        expected = logits.numpy(), torch.softmax(logits, dim=-1).numpy()
+        differences += [np.abs(a - b).max() for a, b in zip(found, expected)]
+    return float(np.max(differences))

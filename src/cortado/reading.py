@@ -5,7 +5,9 @@ Example:
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
+from types import ModuleType
 
 import awkward as ak
 
@@ -62,8 +64,11 @@ def iterate(
     Raises:
         ValueError: If a file is of no known dialect, or its links are broken.
     """
-    for step in ntuples.steps(paths, tree=tree, size=size):
-        yield records(step, dialect=dialect)
+    steps = ntuples.steps(paths, tree=tree, size=size)
+    for (path, name), _ in groupby(steps, key=lambda step: step[:2]):
+        reader, branches = _choose(path, name, dialect)
+        for step, events in ntuples.iterate(path, branches, tree=name, size=size):
+            yield _record(reader, step, events)
 
 
 def records(step: Step, *, dialect: str | None = None) -> ak.Array:
@@ -79,13 +84,20 @@ def records(step: Step, *, dialect: str | None = None) -> ak.Array:
     Raises:
         ValueError: If the file is of no known dialect, or its links are broken.
     """
-    available = ntuples.branch_names(step.path, step.tree)
-    reader = readers.dialect(available, step.path, name=dialect)
-    events = ntuples.arrays(step, reader.branches(available))
+    reader, branches = _choose(step.path, step.tree, dialect)
+    return _record(reader, step, ntuples.arrays(step, branches))
+
+
+def _choose(path: str, tree: str, dialect: str | None) -> tuple[ModuleType, list[str]]:
+    """The reader for a tree, and the branches that it wants."""
+    available = ntuples.branch_names(path, tree)
+    reader = readers.dialect(available, path, name=dialect)
+    return reader, reader.branches(available)
+
+
+def _record(reader: ModuleType, step: Step, events: ak.Array) -> ak.Array:
     try:
-        record: ak.Array = reader.record(events)
+        return reader.record(events)
     except ValueError as error:
-        raise ValueError(
-            f"{step.path}, tree {step.tree!r}, entries {step.start} to {step.stop}: {error}"
-        ) from error
-    return record
+        where = f"{step.path}, tree {step.tree!r}, events counted from entry {step.start}"
+        raise ValueError(f"{where}: {error}") from error

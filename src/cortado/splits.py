@@ -27,9 +27,7 @@ def _unsigned(numbers: Any, name: str) -> Any:
     example = ak.to_numpy(ak.flatten(numbers, axis=None)) if isinstance(numbers, ak.Array) else numbers
     if example.dtype.kind not in "iu" and example.size:
         raise TypeError(f"{name} must be integers, got {example.dtype}")
-    return (
-        ak.values_astype(numbers, np.uint64) if isinstance(numbers, ak.Array) else numbers.astype(np.uint64)
-    )
+    return ak.values_astype(numbers, np.uint64) if isinstance(numbers, ak.Array) else numbers.astype(np.uint64)
 
 
 def _mix(bits: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Scores to event weights with up and down variations, and the working points they rest on. Arrays in, arrays out."""
+"""Scores to event weights with up and down variations, and the working points they rest on."""
 
 import warnings
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 
 class WeightVariations(NamedTuple):
-    """Nominal weight and the two that replace it when its uncertainty is shifted by one standard deviation."""
+    """Nominal weight, and the weights with its uncertainty shifted by one standard deviation."""
 
     nominal: Any
     up: Any
@@ -52,7 +52,8 @@ class ScaleFactor:
     Attributes:
         value: One number, or one per bin.
         error: Its uncertainty, likewise.
-        pt_edges: Bin edges [GeV], one more than the values; the last may be infinite. None: the same for all pT.
+        pt_edges: Bin edges [GeV], one more than the values; the last may be infinite. None: the same for all
+            pT.
     """
 
     value: float | tuple[float, ...]
@@ -80,17 +81,17 @@ class ScaleFactor:
         index = np.searchsorted(self.pt_edges, pt, side="right") - 1
         if (outside := (index < 0) | (index >= len(self.pt_edges) - 1)).any():
             raise ValueError(
-                f"{outside.sum()} of {len(pt)} jets, such as one of pT = {pt[outside][0]:g} GeV, lie outside the scale "
-                f"factor's bins {self.pt_edges[0]:g} to {self.pt_edges[-1]:g} GeV; select jets or widen the outer bins"
+                f"{outside.sum()} of {len(pt)} jets, such as one of pT = {pt[outside][0]:g} GeV, lie outside "
+                f"the scale factor's {self.pt_edges[0]:g} to {self.pt_edges[-1]:g} GeV; select jets or widen the bins"
             )
-        return np.ravel(self.value)[index], np.ravel(self.error)[index]
+        return np.ravel(np.asarray(self.value, np.float64))[index], np.ravel(np.asarray(self.error, np.float64))[index]
 
 
 def efficiency(passes: ArrayLike, weights: ArrayLike | None = None) -> tuple[float, float]:
     """Fraction that passes and its statistical uncertainty.
 
-    The uncertainty is half the width of the Wilson score interval at one standard deviation, which stays above zero
-    where none or all pass. For weighted jets the binomial variance becomes
+    The uncertainty is half the width of the Wilson score interval at one standard deviation, which stays
+    above zero where none or all pass. For weighted jets the binomial variance becomes
     [(1-e)^2 sum_pass w^2 + e^2 sum_fail w^2] / (sum w)^2 and the number of jets the effective one.
 
     Args:
@@ -99,7 +100,8 @@ def efficiency(passes: ArrayLike, weights: ArrayLike | None = None) -> tuple[flo
     Returns:
         Efficiency and uncertainty.
     Raises:
-        ValueError: If there are no jets, a weight is not finite, or the weights do not sum to a positive number.
+        ValueError: If there are no jets, a weight is not finite, or the weights do not sum to a positive
+            number.
     References:
         Brown, Cai, DasGupta, Interval estimation for a binomial proportion (2001), doi:10.1214/ss/1009213286.
     """
@@ -107,9 +109,7 @@ def efficiency(passes: ArrayLike, weights: ArrayLike | None = None) -> tuple[flo
     w = np.ones(len(passing)) if weights is None else np.asarray(weights, np.float64)
     _require_finite("weight", w)
     if not (total := w.sum()) > 0:
-        raise ValueError(
-            f"efficiency of {len(passing)} jets whose weights sum to {total:g}; the sum must be positive"
-        )
+        raise ValueError(f"efficiency of {len(passing)} jets whose weights sum to {total:g}; the sum must be positive")
     e = w[passing].sum() / total
     variance = ((1 - e) ** 2 * (w[passing] ** 2).sum() + e**2 * (w[~passing] ** 2).sum()) / total**2
     n = effective_sample_size(w)
@@ -124,7 +124,8 @@ def working_points(
 ) -> tuple[WorkingPoint, ...]:
     """Thresholds that keep the wanted fractions of the signal, with the efficiencies then measured.
 
-    Equal scores cannot be separated: the efficiency measured is the smallest one possible that is at least the wanted.
+    Equal scores cannot be separated: the efficiency measured is the smallest one possible that is at least
+    the wanted.
 
     Args:
         scores: Shape (n,); take jets that the network was not trained on.
@@ -172,9 +173,9 @@ def working_point_weights(
 ) -> WeightVariations:
     """Weights that give simulated jets the tagging efficiency of data.
 
-    A jet that passes weighs s, one that fails (1 - s e) / (1 - e), so that the sum of weights is conserved; e is the
-    efficiency in simulation and s the scale factor, both those of the jet's true class and kinematics. An event weighs
-    the product over its jets. Up and down shift s by its uncertainty for all jets together.
+    A jet that passes weighs s, one that fails (1 - s e) / (1 - e), so that the sum of weights is conserved; e
+    is the efficiency in simulation and s the scale factor, both those of the jet's true class and kinematics.
+    An event weighs the product over its jets. Up and down shift s by its uncertainty for all jets together.
 
     Args:
         passes: Boolean per jet, shape (n,), (n_events, var) or deeper; None (no jet) weighs 1.
@@ -184,31 +185,25 @@ def working_point_weights(
     Returns:
         Weights per event: float64, shape (n,) or (n_events,), in arrays of their own.
     Raises:
-        ValueError: If an efficiency lies outside [0, 1], a scale factor or its error is negative or not finite, a
-            jet fails where the efficiency is 1, or s e exceeds 1 for any variation.
+        ValueError: If an efficiency lies outside [0, 1], a scale factor or its error is negative or not
+            finite, a jet fails where the efficiency is 1, or s e exceeds 1 for any variation.
     References:
         CMS, Methods to apply b-tagging efficiency scale factors (method 1a); CMS, arXiv:1712.07158, sec. 8.
     """
     return per_event(
-        jet_weights(
-            passes, efficiency=efficiency, scale_factor=scale_factor, scale_factor_err=scale_factor_err
-        )
+        jet_weights(passes, efficiency=efficiency, scale_factor=scale_factor, scale_factor_err=scale_factor_err)
     )
 
 
-def jet_weights(
-    passes: Any, *, efficiency: Any, scale_factor: Any, scale_factor_err: Any
-) -> WeightVariations:
-    """`working_point_weights` before the product over the jets of an event: weights of the shape of `passes`."""
+def jet_weights(passes: Any, *, efficiency: Any, scale_factor: Any, scale_factor_err: Any) -> WeightVariations:
+    """`working_point_weights` before the product over jets: weights of the shape of `passes`."""
     arrays = ak.broadcast_arrays(passes, efficiency, scale_factor, scale_factor_err)
     passing, e, s, s_err = (_filled(x, neutral) for x, neutral in zip(arrays, (False, 0.0, 1.0, 0.0)))
     _require_between(0, 1, "efficiency", e)
     _require_between(0, np.inf, "scale factor", s)
     _require_between(0, np.inf, "scale factor error", s_err)
     if n := ak.sum(~passing & (e == 1), axis=None):
-        raise ValueError(
-            f"{n} jets fail the working point where its efficiency is 1; measure it on more jets"
-        )
+        raise ValueError(f"{n} jets fail the working point where its efficiency is 1; measure it on more jets")
     return WeightVariations(*(_jet_weight(passing, e, varied) for varied in (s, s + s_err, s - s_err)))
 
 
@@ -243,10 +238,10 @@ def likelihood_ratio_weights(
     score_err: ArrayLike = 0.0,
     clip: tuple[float, float] | None = None,
 ) -> WeightVariations:
-    """Weights that turn one sample into another, by a classifier between them: density ratio p / (1 - p) / prior.
+    """Weights that turn one sample into another by a classifier of the two: p / (1 - p) / prior.
 
-    The uncertainty of the score is propagated to the logarithm of the ratio, d ln r = dp / (p (1 - p)), so that
-    variations stay positive: up = r exp(d ln r), down = r exp(-d ln r).
+    The uncertainty of the score is propagated to the logarithm of the ratio, d ln r = dp / (p (1 - p)), so
+    that variations stay positive: up = r exp(d ln r), down = r exp(-d ln r).
 
     Args:
         score: Probability p of being from the wanted sample, shape (n,).
@@ -256,10 +251,10 @@ def likelihood_ratio_weights(
     Returns:
         Weights, float64, shape (n,).
     Raises:
-        ValueError: If a score lies outside [0, 1], or is 0 or 1 while `clip` is not given; if the prior is not
-            positive, an uncertainty negative, or the clip not an interval of positive numbers.
+        ValueError: If a score lies outside [0, 1], or is 0 or 1 while `clip` is not given; if the prior is
+            not positive, an uncertainty negative, or the clip not an interval of positive numbers.
     References:
-        Cranmer, Pavez, Louppe, Approximating likelihood ratios with calibrated classifiers (2015), arXiv:1506.02169.
+        Cranmer, Pavez, Louppe, Approximating likelihood ratios (2015), arXiv:1506.02169.
     """
     p = np.array(score, np.float64)
     p_err = np.broadcast_to(np.asarray(score_err, np.float64), p.shape)

@@ -13,12 +13,6 @@ WRITERS = {
     jetclass: samples.write_jetclass,
     toptagging: samples.write_toptagging,
 }
-REAL_FILES = {
-    "jets/nano_tt_v15.root": nanoaod,
-    "jets/pfnano.root": pfnano,
-    "jets/JetClassII_example.root": jetclass,
-    "toptagging/val.root": toptagging,
-}
 
 
 def branch_names(path):
@@ -33,11 +27,6 @@ def test_each_dialect_is_recognised_by_its_own_files(module, tmp_path):
     assert readers.dialect(names) is module
     assert readers.dialect(names, name=module.NAME) is module
     assert readers.dialect(module.branches(names)) is module
-
-
-@pytest.mark.parametrize("path", REAL_FILES)
-def test_real_files_are_recognised(path, test_data):
-    assert readers.dialect(branch_names(test_data / path)) is REAL_FILES[path]
 
 
 def test_hdf5_columns_are_recognised():
@@ -73,16 +62,14 @@ def test_real_file_without_candidates_is_refused(test_data):
 
 
 def test_unknown_file_is_told_what_each_dialect_needs():
-    with pytest.raises(ValueError, match="muons.root: not of a known dialect\n") as caught:
+    with pytest.raises(ValueError, match=r"muons.root: not of a known dialect\n") as caught:
         readers.dialect(["nMuon", "Muon_pt"], "muons.root")
     for module in readers.DIALECTS:
         assert f"\n  {module.NAME} also needs " in str(caught.value)
 
 
 def test_unknown_name_is_told_the_nearest():
-    with pytest.raises(
-        ValueError, match=r"unknown dialect 'pfnano'; known: .*'PFNano'.*; nearest: \['PFNano'\]"
-    ):
+    with pytest.raises(ValueError, match=r"unknown dialect 'pfnano'; known: .*'PFNano'.*; nearest: \['PFNano'\]"):
         readers.dialect([], name="pfnano")
     with pytest.raises(ValueError, match=r"unknown dialect '\?\?\?'; .* nearest: none"):
         readers.dialect([], name="???")

@@ -1,5 +1,7 @@
 """NanoAOD v15 and PFNano: constituents by index."""
 
+from functools import cache
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -38,6 +40,13 @@ def slow_constituents(events, dialect, field):
     return found
 
 
+@cache
+def real_events(dialect, folder):
+    """Branches of a real file that the dialect uses, and one that it does not, as plain arrays."""
+    with uproot.open(folder / REAL_FILES[dialect]) as file:
+        return file["Events"].arrays([*dialect.branches(file["Events"].keys()), "FatJet_rawFactor"])
+
+
 def nano_events(path):
     """Virtual NanoEvents, and the list of the branches that they have read."""
     log = []
@@ -62,9 +71,7 @@ def test_constituents_are_those_of_the_links(dialect, shuffle_links):
 
 @BOTH
 def test_real_constituents_are_those_of_the_links(dialect, test_data):
-    with uproot.open(test_data / REAL_FILES[dialect]) as file:
-        available = file["Events"].keys()
-        events = file["Events"].arrays(dialect.branches(available))
+    events = real_events(dialect, test_data)
     found = dialect.jets(events)
     for ours, theirs in {"pt": "pt", "phi": "phi", "pdg_id": "pdgId"}.items():
         assert found.constituents[ours].tolist() == slow_constituents(events, dialect, theirs)
@@ -73,18 +80,15 @@ def test_real_constituents_are_those_of_the_links(dialect, test_data):
 
 
 def test_pfnano_candidates_carry_impact_parameters(test_data):
-    with uproot.open(test_data / REAL_FILES[pfnano]) as file:
-        events = file["Events"].arrays(pfnano.branches(file["Events"].keys()))
+    events = real_events(pfnano, test_data)
     constituents = pfnano.jets(events).constituents
     for ours, theirs in {"d0": "d0", "dz_err": "dzErr", "puppi_weight": "puppiWeight"}.items():
         assert constituents[ours].tolist() == slow_constituents(events, pfnano, theirs)
 
 
 def test_constituents_add_up_to_the_jet(test_data):
-    with uproot.open(test_data / REAL_FILES[nanoaod]) as file:
-        events = file["Events"].arrays(nanoaod.branches(file["Events"].keys()))
-        raw = 1 - file["Events"]["FatJet_rawFactor"].array()
-    jets = nanoaod.jets(events)
+    events = real_events(nanoaod, test_data)
+    jets, raw = nanoaod.jets(events), 1 - events.FatJet_rawFactor
     linked = ak.num(jets.constituents, axis=2) > 0
     total = ak.sum(jets.constituents, axis=2)
     ratio = ak.flatten((total.pt / (jets.pt * raw))[linked])
@@ -97,7 +101,8 @@ def test_record_holds_jets_and_event_numbers(dialect):
     columns, jets = toy_columns(dialect)
     record = dialect.record(samples.branches(columns))
     expected_key = splits.event_key(columns["run"], columns["luminosityBlock"], columns["event"])
-    assert record.fields == ["jets", "event_key", "run", "luminosity_block", "event", "weight", "gen_particles"]
+    event_fields = ["run", "luminosity_block", "event"]
+    assert record.fields == ["jets", "event_key", *event_fields, "weight", "gen_particles"]
     assert record.event_key.tolist() == expected_key.tolist()
     assert ak.all(record.jets.event_key == record.event_key)
     assert record.event.tolist() == columns["event"].tolist()
@@ -119,9 +124,7 @@ def test_jets_and_constituents_are_vectors_here_only():
 
 
 def test_recorded_data_has_no_truth():
-    columns = {
-        name: column for name, column in toy_columns()[0].items() if name not in ("GenPart", "genWeight")
-    }
+    columns = {name: column for name, column in toy_columns()[0].items() if name not in ("GenPart", "genWeight")}
     record = nanoaod.record(samples.branches(columns))
     assert record.fields == ["jets", "event_key", "run", "luminosity_block", "event"]
     assert "truth_pdg_id" not in record.jets.fields
@@ -151,8 +154,7 @@ def test_charge_of_particle_flow_candidates():
 
 
 def test_charge_of_agrees_with_pfnano(test_data):
-    with uproot.open(test_data / REAL_FILES[pfnano]) as file:
-        candidates = file["Events"].arrays(["PFCands_pdgId", "PFCands_charge"])
+    candidates = real_events(pfnano, test_data)
     charge = charge_of(ak.flatten(candidates.PFCands_pdgId))
     assert charge.tolist() == ak.flatten(candidates.PFCands_charge).tolist()
 
@@ -207,7 +209,8 @@ def test_links_to_nowhere_are_errors(dialect, index, end):
     first_of_entry = (ak.local_index(links[field]) == 0) & (np.arange(len(links)) == entry)
     columns[names["links"]] = ak.with_field(links, ak.where(first_of_entry, index, links[field]), field)
     size = len(columns[target][entry])
-    message = rf"{names['links']}_{field} = {index} in entry {entry}: 0 to {size - 1} are allowed \({size} {target}\)"
+    branch = f"{names['links']}_{field}"
+    message = rf"{branch} = {index} in event {entry}: 0 to {size - 1} are allowed \({size} {target}\)"
     with pytest.raises(ValueError, match=message):
         dialect.jets(samples.branches(columns))
 
@@ -215,10 +218,8 @@ def test_links_to_nowhere_are_errors(dialect, index, end):
 def test_link_without_any_jet_is_an_error():
     events = samples.branches(toy_columns()[0])
     entry = int(np.flatnonzero(ak.num(events.FatJetPFCand_jetIdx))[0])
-    emptied = {
-        name: events[name][:, :0] if name.startswith("FatJet_") else events[name] for name in events.fields
-    }
-    with pytest.raises(ValueError, match=rf"jetIdx = 0 in entry {entry}: there is no FatJet"):
+    emptied = {name: events[name][:, :0] if name.startswith("FatJet_") else events[name] for name in events.fields}
+    with pytest.raises(ValueError, match=rf"jetIdx = 0 in event {entry}: there is no FatJet"):
         nanoaod.jets(ak.zip(emptied, depth_limit=1))
 
 
@@ -227,7 +228,7 @@ def test_link_with_one_end_is_an_error():
     short = ak.with_field(events, events.FatJetPFCand_pfCandIdx[:, 1:], "FatJetPFCand_pfCandIdx")
     entry = int(np.flatnonzero(ak.num(events.FatJetPFCand_jetIdx))[0])
     n = len(events.FatJetPFCand_jetIdx[entry])
-    message = rf"FatJetPFCand_jetIdx has {n} and FatJetPFCand_pfCandIdx has {n - 1} links in entry {entry}"
+    message = rf"FatJetPFCand_jetIdx has {n} and FatJetPFCand_pfCandIdx has {n - 1} links in event {entry}"
     with pytest.raises(ValueError, match=message):
         nanoaod.jets(short)
 
@@ -235,9 +236,7 @@ def test_link_with_one_end_is_an_error():
 def test_missing_column_is_an_error_that_names_the_nearest():
     events = samples.branches(toy_columns()[0])
     fields = [name for name in events.fields if name != "FatJetPFCand_pfCandIdx"]
-    with pytest.raises(
-        KeyError, match=r"NanoAOD v15 needs .*'FatJetPFCand_pfCandIdx'.*nearest .*FatJetPFCand_jetIdx"
-    ):
+    with pytest.raises(KeyError, match=r"NanoAOD v15 needs .*'FatJetPFCand_pfCandIdx'.*nearest .*FatJetPFCand_jetIdx"):
         nanoaod.jets(events[fields])
 
 
@@ -259,8 +258,7 @@ def test_nano_events_give_the_same_jets(dialect, tmp_path):
 
 @BOTH
 def test_real_nano_events_give_the_same_jets(dialect, test_data):
-    with uproot.open(test_data / REAL_FILES[dialect]) as file:
-        plain = file["Events"].arrays(dialect.branches(file["Events"].keys()))
+    plain = real_events(dialect, test_data)
     events, _ = nano_events(test_data / REAL_FILES[dialect])
     assert readers.jets(events).tolist() == dialect.jets(plain).tolist()
 

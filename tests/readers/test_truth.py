@@ -1,5 +1,7 @@
 """Matching of jets to hadronic decays."""
 
+from functools import cache
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -29,14 +31,12 @@ class Event(list):
 
     def add_copies(self, particle, rng):
         for _ in range(rng.integers(0, 4)):
-            particle = self.add(
-                self[particle]["pdg_id"], particle, self[particle]["eta"], self[particle]["phi"]
-            )
+            particle = self.add(self[particle]["pdg_id"], particle, self[particle]["eta"], self[particle]["phi"])
         return particle
 
 
 def decay(event, particle, rng):
-    """Let W, Z, H decay to quarks or leptons, and a top to W b; with copies, remnants and a radiated gluon."""
+    """Let W, Z, H decay to quarks or leptons, and a top to W b; with copies and radiation."""
     first = particle
     particle = event.add_copies(particle, rng)
     if particle != first:
@@ -63,18 +63,14 @@ def shuffled(event, rng):
     """The same event with its particles in another order."""
     order = rng.permutation(len(event))
     place = np.argsort(order).tolist()
-    return [
-        event[k] | {"mother": place[event[k]["mother"]] if event[k]["mother"] >= 0 else -1} for k in order
-    ]
+    return [event[k] | {"mother": place[event[k]["mother"]] if event[k]["mother"] >= 0 else -1} for k in order]
 
 
 def particles(events):
     columns = ("pdg_id", "mother", "eta", "phi")
     types = {"pdg_id": np.int32, "mother": np.int16, "eta": np.float32, "phi": np.float32}
     counts = np.array([len(event) for event in events], dtype=np.int64)
-    flat = {
-        name: np.array([p[name] for event in events for p in event], dtype=types[name]) for name in columns
-    }
+    flat = {name: np.array([p[name] for event in events for p in event], dtype=types[name]) for name in columns}
     return ak.unflatten(ak.zip(flat), counts)
 
 
@@ -193,7 +189,7 @@ def test_no_jets_no_particles_no_events():
 def test_broken_mother_is_an_error():
     event = w_event()
     event[2]["mother"] = 3
-    with pytest.raises(ValueError, match="mother = 3 in entry 0, which has 3 gen_particles"):
+    with pytest.raises(ValueError, match="mother = 3 in event 0, which has 3 gen_particles"):
         truth_of_one_jet(event)
 
 
@@ -210,9 +206,14 @@ def test_mothers_in_a_circle_do_not_hang():
     assert truth_of_one_jet(event) == 0
 
 
+@cache
+def real_record(folder):
+    with uproot.open(folder / "jets/nano_tt_v15.root") as file:
+        return nanoaod.record(file["Events"].arrays(nanoaod.branches(file["Events"].keys())))
+
+
 def test_real_top_pairs(test_data):
-    with uproot.open(test_data / "jets/nano_tt_v15.root") as file:
-        record = nanoaod.record(file["Events"].arrays(nanoaod.branches(file["Events"].keys())))
+    record = real_record(test_data)
     found = truth_pdg_id(record.jets, record.gen_particles)
     assert found.tolist() == slow_truth(record.jets, record.gen_particles, 0.8)
     codes, counts = np.unique(ak.flatten(found), return_counts=True)
@@ -220,8 +221,7 @@ def test_real_top_pairs(test_data):
 
 
 def test_last_copies_are_those_that_cms_marks(test_data):
-    with uproot.open(test_data / "jets/nano_tt_v15.root") as file:
-        gen = nanoaod.record(file["Events"].arrays(nanoaod.branches(file["Events"].keys()))).gen_particles
+    gen = real_record(test_data).gen_particles
     checked = 0
     for event in gen.tolist():
         for k, particle in enumerate(event):

@@ -22,20 +22,20 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def toy_files(tmp_path_factory):
-    """Three files of 400, 350 and 50 jets."""
+    """Two files of 300 and 200 jets."""
     folder = tmp_path_factory.mktemp("toys")
-    paths = tuple(str(folder / f"toys{i}.root") for i in range(3))
-    for seed, (path, number) in enumerate(zip(paths, (400, 350, 50)), start=1):
+    paths = tuple(str(folder / f"toys{i}.root") for i in range(2))
+    for seed, (path, number) in enumerate(zip(paths, (300, 200)), start=1):
         write_toptagging(path, number, seed)
     return paths
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def study(toy_files):
     """`study(name=value)`: the toy study with changes; those of the recipe by its own fields."""
 
     def changed(**changes):
-        recipe = {"epochs": 2, "batch_size": 64, "workers": 0, "step_size": 60, "shuffle_pool": 150}
+        recipe = {"epochs": 2, "batch_size": 64, "workers": 0, "step_size": 100, "shuffle_pool": 200}
         recipe |= {name: changes.pop(name) for name in tuple(changes) if name in Recipe.__dataclass_fields__}
         settings = {
             "name": "toy",

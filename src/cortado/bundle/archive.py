@@ -1,4 +1,4 @@
-"""A few named members in one file (zip, uncompressed) or one directory: written whole or not at all, read without trust.
+"""Named members in one uncompressed zip file or one directory: written whole or not at all, read without trust.
 
 Knows bytes and names only; what they mean is the business of `cortado.bundle`.
 """
@@ -17,17 +17,17 @@ _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".npy"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first date: equal members give equal files
 
 
-def write(
-    path: str | os.PathLike[str], members: Mapping[str, bytes], *, directory: bool | None = None
-) -> Path:
+def write(path: str | os.PathLike[str], members: Mapping[str, bytes], *, directory: bool | None = None) -> Path:
     """Write the members beside `path` under a temporary name, then move them into place.
 
-    On any failure (disk full, Ctrl-C) what was at `path` before is still there and nothing else is left behind.
+    On any failure (disk full, Ctrl-C) what was at `path` before is still there and nothing else is left
+    behind.
 
     Args:
         path: Where to write; folders above it are made.
         members: Content of each member by name.
-        directory: A directory instead of one zip file. By default when `path` ends with "/" or is a directory.
+        directory: A directory instead of one zip file. By default when `path` ends with "/" or is a
+            directory.
     Returns:
         The path written.
     Raises:
@@ -36,9 +36,7 @@ def write(
     target = Path(path)
     as_directory = str(path).endswith(("/", os.sep)) or target.is_dir() if directory is None else directory
     if target.is_dir() and (foreign := sorted({p.name for p in target.iterdir()} - set(members))):
-        raise FileExistsError(
-            f"{target}: holds {_listed(foreign)}, so it is not replaced; choose another name"
-        )
+        raise FileExistsError(f"{target}: holds {_listed(foreign)}, so it is not replaced; choose another name")
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
@@ -63,7 +61,8 @@ def read(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, byte
         Content by name.
     Raises:
         FileNotFoundError: If there is nothing at `path`; names the host and the nearest names.
-        ValueError: If it is no archive, is cut short, damaged, compressed, lacks a member or holds another one.
+        ValueError: If it is no archive, is cut short, damaged, compressed, lacks a member or holds another
+            one.
     """
     source = Path(path)
     if not source.exists():
@@ -126,9 +125,7 @@ def _read_zip(path: Path, names: Collection[str]) -> dict[str, bytes]:
             _check_names(path, [member.filename for member in members], names)
             # Uncompressed members cannot be larger than the file: no zip bombs.
             if packed := [m.filename for m in members if m.compress_type != zipfile.ZIP_STORED]:
-                raise ValueError(
-                    f"{path}: {_listed(packed)} compressed; a bundle stores its members as they are"
-                )
+                raise ValueError(f"{path}: {_listed(packed)} compressed; a bundle stores its members as they are")
             return {name: archive.read(name) for name in names}
     except (zipfile.BadZipFile, EOFError) as error:
         raise ValueError(_unreadable(path, error)) from error
@@ -137,13 +134,11 @@ def _read_zip(path: Path, names: Collection[str]) -> dict[str, bytes]:
 def _check_names(path: Path, found: Collection[str], names: Collection[str]) -> None:
     if pickles := sorted(name for name in found if name.endswith(_PICKLES)):
         raise ValueError(
-            f"{path}: holds {_listed(pickles)}, which may be a pickle: reading one can run any code, so it is refused; "
-            "save the model again with cortado.bundle.save"
+            f"{path}: holds {_listed(pickles)}, which may be a pickle: reading one can "
+            "run any code, so it is refused; save the model again with cortado.bundle.save"
         )
     if missing := sorted(set(names) - set(found)):
-        raise ValueError(
-            f"{path}: not a bundle, it lacks {_listed(missing)} (it holds {_listed(sorted(found))})"
-        )
+        raise ValueError(f"{path}: not a bundle, it lacks {_listed(missing)} (it holds {_listed(sorted(found))})")
     if len(found) != len(names):
         extra = sorted(set(found) - set(names)) or ["one name twice"]
         raise ValueError(f"{path}: holds {_listed(extra)} beside {_listed(sorted(names))}; refused")
@@ -153,7 +148,7 @@ def _unreadable(path: Path, error: Exception) -> str:
     with path.open("rb") as file:
         start = file.read(4)
     if start == b"PK\x03\x04":
-        return f"{path}: cut short or damaged ({error}); its {path.stat().st_size} bytes are no complete zip file"
+        return f"{path}: cut short or damaged: {error} ({path.stat().st_size} bytes)"
     if start[:1] == b"\x80":
         return f"{path}: not a bundle but a pickle: reading one can run any code, so it is refused"
     return f"{path}: not a bundle: neither a zip file nor a directory (it starts with {start!r})"

@@ -1,10 +1,11 @@
-"""The canary: a few jets, what was prepared from them and their logits, kept in the bundle and scored again on load."""
+"""The canary: a few jets, what was prepared from them and their logits, scored again on load."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import awkward as ak
 import numpy as np
+import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
@@ -37,26 +38,36 @@ def check(path: str, bundle: Bundle, content: bytes) -> None:
     Raises:
         ValueError: If inputs or logits are others than when the bundle was written; says by how much.
     """
-    stored = safetensors.numpy.load(content)
-    inputs = bundle.prepare(unpack(content))
-    logits = checked_logits(path, bundle, inputs)
     made, taken = type(bundle.representation).__name__, type(bundle.model).__name__
+    stored = _arrays(path, content)
+    try:
+        inputs = bundle.prepare(_jets(stored))
+    except (ValueError, LookupError, AttributeError) as error:
+        raise ValueError(f"{path}: canary: {made} cannot prepare its jets: {error}") from error
+    logits = checked_logits(path, bundle, inputs)
     for name, array in zip(inputs._fields, inputs):
-        _require_same(path, f"{name} of {made}", array, stored[f"inputs/{name}"])
-    _require_same(path, f"logits of {taken}", logits, stored["logits"])
+        _require_same(path, f"{name} of {made}", array, stored.get(f"inputs/{name}"))
+    _require_same(path, f"logits of {taken}", logits, stored.get("logits"))
 
 
-def unpack(content: bytes) -> ak.Array:
+def unpack(path: str, content: bytes) -> ak.Array:
     """The stored jets, shape (n,), with the fields that the representation needs."""
-    stored = safetensors.numpy.load(content)
+    return _jets(_arrays(path, content))
+
+
+def _arrays(path: str, content: bytes) -> dict[str, NDArray[Any]]:
+    try:
+        return dict(safetensors.numpy.load(content))
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path}: canary.safetensors cannot be read: {error}") from error
+
+
+def _jets(stored: Mapping[str, NDArray[Any]]) -> ak.Array:
+    """Inverse of `_flat_columns`."""
     flat = {name.removeprefix("jets/"): array for name, array in stored.items() if name.startswith("jets/")}
-    record: dict[str, Any] = {
-        name: array for name, array in flat.items() if "." not in name and ":" not in name
-    }
+    record: dict[str, Any] = {name: array for name, array in flat.items() if "." not in name and ":" not in name}
     for outer in (name.removesuffix(_COUNTS) for name in flat if name.endswith(_COUNTS)):
-        inner = {
-            name.partition(".")[2]: array for name, array in flat.items() if name.startswith(f"{outer}.")
-        }
+        inner = {name.partition(".")[2]: array for name, array in flat.items() if name.startswith(f"{outer}.")}
         record[outer] = ak.unflatten(ak.zip(inner), flat[outer + _COUNTS])
     return ak.zip(record, depth_limit=1)
 
@@ -70,12 +81,13 @@ def _flat_columns(jets: ak.Array) -> Iterator[tuple[str, NDArray[Any]]]:
             yield name, ak.to_numpy(jets[name])
 
 
-def _require_same(path: str, what: str, now: NDArray[Any], then: NDArray[Any]) -> None:
-    if now.shape != then.shape:
-        raise ValueError(f"{path}: canary: {what} has shape {now.shape}, at training it had {then.shape}")
+def _require_same(path: str, what: str, now: NDArray[Any], then: NDArray[Any] | None) -> None:
+    if then is None or now.shape != then.shape:
+        before = "was not there" if then is None else f"had {then.shape}"
+        raise ValueError(f"{path}: canary: {what} has shape {now.shape}, at training it {before}")
     difference = np.abs(now.astype(np.float64) - then.astype(np.float64))
     if not (difference <= TOLERANCE * (1 + np.abs(then))).all():
         raise ValueError(
-            f"{path}: canary: {what} differs from training by up to {difference.max():.3g} (allowed: {TOLERANCE:g}); "
-            "the file or the code has changed since"
+            f"{path}: canary: {what} differs from training by up to {difference.max():.3g} "
+            f"(allowed: {TOLERANCE:g}); the file or the code has changed since"
         )

@@ -38,7 +38,7 @@ def write(path: str, bundle: Bundle, members: Mapping[str, bytes]) -> bytes:
 
 
 def read(path: str, members: Mapping[str, bytes]) -> dict[str, Any]:
-    """The description, after comparison with the members; lists come back as tuples. Other versions are warned of.
+    """The description, compared with the members; lists come back as tuples, other versions are warned of.
 
     Raises:
         ValueError: If it is no JSON, of a newer format, edited, or does not fit the members.
@@ -50,9 +50,7 @@ def read(path: str, members: Mapping[str, bytes]) -> dict[str, Any]:
         raise ValueError(f"{path}: bundle.json is cut short or not ours: {error!r}") from error
     if version > FORMAT_VERSION:
         writer = f"cortado {content.get('versions', {}).get('cortado')}"
-        raise ValueError(
-            f"{path}: format {version} of {writer} is newer than {FORMAT_VERSION}, update cortado"
-        )
+        raise ValueError(f"{path}: format {version} of {writer} is newer than {FORMAT_VERSION}, update cortado")
     if content.pop("sha256", None) != _digest(content):
         raise ValueError(f"{path}: bundle.json was edited after it was written (its SHA-256 differs)")
     for name, seal in content["members"].items():
@@ -89,21 +87,15 @@ def _versions() -> dict[str, str]:
 
 def _warn_of_versions(path: str, stored: Mapping[str, str]) -> None:
     here = _versions()
-    if other := [
-        f"{name} {stored[name]} (here {here.get(name)})" for name in stored if stored[name] != here.get(name)
-    ]:
-        warnings.warn(
-            f"{path}: written with {', '.join(other)}; the canary tells whether it matters", stacklevel=5
-        )
+    if other := [f"{name} {stored[name]} (here {here.get(name)})" for name in stored if stored[name] != here.get(name)]:
+        warnings.warn(f"{path}: written with {', '.join(other)}; the canary tells whether it matters", stacklevel=5)
 
 
 def _recipe(path: str, described: Any) -> dict[str, Any]:
     """Name and arguments of a dataclass instance."""
     name = type(described).__name__
     if not dataclasses.is_dataclass(described):
-        raise ValueError(
-            f"{path}: {name} is no dataclass: its arguments are not known, so it cannot be written"
-        )
+        raise ValueError(f"{path}: {name} is no dataclass: its arguments are not known, so it cannot be written")
     arguments = {f.name: getattr(described, f.name) for f in dataclasses.fields(described) if f.init}
     return {"name": name, "arguments": _plain(path, name, arguments)}
 
@@ -114,9 +106,7 @@ def _plain(path: str, owner: str, arguments: Mapping[str, Any]) -> dict[str, Any
         try:
             back = json.loads(json.dumps(value, allow_nan=False))
         except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path}: {owner} {name}={value!r} cannot be written as JSON: {error}"
-            ) from error
+            raise ValueError(f"{path}: {owner} {name}={value!r} cannot be written as JSON: {error}") from error
         if tuples(back) != tuples(value):
             raise ValueError(f"{path}: {owner} {name}={value!r} would come back from JSON as {back!r}")
     return dict(arguments)

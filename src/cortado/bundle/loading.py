@@ -22,25 +22,25 @@ from cortado.weights import WorkingPoint
 MEMBERS = ("bundle.json", "weights.safetensors", "canary.safetensors")
 
 
-def load(
-    path: str | os.PathLike[str], *, representations: Iterable[type] = (), models: Iterable[type] = ()
-) -> Bundle:
+def load(path: str | os.PathLike[str], *, representations: Iterable[type] = (), models: Iterable[type] = ()) -> Bundle:
     """Read a bundle and score its canary again; the model is on the CPU, in evaluation mode.
 
     Args:
         path: File or directory written by `save`.
-        representations: Classes of your own that the bundle may use, beside those of `cortado.representations`.
+        representations: Classes of your own that the bundle may use, beside those of
+            `cortado.representations`.
         models: The same for `cortado.models`.
     Raises:
         FileNotFoundError: If there is nothing at `path`.
-        ValueError: If it is no bundle, is cut short, edited, of a newer format, holds a pickle, names an unknown class,
-            if its representation does not fit its model, or the canary's inputs or logits differ.
+        ValueError: If it is no bundle, is cut short, edited, of a newer format, holds a pickle, names an
+            unknown class, if its representation does not fit its model, or the canary's inputs or logits
+            differ.
     """
     return restore(str(path), archive.read(path, MEMBERS), representations=representations, models=models)
 
 
 def fingerprint(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of `bundle.json`, which seals the other members: the same for equal bundles, file or directory."""
+    """SHA-256 of `bundle.json`, which seals the other members: the same for a file and a directory."""
     return hashlib.sha256(archive.read(path, MEMBERS)["bundle.json"]).hexdigest()
 
 
@@ -51,7 +51,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def canary_jets(path: str | os.PathLike[str]) -> ak.Array:
     """The jets of the canary, shape (n,), with the fields that the representation needs."""
-    return canary.unpack(archive.read(path, MEMBERS)["canary.safetensors"])
+    return canary.unpack(str(path), archive.read(path, MEMBERS)["canary.safetensors"])
 
 
 def restore(
@@ -96,24 +96,18 @@ def _class(path: str, kind: str, name: str, room: ModuleType, own: Iterable[type
     known = {name: cls for name, cls in known.items() if isinstance(cls, type)}
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or sorted(known)
-        raise ValueError(
-            f"{path}: unknown {kind} {name!r}, nearest: {', '.join(near)}; or pass {kind}s=({name},)"
-        )
+        raise ValueError(f"{path}: unknown {kind} {name!r}, nearest: {', '.join(near)}; or pass {kind}s=({name},)")
     cls: type = known[name]
     return cls
 
 
 def _model(path: str, model_class: type, arguments: Mapping[str, Any], weights: bytes) -> torch.nn.Module:
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # initial values, overwritten below, must not advance anybody's seed
+    with torch.random.fork_rng(devices=[]):  # initial values, overwritten below, must not advance anybody's seed
         model: torch.nn.Module = _make(path, model_class, arguments)
     try:
         model.load_state_dict(safetensors.torch.load(weights))
     except (RuntimeError, safetensors.SafetensorError) as error:
-        raise ValueError(
-            f"{path}: weights do not fit {model_class.__name__}({arguments}): {error}"
-        ) from error
+        raise ValueError(f"{path}: weights do not fit {model_class.__name__}({arguments}): {error}") from error
     return model.eval()
 
 

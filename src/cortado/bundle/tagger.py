@@ -27,7 +27,8 @@ class Bundle:
         classes: Names of the logits, in order.
         signal: The class whose probability is the score.
         working_points: Cuts on the score with the efficiencies measured in training.
-        provenance: Where it comes from: samples with checksums, seed, fold rule, metrics. Must be writable as JSON.
+        provenance: Where it comes from: samples with checksums, seed, fold rule, metrics. Must be writable as
+            JSON.
     """
 
     representation: Callable[[ak.Array], Any]
@@ -51,7 +52,7 @@ class Bundle:
 
 
 def columns(jets: ak.Array, fields: Iterable[str]) -> ak.Array:
-    """Jets of shape (n,) with the named fields only ("pt", "constituents.charge"), without names and behaviours.
+    """Jets (n,) with the named fields only ("pt", "constituents.charge"), without names and behaviours.
 
     Raises:
         ValueError: If a field is missing; names the nearest.
@@ -71,15 +72,11 @@ def columns(jets: ak.Array, fields: Iterable[str]) -> ak.Array:
 def _field(array: ak.Array, name: str, *, prefix: str = "") -> ak.Array:
     if name not in ak.fields(array):
         near = difflib.get_close_matches(name, ak.fields(array), n=3, cutoff=0.5) or ak.fields(array)
-        raise ValueError(
-            f"jets have no field {prefix + name!r}; nearest: {', '.join(prefix + x for x in near)}"
-        )
+        raise ValueError(f"jets have no field {prefix + name!r}; nearest: {', '.join(prefix + x for x in near)}")
     return array[name]
 
 
-def run(
-    model: torch.nn.Module, inputs: Iterable[NDArray[Any]], device: str | torch.device = "cpu"
-) -> torch.Tensor:
+def run(model: torch.nn.Module, inputs: Iterable[NDArray[Any]], device: str | torch.device = "cpu") -> torch.Tensor:
     """Logits of prepared inputs, shape (n, classes), float32, without gradients."""
     # np.require: torch cannot wrap read-only arrays or negative strides.
     tensors = [torch.from_numpy(np.require(array, requirements=["C", "W"])).to(device) for array in inputs]
@@ -110,9 +107,7 @@ def checked_logits(path: str, bundle: Bundle, inputs: Any) -> NDArray[np.float32
             f"{expected} is needed for the classes {', '.join(bundle.classes)}"
         )
     if not np.isfinite(logits).all():
-        raise ValueError(
-            f"{path}: {np.count_nonzero(~np.isfinite(logits))} of the canary's logits are not finite"
-        )
+        raise ValueError(f"{path}: {np.count_nonzero(~np.isfinite(logits))} of the canary's logits are not finite")
     return logits
 
 
@@ -125,6 +120,4 @@ def check_classes(path: str, bundle: Bundle) -> None:
     if len(bundle.classes) < 2 or len(set(bundle.classes)) < len(bundle.classes):
         raise ValueError(f"{path}: needs two or more different classes, got {bundle.classes}")
     if bundle.signal not in bundle.classes:
-        raise ValueError(
-            f"{path}: signal {bundle.signal!r} is none of the classes {', '.join(bundle.classes)}"
-        )
+        raise ValueError(f"{path}: signal {bundle.signal!r} is none of the classes {', '.join(bundle.classes)}")

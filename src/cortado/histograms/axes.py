@@ -46,9 +46,7 @@ def book(*axes: hist.axis.AxesMixin) -> hist.Hist:
     """
     for axis in axes:
         if axis.name in PROTECTED or not axis.name:
-            raise ValueError(
-                f"axis name {axis.name!r} cannot be filled: needed is a name, and none of {PROTECTED}"
-            )
+            raise ValueError(f"axis name {axis.name!r} cannot be filled: needed is a name, and none of {PROTECTED}")
         _require_lossless(axis)
     return hist.Hist(axis_dataset(), axis_variation(), *axes, storage=hist.storage.Weight())
 

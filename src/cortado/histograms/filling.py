@@ -109,6 +109,4 @@ def _require_numbers(dataset: str, columns: Mapping[str, Any]) -> None:
 
 def _require_finite(dataset: str, variation: str, weight: NDArray[np.float64]) -> None:
     if count := int((~np.isfinite(weight)).sum()):
-        raise ValueError(
-            f"data set {dataset!r}: {count} weights of variation {variation!r} are NaN or infinite"
-        )
+        raise ValueError(f"data set {dataset!r}: {count} weights of variation {variation!r} are NaN or infinite")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cortado.histograms.filling import NOMINAL
-from cortado.histograms.names import nearest
+from cortado.histograms.names import nearest, require_names
 
 __all__ = ["project", "scale_to_luminosity", "systematic_of", "systematic_shifts"]
 
@@ -43,9 +43,7 @@ def scale_to_luminosity(
     return _scaled(histogram, "dataset", np.array(scale))
 
 
-def project(
-    histogram: hist.Hist, names: Sequence[str], *, by: str = "dataset", variation: str = NOMINAL
-) -> hist.Hist:
+def project(histogram: hist.Hist, names: Sequence[str], *, by: str = "dataset", variation: str = NOMINAL) -> hist.Hist:
     """One-dimensional sum of data sets (or of what `by` names) under one variation, flow bins included.
 
     A data set that was not filled under the variation (recorded data have none) enters with its nominal
@@ -66,9 +64,9 @@ def project(
     if not names:
         raise ValueError(f"no names on the axis {by!r} to add; there are {list(histogram.axes[by])}")
     varied = "variation" in histogram.axes.name
-    for name, known in [*((name, by) for name in names), *([(variation, "variation")] if varied else [])]:
-        if name not in list(histogram.axes[known]):
-            raise KeyError(f"no {known} {name!r}{nearest(name, histogram.axes[known])}")
+    require_names(histogram, by, names)
+    if varied:
+        require_names(histogram, "variation", [variation])
     total = hist.Hist(axis, storage=hist.storage.Weight())
     for name in names:
         part = histogram[{by: name}]
@@ -89,7 +87,8 @@ def systematic_shifts(
     variations of one move a bin to the same side, the larger counts.
 
     Args:
-        histogram: As for `project`, its variations named as coffea names them: "taggerUp", "taggerDown".
+        histogram: As for `project`, its variations named as coffea names them: "taggerUp", "taggerDown"; a name
+            without Up or Down is a variation to one side.
         names: Categories of the axis `by` to add.
         by: The axis that tells the parts from each other.
         systematics: Names without Up and Down; all that the histogram has if not given.
@@ -104,11 +103,9 @@ def systematic_shifts(
     chosen = _systematics(known) if systematics is None else systematics
     up, down = np.zeros_like(nominal), np.zeros_like(nominal)
     for systematic in chosen:
-        pair = [systematic + side for side in ("Up", "Down") if systematic + side in known]
+        pair = [systematic + side for side in ("Up", "Down", "") if systematic + side in known]
         if not pair:
-            raise KeyError(
-                f"no systematic uncertainty {systematic!r}{nearest(systematic, _systematics(known))}"
-            )
+            raise KeyError(f"no systematic uncertainty {systematic!r}{nearest(systematic, _systematics(known))}")
         shifts = [project(histogram, names, by=by, variation=name).values() - nominal for name in pair]
         up += np.max([*shifts, np.zeros_like(nominal)], axis=0) ** 2
         down += np.min([*shifts, np.zeros_like(nominal)], axis=0) ** 2
@@ -136,8 +133,7 @@ def systematic_of(variation: str) -> str:
 
 
 def _shown_axis(histogram: hist.Hist, by: str) -> hist.axis.AxesMixin:
-    if by not in histogram.axes.name:
-        raise KeyError(f"the histogram has no axis {by!r}{nearest(by, histogram.axes.name)}")
+    require_names(histogram, by)
     others = [name for name in histogram.axes.name if name not in (by, "variation")]
     if len(others) != 1:
         raise ValueError(

@@ -13,8 +13,8 @@ class File:
     """One file of a sample.
 
     Attributes:
-        path: Where it lies below the folder of the data set; or a URL, such as ``root://``, that is read where it
-            is.
+        path: Where it lies below the folder of the data set; or a URL, such as ``root://``, that is read in
+            place.
         url: Where it is downloaded from, None for a file that is made here.
         checksum: ``md5:...`` or ``sha256:...``, None if nobody has published one.
         unpack: Pattern of the members of a tar archive that belong to the sample, such as ``*.root``.
@@ -80,7 +80,7 @@ def load(path: str | Path) -> Manifest:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not TOML, a key is unknown (the nearest is named) or missing, or a value is wrong.
+        ValueError: If it is not TOML, a key is unknown (the nearest is named) or missing, or a value wrong.
     """
     source = Path(path)
     try:
@@ -88,15 +88,15 @@ def load(path: str | Path) -> Manifest:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{source} is not valid TOML: {error}") from error
     _check_keys(table, _MANIFEST_KEYS, {"name", "description", "licence", "citation", "samples"}, f"{source}")
-    samples = tuple(
-        _sample(name, entry, f"{source}: sample {name!r}") for name, entry in table["samples"].items()
-    )
+    if not isinstance(table["samples"], dict) or not all(isinstance(s, dict) for s in table["samples"].values()):
+        raise ValueError(f"{source}: samples must be tables, [samples.NAME]")
+    samples = tuple(_sample(name, entry, f"{source}: sample {name!r}") for name, entry in table["samples"].items())
     return Manifest(**(table | {"samples": samples, "source": str(source)}))
 
 
 def _sample(name: str, table: Mapping[str, Any], where: str) -> Sample:
     _check_keys(table, _SAMPLE_KEYS, set(), where)
-    if "recipe" not in table and "files" not in table:
+    if not (table.get("recipe") or table.get("files")):
         raise ValueError(f"{where} needs files to download or a recipe to simulate")
     cross_section = table.get("cross_section")
     if cross_section is not None and not (isinstance(cross_section, int | float) and cross_section > 0):
@@ -151,19 +151,15 @@ def fileset(manifest: Manifest, folder: str | Path) -> dict[str, dict[str, Any]]
         folder: Folder with its files.
 
     Returns:
-        ``{sample: {"files": {path: tree}, "metadata": {...}}}``; the metadata are the cross section [pb] and the
-        label, as far as they are known.
+        ``{sample: {"files": {path: tree}, "metadata": {...}}}``; the metadata are the cross section [pb]
+        and the label, as far as they are known.
 
     Raises:
         FileNotFoundError: If a file is not there; the message says how to get it.
     """
     return {
         sample.name: {
-            "files": {
-                path: sample.tree
-                for file in sample.files
-                for path in _present(manifest, sample, file, folder)
-            },
+            "files": {path: sample.tree for file in sample.files for path in _present(manifest, sample, file, folder)},
             "metadata": {
                 key: value
                 for key, value in (("cross_section", sample.cross_section), ("label", sample.label))
@@ -180,13 +176,17 @@ def _present(manifest: Manifest, sample: Sample, file: File, folder: str | Path)
     local = Path(folder) / file.path
     found = sorted(unpacked_folder(folder, sample).glob(file.unpack)) if file.unpack else [local]
     if not found or not found[0].exists():
-        command = "simulate" if sample.recipe is not None else "fetch"
         missing = unpacked_folder(folder, sample) / file.unpack if file.unpack else local
         raise FileNotFoundError(
-            f"sample {sample.name!r} of {manifest.name!r}: {missing} does not exist; "
-            f"`cortado {command} {manifest.source}` makes it"
+            f"{missing}, of sample {sample.name!r} of {manifest.name!r}, does not exist; {_origin(manifest, sample)}"
         )
     return [str(path) for path in found]
+
+
+def _origin(manifest: Manifest, sample: Sample) -> str:
+    if sample.recipe is None:
+        return f"`cortado fetch {manifest.source}` downloads it"
+    return f"`cortado simulate` makes it, from the recipe {dict(sample.recipe)}"
 
 
 def unpacked_folder(folder: str | Path, sample: Sample) -> Path:

@@ -22,7 +22,9 @@ from rich.progress import (
 
 from cortado.manifest.description import File, Manifest, unpacked_folder
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
+"""Bytes at a time: at most that many are lost when a connection breaks."""
+
 _TIMEOUT = (30, 60)
 """Seconds to wait for a connection, and for the next bytes."""
 
@@ -38,9 +40,10 @@ class Fetched(NamedTuple):
 def fetch(manifest: Manifest, folder: str | Path, *, progress: bool = True) -> list[Fetched]:
     """Download the files of a manifest that are not in the folder yet, and check all of them.
 
-    A download that broke off is resumed, if its server can and a checksum is known; it is tried again as long as
-    each attempt brings more bytes. A file without a published checksum is reported by a warning, and its SHA256 is
-    kept beside it, in ``<file>.sha256``, for later checks. Archives are unpacked into ``<folder>/<sample>/``.
+    A download that broke off is resumed, if its server can and a checksum is known; it is tried again as long
+    as each attempt brings more bytes. A file without a published checksum is reported by a warning, and its
+    SHA256 is kept beside it, in ``<file>.sha256``, for later checks. Archives are unpacked into
+    ``<folder>/<sample>/``.
 
     Args:
         manifest: The data set.
@@ -48,15 +51,16 @@ def fetch(manifest: Manifest, folder: str | Path, *, progress: bool = True) -> l
         progress: Show bars.
 
     Raises:
-        ValueError: If a checksum does not match, or there is nothing to download.
+        ValueError: If a checksum does not match, there is nothing to download, or an archive has two files of a
+            name.
         ConnectionError: If a server cannot be reached, answers with an error or breaks off.
         OSError: If the disk is full.
     """
     wanted = {file.path: file for sample in manifest.samples for file in sample.files if file.url}
     if not wanted:
         raise ValueError(
-            f"{manifest.name!r} has nothing to download; its samples are made by "
-            f"`cortado simulate {manifest.source}`"
+            f"{manifest.name!r} has nothing to download: `cortado simulate` makes its samples, from the recipes in "
+            f"{manifest.source}"
         )
     Path(folder).mkdir(parents=True, exist_ok=True)
     with _bars(progress) as bars:
@@ -94,7 +98,10 @@ def _fetch_one(file: File, folder: Path, bars: Progress) -> Fetched:
         pooch.retrieve(file.url, file.checksum, fname=target.name, path=target.parent, downloader=download)
     except ValueError as error:
         raise ValueError(f"{target} from {file.url} has a wrong checksum: {error}") from error
-    return _record(target) if file.checksum is None else Fetched(target, file.checksum, True)
+    if file.checksum is not None:
+        return Fetched(target, file.checksum, True)
+    _keep(target)
+    return _unpublished(target)
 
 
 def _download(url: str, part: Path, bars: Progress) -> None:
@@ -115,7 +122,7 @@ def _download(url: str, part: Path, bars: Progress) -> None:
         except requests.RequestException as error:
             if _size(part) <= before:
                 raise ConnectionError(
-                    f"cannot download {url}: {error}; {_size(part)} bytes are in {part}, the next call goes on there"
+                    f"cannot download {url}: {error}; {_size(part)} bytes are in {part} for another attempt"
                 ) from error
 
 
@@ -140,20 +147,29 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _record(path: Path) -> Fetched:
-    """Compare a file without a published checksum with the one kept beside it, or keep one now."""
-    kept = path.with_name(f"{path.name}.sha256")
-    found = _digest(path, "sha256")
+def _keep(path: Path) -> None:
+    """Write the checksum of a file that has no published one beside it, once, and warn."""
+    kept = _kept(path)
     if not kept.exists():
+        found = _digest(path, "sha256")
         kept.write_text(f"{found}  {path.name}\n")
         warnings.warn(
             f"the manifest has no checksum for {path}: nothing says that it is what was published; "
             f"its SHA256 {found} is kept in {kept.name}",
             stacklevel=4,
         )
-    expected = kept.read_text().split()[0]
+
+
+def _kept(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _unpublished(path: Path) -> Fetched:
+    """Compare a file that has no published checksum with the one kept beside it, if there is one."""
+    found = _digest(path, "sha256")
+    expected = _kept(path).read_text().split()[0] if _kept(path).exists() else found
     if found != expected:
-        raise ValueError(f"{path} has the SHA256 {found}, {kept.name} says {expected}: it was changed")
+        raise ValueError(f"{path} has the SHA256 {found}, {_kept(path).name} says {expected}: it was changed")
     return Fetched(path, f"sha256:{found}", False)
 
 
@@ -185,7 +201,7 @@ def _verified(path: Path, checksum: str | None) -> Fetched:
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
     if checksum is None:
-        return _record(path)
+        return _unpublished(path)
     kind, _, expected = checksum.partition(":")
     found = _digest(path, kind)
     if found != expected:
@@ -196,10 +212,16 @@ def _verified(path: Path, checksum: str | None) -> Fetched:
 def _unpack(archive: Path, pattern: str, folder: Path) -> None:
     """Write the members of a tar archive whose names fit, without their folders; those there already stay."""
     folder.mkdir(parents=True, exist_ok=True)
+    seen: dict[Path, str] = {}
     with tarfile.open(archive) as members:
         for member in members:
             target = folder / PurePosixPath(member.name).name
-            if not member.isfile() or not fnmatch(target.name, pattern) or _size(target) == member.size:
+            if not member.isfile() or not fnmatch(target.name, pattern):
+                continue
+            if target in seen:
+                raise ValueError(f"{archive} has two files {target.name}: {seen[target]} and {member.name}")
+            seen[target] = member.name
+            if _size(target) == member.size:
                 continue
             content = members.extractfile(member)
             assert content is not None  # a regular file has content

@@ -46,8 +46,7 @@ def reliability(
     index = np.minimum((events.scores * bins).astype(int), bins - 1)
     w, w2, signal = events.weights, events.weights**2, events.signal
     total, total_w2, scored, inside, inside_w2 = (
-        np.bincount(index, column, minlength=bins)
-        for column in (w, w2, w * events.scores, w * signal, w2 * signal)
+        np.bincount(index, column, minlength=bins) for column in (w, w2, w * events.scores, w * signal, w2 * signal)
     )
     filled = np.where(total > 0, total, np.nan)
     fraction, fraction_w2 = inside / filled, inside_w2 / np.where(total > 0, total_w2, np.nan)

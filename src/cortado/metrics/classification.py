@@ -55,9 +55,7 @@ def roc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) 
     events = binary(labels, scores, weights)
     background, signal, thresholds = _curve(events, events.weights)
     background_w2, signal_w2, _ = _curve(events, events.weights**2)
-    n_signal, n_background = (
-        effective_number(events.weights[mask]) for mask in (events.signal, ~events.signal)
-    )
+    n_signal, n_background = (effective_number(events.weights[mask]) for mask in (events.signal, ~events.signal))
     return RocCurve(
         signal_efficiency=signal,
         background_efficiency=background,
@@ -93,9 +91,7 @@ def auc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) 
     return _auc(binary(labels, scores, weights))
 
 
-def rejection(
-    labels: ArrayLike, scores: ArrayLike, efficiency: float, weights: ArrayLike | None = None
-) -> Estimate:
+def rejection(labels: ArrayLike, scores: ArrayLike, efficiency: float, weights: ArrayLike | None = None) -> Estimate:
     """Background rejection 1 / eps_B at a signal efficiency; see `rejection_at`.
 
     Args:
@@ -169,9 +165,7 @@ def _auc(events: Binary) -> Estimate:
     placement_signal = _fraction_below(signal, background, w_background)
     placement_background = 1 - _fraction_below(background, signal, w_signal)
     area = float(np.average(placement_signal, weights=w_signal))
-    variance = _variance_of_mean(placement_signal, w_signal) + _variance_of_mean(
-        placement_background, w_background
-    )
+    variance = _variance_of_mean(placement_signal, w_signal) + _variance_of_mean(placement_background, w_background)
     return Estimate(area, math.sqrt(variance))
 
 

@@ -107,9 +107,7 @@ class ConfusionMatrix:
         # The derivatives by TPR and FPR diverge where the rate vanishes.
         if root_hit * root_miss == 0:
             return Estimate(value, math.nan)
-        return Estimate(
-            value, value * (1 - value) / 2 * math.hypot(hit.error / hit.value, miss.error / miss.value)
-        )
+        return Estimate(value, value * (1 - value) / 2 * math.hypot(hit.error / hit.value, miss.error / miss.value))
 
     @property
     def threat_score(self) -> Estimate:
@@ -217,18 +215,13 @@ def confusion_counts(
     """
     truth, taken = np.asarray(labels), np.asarray(predictions)
     if truth.ndim != 1 or truth.shape != taken.shape or not len(truth):
-        raise ValueError(
-            f"labels {truth.shape} and predictions {taken.shape} must have one shape (n,), n > 0"
-        )
+        raise ValueError(f"labels {truth.shape} and predictions {taken.shape} must have one shape (n,), n > 0")
     for what, index in (("labels", truth), ("predictions", taken)):
         if len(wrong := np.setdiff1d(index, np.arange(classes))):
-            raise ValueError(
-                f"{what} must be class indices in [0, {classes}), but there are {wrong[:5].tolist()}"
-            )
+            raise ValueError(f"{what} must be class indices in [0, {classes}), but there are {wrong[:5].tolist()}")
     weight = event_weights(weights, len(truth))
     value, variance = (
-        confusion_matrix(truth, taken, labels=np.arange(classes), sample_weight=w)
-        for w in (weight, weight**2)
+        confusion_matrix(truth, taken, labels=np.arange(classes), sample_weight=w) for w in (weight, weight**2)
     )
     return Counts(value, variance)
 

@@ -110,14 +110,10 @@ def binary(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = Non
         raise ValueError(f"scores have shape {score.shape}, labels {signal.shape}; both must be (n,)")
     require_finite("scores", score)
     if negative := int((weight < 0).sum()):
-        raise ValueError(
-            f"{negative} of {len(weight)} weights are negative: efficiencies would not be monotonic"
-        )
+        raise ValueError(f"{negative} of {len(weight)} weights are negative: efficiencies would not be monotonic")
     for name, chosen in (("signal (label 1)", signal), ("background (label 0)", ~signal)):
         if not weight[chosen].sum() > 0:
-            raise ValueError(
-                f"no {name} events of positive weight among {len(signal)}: two classes are needed"
-            )
+            raise ValueError(f"no {name} events of positive weight among {len(signal)}: two classes are needed")
     return Binary(signal, score, weight)
 
 
@@ -158,6 +154,4 @@ def require_finite(what: str, values: Floats) -> None:
     """
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
-        raise ValueError(
-            f"{len(bad)} of {len(values)} {what} are NaN or infinite; the first is entry {bad[0]}"
-        )
+        raise ValueError(f"{len(bad)} of {len(values)} {what} are NaN or infinite; the first is entry {bad[0]}")

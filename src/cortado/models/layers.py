@@ -50,6 +50,25 @@ def perceptron(inputs: int, hidden: Sequence[int], outputs: int | None = None, d
     return nn.Sequential(*layers)
 
 
+class NodeNorm(nn.BatchNorm1d):
+    """Batch norm of nodes (N, c) that takes a batch of fewer than two, which has no variance, by running statistics."""
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        """Normalise nodes (N, c)."""
+        if self.training and len(nodes) < 2:
+            return nn.functional.batch_norm(
+                nodes, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        return super().forward(nodes)
+
+    @torch.no_grad()
+    def keep(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Move the running statistics towards those (c,) of `count` values that were normalised elsewhere."""
+        self.num_batches_tracked += 1
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+
+
 def pack(values: Tensor, mask: Tensor) -> Tensor:
     """Values (n, p, f) of the constituents that exist as nodes (N, f); all positions while exporting."""
     if torch.compiler.is_exporting():

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from cortado.models.edge_conv import EdgeConv, nearest_neighbours, node_grids
-from cortado.models.layers import pack, perceptron, require_positive, require_width, sum_per_jet
+from cortado.models.edge_conv import EdgeConv
+from cortado.models.layers import NodeNorm, pack, perceptron, require_positive, require_width, sum_per_jet
+from cortado.models.neighbours import nearest_neighbours, node_grids
 
 LITE = {"k": 7, "edge_convs": ((32, 32, 32), (64, 64, 64)), "hidden": 128}
 
@@ -29,7 +30,7 @@ class ParticleNet(nn.Module):
         super().__init__()
         require_positive("ParticleNet", features=features, classes=classes, k=k, hidden=hidden)
         self.features, self.k = features, k
-        self.norm = nn.BatchNorm1d(features)
+        self.norm = NodeNorm(features)
         inputs = [features, *(widths[-1] for widths in edge_convs)]
         self.edge_convs = nn.ModuleList(EdgeConv(before, widths) for before, widths in zip(inputs, edge_convs))
         self.head = perceptron(inputs[-1], (hidden,), classes, dropout)

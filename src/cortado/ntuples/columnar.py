@@ -2,7 +2,8 @@
 
 import pickletools
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -33,13 +34,18 @@ def open_hdf5(path: str, tree: str | None) -> Iterator[Table]:
         KeyError: If it has no table, or not the one asked for.
         ValueError: If it has several tables and none was asked for, or datasets of different lengths.
     """
+    with suppress(ImportError):
+        import_module("hdf5plugin")  # its import makes blosc and other compressions readable
     with fsspec.open(existing(path), "rb") as stream:
         try:
             file = h5py.File(stream, "r")
         except OSError as error:
             raise OSError(f"cannot open {path} as HDF5: {first_line(error)}") from error
         with file:
-            tables = _tables(file)
+            try:
+                tables = _tables(file)
+            except (ValueError, KeyError) as error:
+                raise OSError(f"cannot read the tables of {path}: {first_line(error)}") from error
             name = choose_tree(path, list(tables), tree, others=", ".join(file), usual="table")
             yield _table(path, name, tables[name])
 
@@ -57,8 +63,7 @@ def _tables(file: h5py.File) -> dict[str, dict[str, _Column]]:
             found[name] = {title: _Column(item, position=k) for k, title in enumerate(titles)}
         elif item.ndim:
             plain[name] = _Column(item)
-    found = {name: columns for name, columns in found.items() if columns}
-    return found or ({"/": plain} if plain else {})
+    return {name: columns for name, columns in (found | {"/": plain}).items() if columns}
 
 
 def _group_columns(group: h5py.Group) -> dict[str, _Column]:
@@ -81,6 +86,9 @@ def _record_columns(table: h5py.Dataset) -> dict[str, _Column]:
     for field in table.dtype.names:
         if field.startswith("values_block_"):
             names = _pickled_names(table.attrs[f"{field}_kind"])
+            width = table.dtype[field].shape[0]
+            if len(names) != width:
+                raise ValueError(f"{field!r} has {width} columns and {len(names)} names")
             columns |= {name: _Column(table, field, k) for k, name in enumerate(names)}
         else:
             columns[field] = _Column(table, field)
@@ -89,7 +97,8 @@ def _record_columns(table: h5py.Dataset) -> dict[str, _Column]:
 
 def _pickled_names(pickled: bytes) -> list[str]:
     """Texts in the pickle in which PyTables keeps the names of columns; nothing of it is executed."""
-    return [argument for _, argument, _ in pickletools.genops(bytes(pickled)) if isinstance(argument, str)]
+    operations = pickletools.genops(bytes(pickled))
+    return [str(text) for operation, text, _ in operations if operation.name.endswith(("UNICODE", "STRING"))]
 
 
 def _titles(dataset: h5py.Dataset, file: h5py.File) -> list[str]:
@@ -114,12 +123,21 @@ def _table(path: str, name: str, columns: Mapping[str, _Column]) -> Table:
         for branch in branches:
             dataset, field, position = columns[branch]
             if dataset.name not in rows:
-                rows[dataset.name] = dataset[start:stop]
+                rows[dataset.name] = _rows(dataset, start, stop)
             block = rows[dataset.name] if field is None else rows[dataset.name][field]
             arrays[branch] = block if position is None else block[:, position]
         return ak.Array(arrays)
 
     return Table(path, name, entries, tuple(columns), lambda: [*range(0, entries, chunks[0]), entries], read)
+
+
+def _rows(dataset: h5py.Dataset, start: int, stop: int) -> Any:
+    try:
+        return dataset[start:stop]
+    except OSError as error:
+        if "filter" not in str(error) and "plugin" not in str(error):
+            raise
+        raise OSError("compressed in a way that needs another package: pip install hdf5plugin") from error
 
 
 @contextmanager

@@ -16,9 +16,7 @@ ENTRY_KEY = ("entry",)
 """Keys of trees without event numbers: the number of the entry in its file."""
 
 
-def write_friend(
-    path: str | Path, tree: str, chunks: Iterable[Chunk], *, keys: Sequence[str] = EVENT_KEYS
-) -> int:
+def write_friend(path: str | Path, tree: str, chunks: Iterable[Chunk], *, keys: Sequence[str] = EVENT_KEYS) -> int:
     """Write columns as a tree beside another one, with the columns that identify its entries.
 
     The chunks have the order of the other tree; ``keys`` are columns of it, or ``ENTRY_KEY``.
@@ -89,7 +87,7 @@ def check_aligned(
     start: int = 0,
     names: Sequence[str] = ("main", "friend"),
 ) -> None:
-    """Compare keys of two record arrays of equal length, entry by entry.
+    """Compare keys of two record arrays entry by entry.
 
     Args:
         main: Records that have the keys.
@@ -99,8 +97,10 @@ def check_aligned(
         names: Files of the two, for the message.
 
     Raises:
-        ValueError: If the keys of an entry differ; the message names the first such entry.
+        ValueError: If the lengths differ, or the keys of an entry do; the message names the first such entry.
     """
+    if len(main) != len(beside):
+        raise ValueError(f"{len(main)} entries in {names[0]}, {len(beside)} in {names[1]}: there must be as many")
     different = np.zeros(len(main), bool)
     for key in keys:
         different |= ak.to_numpy(main[key] != beside[key])

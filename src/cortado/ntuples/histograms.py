@@ -1,6 +1,7 @@
 """Histograms to files and back: ROOT for others, JSON for everything that hist knows."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
@@ -24,12 +25,13 @@ def write_histograms(path: str | Path, histograms: Mapping[str, hist.Hist]) -> N
     """Write histograms to a ``.root`` file or, with all that hist knows, to a ``.json`` file.
 
     ROOT has no axes of names: a histogram ``mass`` with axes ``dataset`` and ``variation`` becomes TH1 or TH2
-    ``<dataset>/<variation>/mass``. Variances, under- and overflow and labels of axes are kept, their names are not.
-    JSON follows the serialisation of uhi, https://uhi.readthedocs.io, and loses nothing.
+    ``<dataset>/<variation>/mass``. Variances, under- and overflow and labels of axes are kept, their
+    names are not. JSON follows the serialisation of uhi, https://uhi.readthedocs.io, and loses nothing.
 
     Raises:
         ValueError: If the suffix is neither, there are no histograms, or one does not fit into ROOT: none
-            or more than three axes of numbers, entries outside the names of an axis, or a storage of means.
+            or more than three axes of numbers, entries outside the names of an axis, a storage of means, or two
+            of one name.
         OSError: If the disk is full or the folder cannot be written to; an earlier file stays.
     """
     if not histograms:
@@ -39,9 +41,12 @@ def write_histograms(path: str | Path, histograms: Mapping[str, hist.Hist]) -> N
         with replacing(path) as partial:
             partial.write_text(text)
         return
-    parts = dict(part for title, histogram in histograms.items() for part in _parts(title, histogram))
+    parts = [part for title, histogram in histograms.items() for part in _parts(title, histogram)]
+    names = Counter(name for name, _ in parts)
+    if twice := [name for name, times in names.items() if times > 1]:
+        raise ValueError(f"several histograms would be called {twice[0]} in {path}")
     with replacing(path) as partial, uproot.recreate(partial) as file:
-        for name, part in parts.items():
+        for name, part in parts:
             file[name] = part
 
 
@@ -69,17 +74,16 @@ def _suffix(path: str | Path) -> str:
 def _parts(title: str, histogram: hist.Hist) -> Iterator[tuple[str, hist.Hist]]:
     """One histogram of numbers for each combination of names, with its path in the ROOT file."""
     if not issubclass(histogram.storage_type, _STORAGES):
-        raise ValueError(
-            f"histogram {title!r} has the storage {histogram.storage_type.__name__}; ROOT has no such"
-        )
-    names = [axis for axis in histogram.axes if isinstance(axis, _CATEGORIES)]
+        raise ValueError(f"histogram {title!r} has the storage {histogram.storage_type.__name__}; ROOT has no such")
+    names = {k: list(axis) for k, axis in enumerate(histogram.axes) if isinstance(axis, _CATEGORIES)}
     if not 1 <= histogram.ndim - len(names) <= 3:
-        raise ValueError(
-            f"histogram {title!r} has {histogram.ndim - len(names)} axes of numbers; ROOT has 1, 2 or 3"
-        )
+        raise ValueError(f"histogram {title!r} has {histogram.ndim - len(names)} axes of numbers; ROOT has 1, 2 or 3")
     _check_named(title, histogram)
-    for chosen in product(*(list(axis) for axis in names)):
-        where = {axis.name: hist.loc(value) for axis, value in zip(names, chosen)}
+    if not issubclass(histogram.storage_type, bh.storage.Weight | bh.storage.Double):
+        # uproot does not write the 64-bit integers of hist
+        histogram = hist.Hist(*histogram.axes, storage=bh.storage.Double(), data=histogram.values(flow=True))
+    for chosen in product(*names.values()):
+        where = {position: hist.loc(value) for position, value in zip(names, chosen)}
         yield "/".join([*map(str, chosen), title]), histogram[where] if where else histogram
 
 
@@ -108,7 +112,5 @@ def _read_root(path: str | Path) -> dict[str, hist.Hist]:
     with open_directory(str(path)) as directory:
         classes: Mapping[str, Any] = directory.classnames(recursive=True, cycle=False)
         return {
-            name: directory[name].to_hist()
-            for name, kind in classes.items()
-            if kind.startswith(("TH1", "TH2", "TH3"))
+            name: directory[name].to_hist() for name, kind in classes.items() if kind.startswith(("TH1", "TH2", "TH3"))
         }

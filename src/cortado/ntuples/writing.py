@@ -40,7 +40,7 @@ def write(
 
     Raises:
         ValueError: If there are no chunks, or a chunk has other branches than the first, branches of unequal
-            length, or a counter that does not count.
+            length, or a counter that does not count; or the compression is unknown.
         TypeError: If a type cannot be stored, or differs from that in the first chunk.
         OSError: If the disk is full or the folder cannot be written to.
     """
@@ -73,6 +73,8 @@ def _write(
     make: Callable[[Any, Mapping[str, Any]], Any],
     compression: Compression,
 ) -> int:
+    if compression not in _COMPRESSIONS:
+        raise ValueError(f"no compression {compression!r}; there are {', '.join(_COMPRESSIONS)}")
     written, writable, types = 0, None, {}
     with replacing(path) as partial, uproot.recreate(partial, compression=_COMPRESSIONS[compression]) as file:
         for number, chunk in enumerate(chunks):

@@ -43,14 +43,12 @@ def roc_curves(curves: Mapping[str, RocCurve], *, right: str = "") -> tuple[Figu
         top = max(float(np.nanmax(line.get_ydata())) for line in ax.get_lines())
         ax.set(xlim=(0, 1), ylim=(1, 3 * top), yscale="log")
         ax.set(xlabel=r"Signal efficiency $\varepsilon_S$", ylabel=r"Background rejection $1/\varepsilon_B$")
-        legend(ax, loc="upper right")
+        legend(ax)
         label(ax, right=right)
     return figure, ax
 
 
-def learning_curves(
-    table: Mapping[str, ArrayLike], *, epoch: str = "epoch"
-) -> tuple[Figure, NDArray[np.object_]]:
+def learning_curves(table: Mapping[str, ArrayLike], *, epoch: str = "epoch") -> tuple[Figure, NDArray[np.object_]]:
     """Every quantity of a training against the epoch: a frame for each, training and validation together.
 
     Args:
@@ -101,7 +99,7 @@ def calibration_curve(curves: Mapping[str, Reliability]) -> tuple[Figure, Axes]:
                 label=name,
             )
         ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="Mean score", ylabel="Signal fraction")
-        legend(ax, loc="upper left")
+        ax.legend(loc="upper left")
         label(ax)
     return figure, ax
 
@@ -142,7 +140,7 @@ def _history(ax: Axes, epoch: Floats, stages: list[tuple[_Stage, Floats]]) -> No
         )  # fmt: skip
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.minorticks_off()
-    legend(ax, loc="best")
+    ax.legend(loc="best")
 
 
 def _rejection_band(curve: RocCurve, efficiency: Floats) -> tuple[Floats, Floats, Floats]:

@@ -43,16 +43,14 @@ def score_distributions(
     with style():
         figure, ax = subplots()
         for colour, (name, shape) in zip(cycle(CURVES), shapes.items()):
-            mplhep.histplot(shape.value, axis.edges, yerr=False, color=colour, label=titles[name], ax=ax)
-            band(
-                ax, axis.edges, shape.value - shape.error, shape.value + shape.error, color=colour, alpha=0.3
-            )
+            mplhep.histplot(shape.value, axis.edges, yerr=False, color=colour, linewidth=2, label=titles[name], ax=ax)
+            band(ax, axis.edges, shape.value - shape.error, shape.value + shape.error, color=colour, alpha=0.3)
         vertical_range(ax, np.concatenate([shape.value for shape in shapes.values()]), log=log)
         unit = unit_of(axis.label)
         ax.set(xlim=(axis.edges[0], axis.edges[-1]), xlabel=axis.label)
         ax.set_ylabel("Probability density" + (f" [1/{unit}]" if unit else ""))
         label(ax, right=right)
-        legend(ax, above=True)
+        legend(ax)
     return figure, ax
 
 

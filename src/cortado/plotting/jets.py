@@ -18,6 +18,7 @@ __all__ = ["average_images", "jet_display"]
 
 Floats = NDArray[np.float64]
 _ETA, _PHI = r"$\Delta\eta$", r"$\Delta\phi$ [rad]"
+_CARD = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 2}
 _DECADES = 5  # of the logarithmic colour scale
 
 
@@ -25,7 +26,7 @@ def average_images(
     before: Mapping[str, ArrayLike],
     after: Mapping[str, ArrayLike],
     *,
-    half_width: float = 1.25,
+    half_width: float | tuple[float, float] = 1.25,
     before_unit: str = r"$\langle p_\mathrm{T}\rangle$ per pixel [GeV]",
     after_unit: str = "Mean intensity per pixel (normalised)",
 ) -> tuple[Figure, NDArray[np.object_]]:
@@ -37,7 +38,8 @@ def average_images(
     Args:
         before: Images by class, shape (n, eta, phi), or (n, c, eta, phi) of which the first channel is shown.
         after: Preprocessed images of the same classes.
-        half_width: From the centre of the image to its edge, in pseudorapidity and azimuth [rad].
+        half_width: From the centre of the image to its edge, in pseudorapidity and azimuth [rad]; one for both,
+            or one for each.
         before_unit: Label of the left colour bar.
         after_unit: Label of the right colour bar.
     Returns:
@@ -48,18 +50,20 @@ def average_images(
         de Oliveira et al., Jet-images - deep learning edition (2016), arXiv:1511.05190, fig. 2.
     """
     if list(before) != list(after) or not before:
-        raise ValueError(f"images before are of {list(before)}, after of {list(after)}; needed is the same")
+        raise ValueError(f"images before are of {list(before)}, after of {list(after)}; needed are the same classes")
     columns = [{name: _mean(name, images) for name, images in side.items()} for side in (before, after)]
     with style():
-        figure, axes = subplots(len(before), 2, squeeze=False, figsize=(11.0, 0.6 + 4.4 * len(before)))
+        figure, axes = subplots(len(before), 2, squeeze=False, figsize=(12.4, 0.6 + 4.4 * len(before)))
         stages = zip(axes.T, ("before", "after"), (before_unit, after_unit), columns)
         for column, when, unit, images in stages:
             norm = _log_colours(np.concatenate([image.ravel() for image in images.values()]))
             for ax, (name, image) in zip(column, images.items()):
                 mesh = _image(ax, image, half_width, norm)
-                ax.set_title(f"{name}, {when} preprocessing", fontsize=14, loc="right")
-            figure.colorbar(mesh, ax=column, label=unit, shrink=0.95, aspect=18 * len(before))
-        label(axes[0, 0], simulation=False)
+                ax.text(0.04, 0.96, f"{name}\n{when} preprocessing", transform=ax.transAxes, va="top", bbox=_CARD)
+            figure.colorbar(mesh, ax=column, label=unit, aspect=18 * len(before), pad=0.02)
+        for ax in axes[:, 1]:
+            ax.set(xlabel=f"Transformed {_ETA}", ylabel=f"Transformed {_PHI}")
+        label(axes[0, 0])
     return figure, axes
 
 
@@ -82,7 +86,7 @@ def jet_display(jet: Any, *, radius: float = 0.8, pixels: int = 25) -> tuple[Fig
         raise ValueError("the jet has no constituents to display")
     eta = ak.to_numpy(jet["constituents"]["eta"]) - jet["eta"]
     phi = np.asarray(delta_phi(ak.to_numpy(jet["constituents"]["phi"]), jet["phi"]))
-    half_width = 1.1 * max(radius, float(np.abs(eta).max()), float(np.abs(phi).max()))
+    half_width = 1.25 * max(radius, float(np.abs(eta).max()), float(np.abs(phi).max()))
     edges = np.linspace(-half_width, half_width, pixels + 1)
     image, _, _ = np.histogram2d(eta, phi, bins=(edges, edges), weights=pt)
     with style():
@@ -115,7 +119,7 @@ def _cloud(ax: Axes, eta: Floats, phi: Floats, pt: Floats, constituents: Any) ->
         ax.scatter(eta[chosen], phi[chosen], area[chosen], color=colour, **marker)
         ax.scatter([], [], 70, color=colour, label=name, **marker)
     ax.set_title(r"area $\propto p_\mathrm{T}$", fontsize=14, loc="right")
-    ax.legend(loc="upper right", handletextpad=0.2, borderaxespad=0.3)
+    ax.legend(loc="upper right", handletextpad=0.1, borderaxespad=0.1, fontsize=12)
 
 
 def _mean(name: str, images: ArrayLike) -> Floats:
@@ -136,8 +140,9 @@ def _log_colours(images: Floats) -> LogNorm:
     return LogNorm(min(max(lowest, top * 10.0**-_DECADES), top / 10), top)
 
 
-def _image(ax: Axes, image: Floats, half_width: float, norm: LogNorm) -> Any:
-    eta, phi = (np.linspace(-half_width, half_width, pixels + 1) for pixels in image.shape)
+def _image(ax: Axes, image: Floats, half_width: float | tuple[float, float], norm: LogNorm) -> Any:
+    halves = np.broadcast_to(half_width, 2)
+    eta, phi = (np.linspace(-half, half, pixels + 1) for half, pixels in zip(halves, image.shape))
     filled = np.ma.masked_less_equal(image.T, 0)
     mesh = ax.pcolormesh(eta, phi, filled, norm=norm, cmap="viridis", rasterized=True)
     ax.set(xlabel=_ETA, ylabel=_PHI, aspect="equal")

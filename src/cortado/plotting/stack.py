@@ -60,23 +60,19 @@ def stacked(
     Returns:
         The figure, and the axes of the stack and of the ratio.
     Raises:
-        KeyError: If the histogram has no such axis, category or uncertainty. ValueError: If all is empty, the
-            signal is not in the stack or is all of it, both data and signal are given, or the histogram has
-            further axes.
+        KeyError: If the histogram has no such axis, category or uncertainty.
+        ValueError: If all is empty, the signal is not in the stack or is all of it, both data and signal are
+            given, or the histogram has further axes.
     """
     titles = titles_of(names)
     if data is not None and signal is not None:
         raise ValueError(f"one ratio at a time: to data ({data!r}) or of a signal ({signal!r})")
     if signal is not None and (signal not in titles or len(titles) == 1):
-        raise ValueError(
-            f"the signal {signal!r} must be stacked on something else; stacked are {list(titles)}"
-        )
+        raise ValueError(f"the signal {signal!r} must be stacked on something else; stacked are {list(titles)}")
     model = _model(histogram, list(titles), by, systematics)
     axis = project(histogram, list(titles), by=by).axes[0]
-    if not np.any(model.value):
-        raise ValueError(
-            f"nothing to stack: {list(titles)} are empty within the range of the axis {axis.name!r}"
-        )
+    if not np.any(model.value > 0):
+        raise ValueError(f"nothing to stack: {list(titles)} are empty within the range of the axis {axis.name!r}")
     with style():
         figure, (ax, ratio_ax) = subplots(2, 1, sharex=True, height_ratios=(3, 1), figsize=(7.0, 7.0))
         _stack(ax, histogram, titles, by)
@@ -95,16 +91,14 @@ def stacked(
             _points_over(ratio_ax, axis, above, background, ylabel="(S + B) / B")
         else:
             names = _variations(histogram, systematics)
-            varied = {
-                name: project(histogram, list(titles), by=by, variation=name).values() for name in names
-            }
+            varied = {name: project(histogram, list(titles), by=by, variation=name).values() for name in names}
             _variations_over(ratio_ax, axis, varied, model)
         vertical_range(ax, tops, log=log)
         ax.set(xlim=(axis.edges[0], axis.edges[-1]), xlabel="", ylabel=yield_label(counted, axis))
         ratio_ax.set(xlabel=axis.label)
         figure.align_ylabels([ax, ratio_ax])
         label(ax, right=right, simulation=data is None)
-        legend(ax, above=True, ncols=2)
+        legend(ax, first="Data", ncols=2)
     return figure, (ax, ratio_ax)
 
 
@@ -131,41 +125,50 @@ def _stack(ax: Axes, histogram: hist.Hist, titles: Mapping[str, str], by: str) -
 
 def _points_over(ax: Axes, axis: hist.axis.AxesMixin, above: Values, model: _Model, *, ylabel: str) -> None:
     nominal = _nonzero(model)
-    points(ax, axis, Values(above.value / nominal, above.error / nominal))
-    _frame(ax, axis, model, [above.value / nominal], ylabel)
+    values, errors = above.value / nominal, above.error / nominal
+    points(ax, axis, Values(values, errors))
+    _frame(ax, axis, model, values[errors < 0.3], ylabel)
+    _mark_outside(ax, axis, values)
 
 
-def _variations_over(
-    ax: Axes, axis: hist.axis.AxesMixin, varied: Mapping[str, Floats], model: _Model
-) -> None:
-    nominal = _nonzero(model)
+def _variations_over(ax: Axes, axis: hist.axis.AxesMixin, varied: Mapping[str, Floats], model: _Model) -> None:
+    ratios = {name: values / _nonzero(model) for name, values in varied.items()}
     stems = list(dict.fromkeys(systematic_of(name) for name in varied))
-    for name, values in varied.items():
+    for name, values in ratios.items():
         stem, down = systematic_of(name), name.endswith("Down")
         ax.stairs(
-            values / nominal,
+            values,
             axis.edges,
             baseline=None,
             color=CURVES[stems.index(stem) % len(CURVES)],
             linestyle="--" if down else "-",
             linewidth=1.6,
-            label=None if down else stem,
+            label=stem + (r" $\downarrow$" if down else r" $\uparrow$"),
         )
-    _frame(ax, axis, model, [values / nominal for values in varied.values()], "Var. / nominal")
+    _frame(ax, axis, model, np.concatenate([[1.0], *ratios.values()]), "Var. / nominal")
     if varied:
-        legend(ax, above=True, ncols=4, fontsize=11)
+        legend(ax, ncols=4, fontsize=11)
 
 
-def _frame(ax: Axes, axis: hist.axis.AxesMixin, model: _Model, ratios: list[Floats], ylabel: str) -> None:
-    """Band of the denominator, a line at one, and a range that holds all ratios and the typical band."""
+def _frame(ax: Axes, axis: hist.axis.AxesMixin, model: _Model, ratios: Floats, ylabel: str) -> None:
+    """Band of the denominator, a line at one, and a range that holds the ratios and the typical band."""
     nominal = _nonzero(model)
     up, down = model.up / nominal, model.down / nominal
     band(ax, axis.edges, 1 - down, 1 + up, color=GREY, alpha=0.35)
     ax.axhline(1.0, color="black", linewidth=0.8)
-    furthest = max(float(np.nanmedian(up)), *(float(np.nanmax(np.abs(ratio - 1))) for ratio in ratios), 0.04)
-    reach = 1.25 * furthest
-    ax.set_ylim(max(1 - reach, -0.05), 1 + reach)
+    low = np.nanmin([*ratios, 1 - 2 * np.nanmedian(down), 0.95])
+    high = np.nanmax([*ratios, 1 + 2 * np.nanmedian(up), 1.05])
+    margin = 0.12 * (high - low)
+    ax.set_ylim(float(low - margin), float(high + margin))
     ax.set_ylabel(ylabel, loc="center")
+
+
+def _mark_outside(ax: Axes, axis: hist.axis.AxesMixin, values: Floats) -> None:
+    """Triangles at the edge of the frame for badly measured points beyond it."""
+    low, high = ax.get_ylim()
+    for beyond, edge, marker in ((values > high, 0.95, "^"), (values < low, 0.05, "v")):
+        place = np.full(int(beyond.sum()), edge)
+        ax.plot(axis.centers[beyond], place, marker, color="black", markersize=6, transform=ax.get_xaxis_transform())
 
 
 def _nonzero(model: _Model) -> Floats:

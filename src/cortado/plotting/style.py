@@ -17,8 +17,9 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.path import Path as MplPath
 
-__all__ = ["COLOURS", "CURVES", "GREY", "headroom", "label", "legend", "save", "style", "subplots"]
+__all__ = ["COLOURS", "CURVES", "GREY", "label", "legend", "save", "style", "subplots"]
 
 # Ten colours that people with any colour vision can tell apart: Petroff, arXiv:2107.02270
 COLOURS = (
@@ -86,26 +87,45 @@ def label(ax: Axes, *, right: str = "", simulation: bool = True) -> None:
                     fontsize=14, ha="right", va="bottom")  # fmt: skip
 
 
-def headroom(ax: Axes, fraction: float) -> None:
-    """Raise the upper limit of the vertical axis, so that this fraction of its length is left empty above."""
-    transform = ax.get_yaxis().get_transform()
-    bottom, top = transform.transform(np.array(ax.get_ylim()))
-    raised = bottom + (top - bottom) / (1 - fraction)
-    ax.set_ylim(top=float(transform.inverted().transform(np.array([raised]))[0]))
-
-
-def legend(ax: Axes, *, above: bool = False, **options: Any) -> None:
-    """Legend; with `above` at the top, where room is made for it, so that it covers no curve.
+def legend(ax: Axes, *, first: str = "", **options: Any) -> None:
+    """Legend at the upper right; the vertical axis is raised until nothing that is drawn lies behind it.
 
     Args:
         ax: The axes, with everything drawn and all labels set.
-        above: Raise the vertical axis by the height of the legend.
+        first: Title of the entry to put first.
         options: For `Axes.legend`.
     """
-    box = ax.legend(**({"loc": "upper right"} if above else {}), **options)
-    if above:
-        ax.figure.draw_without_rendering()  # type: ignore[union-attr]
-        headroom(ax, min(box.get_window_extent().height / ax.bbox.height + 0.02, 0.7))
+    entries = sorted(zip(*ax.get_legend_handles_labels()), key=lambda entry: entry[1] != first)
+    box = ax.legend(*zip(*entries), loc="upper right", **options)
+    ax.figure.draw_without_rendering()  # type: ignore[union-attr]
+    low, high = box.get_window_extent().transformed(ax.transAxes.inverted()).get_points()
+    behind = _highest(ax, low[0], high[0])
+    if behind > low[1] - 0.01:
+        _raise(ax, behind / max(low[1] - 0.02, 0.2))
+
+
+def _highest(ax: Axes, left: float, right: float) -> float:
+    """Upper end, as a fraction of the axes, of what is drawn between two fractions of its width."""
+    artists = [*ax.lines, *ax.patches, *ax.collections]
+    paths = [path for artist in artists for path in _paths(artist)]
+    ends = [0.0]
+    for path in paths:
+        x, y = ax.transAxes.inverted().transform(ax.transData.transform_path(path).interpolated(8).vertices).T
+        within = (x >= left) & (x <= right) & np.isfinite(y)
+        ends.append(float(np.max(y, where=within, initial=0.0)))
+    return min(max(ends), 1.0)
+
+
+def _paths(artist: Any) -> list[MplPath]:
+    return list(artist.get_paths()) if hasattr(artist, "get_paths") else [artist.get_path()]
+
+
+def _raise(ax: Axes, factor: float) -> None:
+    """Lengthen the vertical axis upwards by a factor, on its own scale."""
+    transform = ax.yaxis.get_transform()
+    bottom, top = transform.transform(np.array(ax.get_ylim()))
+    raised = transform.inverted().transform(np.array([bottom + factor * (top - bottom)]))
+    ax.set_ylim(top=float(raised[0]))
 
 
 def save(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 150) -> Path:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cortado.histograms.names import require_names
 from cortado.metrics import Counts, Estimate, proportion
 from cortado.plotting.bins import titles_of
 from cortado.plotting.style import CURVES, label, legend, style, subplots
@@ -41,7 +42,8 @@ def confusion_matrix(counts: Counts, classes: Sequence[str], *, right: str = "")
         ax.set_yticks(range(len(classes)), classes, rotation=90, va="center")
         ax.tick_params(which="both", length=0)
         ax.minorticks_off()
-        ax.set(xlabel="Predicted class", ylabel="True class")
+        ax.set_xlabel("Predicted class", loc="center")
+        ax.set_ylabel("True class", loc="center")
         label(ax, right=right)
     return figure, ax
 
@@ -62,12 +64,14 @@ def cutflow(
         ValueError: If a category has no events before the cuts.
     """
     titles = titles_of(names)
+    require_names(histogram, "cut")
+    require_names(histogram, by, list(titles))
     cuts = list(histogram.axes["cut"])
     left = {name: _efficiencies(histogram, name, by) for name in titles}
     with style():
         figure, ax = subplots()
         for colour, marker, (name, flow) in zip(cycle(CURVES), cycle("osD^v"), left.items()):
-            values, errors = ([getattr(step, part) for step in flow] for part in ("value", "error"))
+            values, errors = np.array([step[:2] for step in flow]).T
             ax.plot(range(len(cuts)), values, color=colour, drawstyle="steps-mid", linewidth=1.2)
             ax.errorbar(range(len(cuts)), values, errors, color=colour, fmt=marker, label=titles[name])
         lowest = min(step.value for flow in left.values() for step in flow)
@@ -79,7 +83,7 @@ def cutflow(
         ax.tick_params(axis="x", which="minor", length=0)
         ax.set(xlim=(-0.5, len(cuts) - 0.5), ylabel="Fraction of events left")
         label(ax, right=right)
-        legend(ax, above=True)
+        legend(ax)
     return figure, ax
 
 

@@ -1,11 +1,18 @@
 """Ntuple dialects: events as a file has them -> records as the rest of the package wants them.
 
-A record is an awkward array of events with the fields `jets` (n_events, var) and `event_key`, and where the
-file has them `weight`, `run`, `luminosity_block`, `event`, `gen_particles`. Each jet has pt, eta, phi, mass
-(GeV, rad), event_key, and `constituents` (var) with pt, eta, phi, mass and where the file has them charge,
-pdg_id, d0, d0_err, dz, dz_err (cm in the CMS dialects, mm in JetClass), puppi_weight. Jets, constituents and
-gen_particles are vectors of scikit-hep's *vector* (`jets.energy`). What a file lacks is not in the record,
-and no number is changed: a NaN in the file is a NaN in the record.
+A record is an awkward array of events with the fields
+
+- `jets` (n_events, var): pt, eta, phi, mass (GeV, rad), event_key, constituents; where the file has them
+  soft_drop_mass, tau1 to tau4, and the truth: truth_pdg_id (CMS dialects, see `truth`), label_QCD, ... or label
+  (JetClass), is_signal (top tagging);
+- their `constituents` (var): pt, eta, phi, mass; where the file has them charge, pdg_id, d0, d0_err, dz, dz_err
+  (cm in the CMS dialects, mm in JetClass), puppi_weight; in the order of the file;
+- `event_key`: 64 bits that name the event, for `splits`;
+- where the file has them `run`, `luminosity_block`, `event`, `weight` (of the generator), and `gen_particles`: pt,
+  eta, phi, mass, pdg_id, status, status_flags, mother (position in the event, -1: none).
+
+Jets, constituents and gen_particles are vectors of scikit-hep's *vector* (`jets.energy`). What a file lacks is not in
+the record, and no number is corrected: a NaN in the file is a NaN in the record.
 
 Each dialect is a module: its `NAME`, its `FORMS` (sets of branches by which it is recognised), and the pure
 functions `branches(available)`, `jets(events)`, `record(events)`.
@@ -37,7 +44,7 @@ def dialect(available: Collection[str], path: str = "", *, name: str | None = No
         Module of the dialect.
 
     Raises:
-        ValueError: If they are of no dialect, or no dialect has that name; says what each lacks, nearest first.
+        ValueError: If they are of no dialect (says what each lacks, nearest first), or the name is unknown.
     """
     forms = [(module, form) for module in _candidates(name) for form in module.FORMS]
     tried = [(module, columns.missing(form, available), len(form)) for module, form in forms]

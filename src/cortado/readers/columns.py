@@ -57,9 +57,7 @@ def require(required: Iterable[str], available: Collection[str], dialect: str) -
     absent = missing(required, available)
     if absent:
         nearest = get_close_matches(absent[0], sorted(available), n=3) or "none"
-        raise KeyError(
-            f"{dialect} needs columns that are missing: {absent}; nearest to {absent[0]!r}: {nearest}"
-        )
+        raise KeyError(f"{dialect} needs columns that are missing: {absent}; nearest to {absent[0]!r}: {nearest}")
 
 
 def column(events: ak.Array, name: str) -> ak.Array:

@@ -96,9 +96,7 @@ def _flags(available: Iterable[str]) -> list[str]:
     return [name for name in available if name.startswith("label_")]
 
 
-def _jet_mass(
-    pt: npt.NDArray[Any], eta: npt.NDArray[Any], energy: npt.NDArray[Any]
-) -> npt.NDArray[np.float32]:
+def _jet_mass(pt: npt.NDArray[Any], eta: npt.NDArray[Any], energy: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     with np.errstate(invalid="ignore", over="ignore"):
         px, py, pz = momentum(pt.astype(np.float64), eta.astype(np.float64), 0.0)
         return np.asarray(mass_of(energy.astype(np.float64), px, py, pz), dtype=np.float32)
@@ -107,9 +105,7 @@ def _jet_mass(
 def _constituents(events: ak.Array) -> ak.Array:
     counts = ak.num(columns.column(events, "part_px"))
     four_momenta = [columns.flat(columns.column(events, f"part_{name}")) for name in _MOMENTUM]
-    others = {
-        name: columns.flat(column) for name, column in columns.chosen(events, _CONSTITUENTS, "part_").items()
-    }
+    others = {name: columns.flat(column) for name, column in columns.chosen(events, _CONSTITUENTS, "part_").items()}
     flags = {
         kind: columns.flat(column).astype(bool)
         for kind, column in columns.chosen(events, {kind: kind for kind in _KINDS}, "part_").items()

@@ -127,7 +127,7 @@ def global_index(index: ak.Array, targets: ak.Array, name: str, target: str) -> 
     if len(wrong):
         at, last = event[wrong[0]], n_targets[event[wrong[0]]] - 1
         allowed = f"0 to {last} are allowed" if last >= 0 else f"there is no {target}"
-        raise ValueError(f"{name} = {numbers[wrong[0]]} in entry {at}: {allowed} ({last + 1} {target})")
+        raise ValueError(f"{name} = {numbers[wrong[0]]} in event {at}: {allowed} ({last + 1} {target})")
     first = np.cumsum(n_targets) - n_targets
     return np.asarray(numbers + first[event])
 
@@ -153,7 +153,7 @@ def grouped(events: ak.Array, naming: Naming) -> tuple[npt.NDArray[np.int64], np
     if len(wrong):
         at = wrong[0]
         raise ValueError(
-            f"{jet_branch} has {lengths[at]} and {candidate_branch} has {others[at]} links in entry {at}; "
+            f"{jet_branch} has {lengths[at]} and {candidate_branch} has {others[at]} links in event {at}; "
             "each link needs both"
         )
     n_jets = ak.num(columns.column(events, "FatJet_pt"))

@@ -24,11 +24,11 @@ from cortado.readers.cartesian import cylindrical, one_jet_an_entry, one_jet_rec
 
 __all__ = ["FORMS", "NAME", "branches", "jets", "record"]
 
-Momentum = list[npt.NDArray[Any]]
+Momenta = list[npt.NDArray[Any]]
 Counts = npt.NDArray[np.int64]
 
 NAME = "top tagging"
-_LABEL = "is_signal_new"
+_LABEL = "is_signal_new"  # 1 top, 0 QCD
 _JAGGED = ("part_px", "part_py", "part_pz", "part_energy")
 _SLOT = ("PX", "PY", "PZ", "E")
 FORMS = ((*_JAGGED, _LABEL), (*_JAGGED, "jet_px"), tuple(f"{name}_0" for name in _SLOT))
@@ -54,21 +54,14 @@ def jets(events: ak.Array) -> ak.Array:
     Raises:
         KeyError: If a required column is missing.
     """
-    momentum, counts = _from_slots(events) if _slots(events.fields) else _from_jagged(events)
-    energy = momentum[3]
-    constituents = cylindrical(*momentum[:3])
+    momenta, counts = _from_slots(events) if _slots(events.fields) else _from_jagged(events)
     owner = np.repeat(np.arange(len(events)), counts)
-    total = [np.bincount(owner, component, minlength=len(events)) for component in momentum]
+    total = [np.bincount(owner, component, minlength=len(events)) for component in momenta]
     found: dict[str, Any] = dict(cylindrical(*total))
     if _LABEL in events.fields:
         found["is_signal"] = columns.flat(columns.column(events, _LABEL)).astype(np.int32)
-    first = np.cumsum(counts) - counts
-    leading = [
-        np.append(component, np.float32(0))[np.where(counts > 0, first, len(energy))]
-        for component in momentum
-    ]
-    found["event_key"] = splits.event_key_of_momenta(*leading)
-    found["constituents"] = ak.unflatten(columns.momenta(constituents), counts)
+    found["event_key"] = splits.event_key_of_momenta(*_first_of_each(momenta, counts))
+    found["constituents"] = ak.unflatten(columns.momenta(cylindrical(*momenta[:3])), counts)
     return one_jet_an_entry(columns.momenta(found))
 
 
@@ -94,14 +87,21 @@ def _slots(available: Collection[str]) -> list[str]:
     return [f"{name}_{slot}" for slot in numbers for name in _SLOT]
 
 
-def _from_jagged(events: ak.Array) -> tuple[Momentum, Counts]:
+def _first_of_each(momenta: Momenta, counts: Counts) -> Momenta:
+    """Momentum of the first constituent of each entry; zero where there is none."""
+    first, nowhere = np.cumsum(counts) - counts, np.int64(len(momenta[0]))
+    place = np.where(counts > 0, first, nowhere)
+    return [np.append(component, np.float32(0))[place] for component in momenta]
+
+
+def _from_jagged(events: ak.Array) -> tuple[Momenta, Counts]:
     """Momenta of all constituents in a row, and their number in each entry: the ROOT form."""
     columns.require(_JAGGED, columns.names(events), NAME)
     found = [columns.column(events, name) for name in _JAGGED]
     return [columns.flat(component) for component in found], columns.flat(ak.num(found[0]))
 
 
-def _from_slots(events: ak.Array) -> tuple[Momentum, Counts]:
+def _from_slots(events: ak.Array) -> tuple[Momenta, Counts]:
     """Momenta of all constituents in a row, and their number in each entry: the HDF5 form."""
     slots = _slots(events.fields)
     columns.require(slots, events.fields, NAME)

@@ -52,9 +52,10 @@ def truth_pdg_id(jets: ak.Array, gen_particles: ak.Array, radius: float = 0.8) -
 def hadronic_decays(gen_particles: ak.Array) -> ak.Array:
     """Find the hadronic decays of W, Z, H and top, with their quarks.
 
-    A boson or a top is in the list several times, as copies that differ by radiation. Its decay hangs on the last
-    copy, the one without a copy below it (in CMS also bit 13 of the status flags); light quarks on the others are
-    remnants of particles that were left out of the list. From the W of a top the copies are followed to the top.
+    A boson or a top is in the list several times, as copies that differ by radiation. Its decay hangs on the
+    last copy, the one without a copy below it (CMS marks it by bit 13 of the status flags); light quarks on the
+    others are remnants of particles that were left out of the list. From the W of a top the copies are followed
+    to the top.
 
     Args:
         gen_particles: As in `truth_pdg_id`, shape (n_events, var).
@@ -78,9 +79,7 @@ def hadronic_decays(gen_particles: ak.Array) -> ak.Array:
     event = np.repeat(np.arange(len(counts)), counts)[resonance]
     rank = np.argmax(kind[resonance][:, np.newaxis] == HEAVIEST_LAST, axis=1)
     quarks = {name: ak.unflatten(flat(gen_particles[name])[quark], n_quarks) for name in ("eta", "phi")}
-    return ak.unflatten(
-        ak.zip({"rank": rank, **quarks}, depth_limit=1), np.bincount(event, minlength=len(counts))
-    )
+    return ak.unflatten(ak.zip({"rank": rank, **quarks}, depth_limit=1), np.bincount(event, minlength=len(counts)))
 
 
 def _flat_mothers(mother: ak.Array, counts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
@@ -90,7 +89,7 @@ def _flat_mothers(mother: ak.Array, counts: npt.NDArray[Any]) -> npt.NDArray[np.
     wrong = np.flatnonzero(numbers >= counts[event])
     if len(wrong):
         at = event[wrong[0]]
-        raise ValueError(f"mother = {numbers[wrong[0]]} in entry {at}, which has {counts[at]} gen_particles")
+        raise ValueError(f"mother = {numbers[wrong[0]]} in event {at}, which has {counts[at]} gen_particles")
     first = np.cumsum(counts) - counts
     return np.where(numbers < 0, -1, numbers + first[event])
 
@@ -115,7 +114,7 @@ def _quarks_of_decays(
 def _copies(kind: npt.NDArray[np.int32], mother: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Particles that are the copy of their mother."""
     daughters = np.flatnonzero(mother >= 0)
-    return daughters[kind[mother[daughters]] == kind[daughters]]
+    return np.asarray(daughters[kind[mother[daughters]] == kind[daughters]])
 
 
 def _is_last_copy(kind: npt.NDArray[np.int32], mother: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

@@ -17,8 +17,9 @@ Example:
     >>> from cortado.representations import ParticleList
     >>> constituents = {"pt": [3.0, 1.0], "eta": [0.0, 0.0], "phi": [3.1, -3.1]}
     >>> jets = ak.Array([{"constituents": ak.zip(constituents)}])
-    >>> ParticleList(features=("pt_fraction", "delta_phi"))(jets).features.round(3).tolist()
-    [[[0.75, -0.021], [0.25, 0.062]]]
+    >>> print(ParticleList(features=("pt_fraction", "delta_phi"))(jets).features.round(3))
+    [[[ 0.75  -0.021]
+      [ 0.25   0.062]]]
 """
 
 from cortado.representations.high_level import HighLevel

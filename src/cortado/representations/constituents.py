@@ -20,6 +20,7 @@ __all__ = [
     "as_float32",
     "blocks",
     "centred",
+    "descending",
     "flat",
     "from_mean",
     "jet_mean",
@@ -77,14 +78,12 @@ def flat(jets: ak.Array, fields: Iterable[str], *, caller: str) -> Constituents:
 
     Raises:
         KeyError: If a field is missing.
-        ValueError: If the jets are not one-dimensional, a field is not a plain column of numbers, or the pT
-            of a constituent is negative or not finite.
+        ValueError: If the jets are not one-dimensional, a field is not a plain column of numbers, a number is
+            not finite, or the pT of a constituent is negative.
     """
     layout = ak.to_layout(jets, allow_record=False)
     if layout.purelist_depth != 1:
-        raise ValueError(
-            f"{caller} takes jets of shape (n,), got {ak.type(jets)!s:.60}; flatten the events first"
-        )
+        raise ValueError(f"{caller} takes jets of shape (n,), got {ak.type(jets)!s:.60}; flatten the events first")
     names = tuple(dict.fromkeys(fields))
     columns = {name: _column(layout, name, caller) for name in names if "." not in name}
     inner = [name.partition(".")[2] for name in names if "." in name]
@@ -93,9 +92,10 @@ def flat(jets: ak.Array, fields: Iterable[str], *, caller: str) -> Constituents:
         return Constituents(np.zeros(layout.length, dtype=np.int64), nothing, columns)
     counts, found = _constituents(layout, tuple(dict.fromkeys(("pt", *inner))), caller)
     owner = np.repeat(np.arange(len(counts)), counts)
-    _require_pt(found["pt"], owner, caller)
-    order = _descending(found["pt"], owner)
-    if order is not None:
+    for name, column in found.items():
+        _require_finite(column, f"constituents.{name}", owner, caller)
+    if not np.all((found["pt"][1:] <= found["pt"][:-1]) | (owner[1:] != owner[:-1])):
+        order = descending(found["pt"], counts)
         found = {name: column[order] for name, column in found.items()}
     return Constituents(counts, owner, columns | {f"constituents.{name}": found[name] for name in found})
 
@@ -148,7 +148,8 @@ def selected(constituents: Constituents, keep: NDArray[np.bool_]) -> Constituent
 
 def jet_sum(values: Floats, constituents: Constituents) -> Floats:
     """Sum over the constituents of each jet, shape (n,); 0 for a jet without any."""
-    return np.bincount(constituents.owner, values, minlength=len(constituents.counts))
+    total: Floats = np.bincount(constituents.owner, values, minlength=len(constituents.counts)).astype(np.float64)
+    return total
 
 
 def longest(counts: NDArray[np.int64], at_most: int | None = None) -> int:
@@ -179,7 +180,23 @@ def padded(values: NDArray[Any], counts: NDArray[np.int64], length: int) -> NDAr
     return array
 
 
-def blocks(counts: NDArray[np.int64], cells: int = 2**19) -> Iterator[NDArray[np.int64]]:
+def descending(values: Floats, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Order of descending values inside each jet, shape (m,); equal ones keep theirs.
+
+    Args:
+        values: Finite, one per constituent, shape (m,).
+        counts: Number of constituents of each jet, shape (n,).
+    """
+    mask = mask_of(counts, longest(counts))
+    rows = np.full(mask.shape, np.inf)
+    rows[mask] = -values
+    # A stable sort of padded rows is five times as fast as one of all values by jet and value.
+    order = rows.argsort(axis=1, kind="stable") + (np.cumsum(counts) - counts)[:, np.newaxis]
+    found: NDArray[np.int64] = order[mask]
+    return found
+
+
+def blocks(counts: NDArray[np.int64], cells: int = 2**18) -> Iterator[NDArray[np.int64]]:
     """Indices of jets in groups of similar length p, such that jets * p^2 of a group stays below `cells`.
 
     Jets without constituents are in no group. A single jet may be bigger than a group ought to be.
@@ -212,20 +229,18 @@ def as_float32(
             stacked[:, index] = column
     if not np.isfinite(stacked).all():
         row, index = np.argwhere(~np.isfinite(stacked))[0]
-        raise ValueError(
-            f"{caller}: {names[index]} of jet {owner[row]} is {values[index][row]}, must be finite"
-        )
+        raise ValueError(f"{caller}: {names[index]} of jet {owner[row]} is {values[index][row]}, must be finite")
     return stacked
 
 
 def _column(layout: Any, name: str, caller: str) -> Floats:
     _require(name, layout.fields, caller)
-    return _numbers(layout[name].to_packed(), name, caller)
+    column = _numbers(layout[name].to_packed(), name, caller)
+    _require_finite(column, name, None, caller)
+    return column
 
 
-def _constituents(
-    layout: Any, names: tuple[str, ...], caller: str
-) -> tuple[NDArray[np.int64], dict[str, Floats]]:
+def _constituents(layout: Any, names: tuple[str, ...], caller: str) -> tuple[NDArray[np.int64], dict[str, Floats]]:
     _require("constituents", layout.fields, caller)
     nested = layout["constituents"]
     for name in names:
@@ -241,9 +256,7 @@ def _constituents(
 
 def _numbers(content: Any, name: str, caller: str) -> Floats:
     if content.is_option or not (content.is_numpy or content.is_unknown):
-        raise ValueError(
-            f"{caller}: {name} must hold one number each and none missing, got {ak.type(content)!s:.60}"
-        )
+        raise ValueError(f"{caller}: {name} must hold one number each and none missing, got {ak.type(content)!s:.60}")
     return np.asarray(ak.to_numpy(content), dtype=np.float64)
 
 
@@ -251,22 +264,14 @@ def _require(name: str, available: Sequence[str], caller: str, prefix: str = "")
     if name not in available:
         near = get_close_matches(name, available, n=3, cutoff=0.5) or list(available)
         nearest = ", ".join(prefix + other for other in near) or "none, the record is empty"
-        raise KeyError(
-            f"{caller} needs the field {prefix + name!r}, which the jets do not have; nearest: {nearest}"
-        )
+        raise KeyError(f"{caller} needs the field {prefix + name!r}, which the jets do not have; nearest: {nearest}")
 
 
-def _require_pt(pt: Floats, owner: NDArray[np.int64], caller: str) -> None:
-    bad = ~(np.isfinite(pt) & (pt >= 0))
+def _require_finite(column: Floats, name: str, owner: NDArray[np.int64] | None, caller: str) -> None:
+    pt = name == "constituents.pt"
+    bad = ~np.isfinite(column) | (column < 0) if pt else ~np.isfinite(column)
     if bad.any():
         first = int(np.argmax(bad))
-        raise ValueError(
-            f"{caller}: constituents.pt of jet {owner[first]} is {pt[first]}, must be finite and not negative"
-        )
-
-
-def _descending(pt: Floats, owner: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """Order of descending pT inside each jet; None if it is that already."""
-    if np.all((pt[1:] <= pt[:-1]) | (owner[1:] != owner[:-1])):
-        return None
-    return np.lexsort((-pt, owner))
+        jet = first if owner is None else owner[first]
+        rule = "finite and not negative" if pt else "finite"
+        raise ValueError(f"{caller}: {name} of jet {jet} is {column[first]}, must be {rule}")

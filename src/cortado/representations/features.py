@@ -76,9 +76,7 @@ def _tanh(name: str) -> Feature:
 
 
 def _clipped(name: str) -> Feature:
-    return Feature(
-        (f"constituents.{name}",), lambda constituents, geometry: np.clip(constituents.own(name), 0.0, 1.0)
-    )
+    return Feature((f"constituents.{name}",), lambda constituents, geometry: np.clip(constituents.own(name), 0.0, 1.0))
 
 
 def _energy(constituents: Constituents) -> Floats:
@@ -105,7 +103,7 @@ def _particle_code(constituents: Constituents, geometry: Geometry) -> Floats:
     if unknown.any():
         bad = int(np.flatnonzero(unknown)[0])
         raise ValueError(
-            f"particle_code: jet {constituents.owner[bad]} has a constituent of pdg_id {pdg_id[bad]:g}, "
+            f"particle_code: jet {constituents.owner[bad]} has a constituent of pdg_id {pdg_id[bad]:.0f}, "
             f"known are {', '.join(map(str, known))}"
         )
     return np.array([_PARTICLE_CODES[code] for code in known.tolist()])[index]
@@ -208,9 +206,7 @@ def fields_of(names: Iterable[str], *, centre: str, mirror_eta: bool) -> tuple[s
     """Fields of a record that the features and their angles are made of."""
     angles = ("constituents.pt", "constituents.eta", "constituents.phi", *CENTRES[centre])
     mirror = ("eta",) if mirror_eta else ()
-    return tuple(
-        dict.fromkeys((*angles, *mirror, *(field for name in names for field in FEATURES[name].fields)))
-    )
+    return tuple(dict.fromkeys((*angles, *mirror, *(field for name in names for field in FEATURES[name].fields))))
 
 
 def flat_features(

@@ -45,9 +45,7 @@ def _of_jet(name: str) -> Observable:
 
 
 def _ratio(above: str, below: str) -> Observable:
-    return Observable(
-        (above, below), lambda jets: subjettiness_ratio(jets.columns[above], jets.columns[below])
-    )
+    return Observable((above, below), lambda jets: subjettiness_ratio(jets.columns[above], jets.columns[below]))
 
 
 OBSERVABLES = {
@@ -100,9 +98,7 @@ class HighLevel:
         if not self.beta > 0:
             raise ValueError(f"HighLevel: beta must be positive, got {self.beta}")
         if self.max_constituents is not None and self.max_constituents < 1:
-            raise ValueError(
-                f"HighLevel: max_constituents must be at least 1 or None, got {self.max_constituents}"
-            )
+            raise ValueError(f"HighLevel: max_constituents must be at least 1 or None, got {self.max_constituents}")
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -126,11 +122,8 @@ class HighLevel:
         constituents = flat(jets, self.fields, caller="HighLevel")
         asked = [name for name in self.features if name in RATIOS]
         with np.errstate(invalid="ignore"):
-            found = correlator_ratios(
-                constituents, asked, beta=self.beta, max_constituents=self.max_constituents
-            )
+            found = correlator_ratios(constituents, asked, beta=self.beta, max_constituents=self.max_constituents)
         values = [
-            OBSERVABLES[name].compute(constituents) if name in OBSERVABLES else found[name]
-            for name in self.features
+            OBSERVABLES[name].compute(constituents) if name in OBSERVABLES else found[name] for name in self.features
         ]
         return HighLevelInputs(as_float32(values, self.features, np.arange(len(jets)), "HighLevel"))

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from cortado.representations.constituents import (
     CENTRES,
     Constituents,
-    as_float32,
     centred,
     flat,
     from_mean,
@@ -43,7 +42,7 @@ class JetImageInputs(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class JetImage:
-    """Constituents in pixels: trimmed, centred, rotated, flipped, summed in pixels and normalised, in this order.
+    """Constituents trimmed, centred, rotated, flipped, summed in pixels and normalised, in this order.
 
     These steps act on the constituents, not on pixels. Deviation from arXiv:1511.05190, which rotates the
     pixelised image with cubic splines: here nothing is interpolated and no pT is lost. Constituents outside
@@ -59,8 +58,8 @@ class JetImage:
         centre: What is moved to the origin: the jet's "axis", the pT-weighted "centroid" of the
             constituents that are left, or that of the "leading_subjet".
         rotate: What is turned to -pi/2, towards negative phi: the "second_subjet", or the "principal_axis" of
-            the pT, the side with more of it; None does not rotate. A jet with one subjet has its principal axis
-            turned.
+            the pT, the side with more of it; None does not rotate. Of a jet with one subjet it is always the
+            axis.
         flip: Axes, "eta" and "phi", to mirror such that the positive side has more pT.
         normalise: Divide the channels in GeV by the "sum" over the pixels of all pT, by the root of its sum
             of squares ("l2"), or by the pT of the jet ("jet_pt"); None leaves GeV. The multiplicity is
@@ -91,9 +90,7 @@ class JetImage:
         if self.normalise not in _NORMS:
             raise ValueError(f"JetImage: normalise must be one of {_NORMS}, got {self.normalise!r}")
         if not set(self.flip) <= {"eta", "phi"}:
-            raise ValueError(
-                f"JetImage: flip must hold none, one or both of 'eta' and 'phi', got {self.flip!r}"
-            )
+            raise ValueError(f"JetImage: flip must hold none, one or both of 'eta' and 'phi', got {self.flip!r}")
         if not min(self.pixels, self.subjet_radius, *_half_widths(self.half_width)) > 0:
             raise ValueError(
                 "JetImage: pixels, subjet_radius and half_width must be positive, "
@@ -149,25 +146,15 @@ class JetImage:
         constituents, x, y = self._placed(jets)
         _, inside = _pixel_of(x, y, self.pixels, self.half_width)
         has_pt = jet_sum(constituents.own("pt"), constituents) > 0
-        return np.where(
-            has_pt, jet_mean(inside.astype(np.float64), constituents.own("pt"), constituents), 1.0
-        )
+        return np.where(has_pt, jet_mean(inside.astype(np.float64), constituents.own("pt"), constituents), 1.0)
 
     @property
     def _uses_subjets(self) -> bool:
-        return (
-            self.trim_fraction is not None
-            or self.centre == "leading_subjet"
-            or self.rotate == "second_subjet"
-        )
+        return self.trim_fraction is not None or self.centre == "leading_subjet" or self.rotate == "second_subjet"
 
     def _placed(self, jets: ak.Array) -> tuple[Constituents, Floats, Floats]:
         """The constituents that trimming leaves, and their positions in the frame, shape (m,) each."""
         constituents = flat(jets, self.fields, caller="JetImage")
-        own = {
-            name: column for name, column in constituents.columns.items() if name.startswith("constituents.")
-        }
-        as_float32(tuple(own.values()), tuple(own), constituents.owner, "JetImage")
         first = second = np.zeros(len(constituents.owner), dtype=np.bool_)
         if self._uses_subjets:
             subjet = kt_subjets(constituents, self.subjet_radius)
@@ -190,9 +177,9 @@ class JetImage:
         """What to divide the images by, shape (n, 1, 1, 1); `total` has shape (n, pixels), in GeV."""
         if self.normalise == "jet_pt":
             norm = constituents.columns["pt"].astype(np.float32)
-            if not (np.isfinite(norm) & (norm > 0)).all():
-                bad = int(np.argmin(np.isfinite(norm) & (norm > 0)))
-                raise ValueError(f"JetImage: pt of jet {bad} is {norm[bad]}, must be finite and positive")
+            if not (norm > 0).all():
+                bad = int(np.argmin(norm))
+                raise ValueError(f"JetImage: pt of jet {bad} is {norm[bad]}, must be positive to divide by it")
         else:
             norm = total.sum(axis=1) if self.normalise == "sum" else np.sqrt(np.square(total).sum(axis=1))
         return np.where(norm > 0, norm, 1)[:, np.newaxis, np.newaxis, np.newaxis]
@@ -264,9 +251,7 @@ W_PAPER = JetImage(
 The paper's intensities are in GeV; here they are divided by the jet's pT, which spoils no mass as an L2
 norm would."""
 
-TOP_40 = JetImage(
-    pixels=40, half_width=(0.58, 0.70), centre="centroid", rotate="principal_axis", normalise="sum"
-)
+TOP_40 = JetImage(pixels=40, half_width=(0.58, 0.70), centre="centroid", rotate="principal_axis", normalise="sum")
 """40 x 40 pixels of 0.029 x 0.035 of arXiv:1808.08979, up to its choice of the signs of both axes.
 
 The published script keeps one of the constituents that share a pixel; here they are summed."""

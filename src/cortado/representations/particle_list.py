@@ -56,9 +56,7 @@ class ParticleList:
         require_known(self.features, FEATURES, "ParticleList")
         require_centre(self.centre, "ParticleList")
         if self.max_constituents < 1:
-            raise ValueError(
-                f"ParticleList: max_constituents must be at least 1, got {self.max_constituents}"
-            )
+            raise ValueError(f"ParticleList: max_constituents must be at least 1, got {self.max_constituents}")
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -83,6 +81,4 @@ class ParticleList:
             constituents, self.features, centre=self.centre, mirror_eta=self.mirror_eta, caller="ParticleList"
         )
         length = longest(constituents.counts, self.max_constituents)
-        return ParticleListInputs(
-            padded(values, constituents.counts, length), mask_of(constituents.counts, length)
-        )
+        return ParticleListInputs(padded(values, constituents.counts, length), mask_of(constituents.counts, length))

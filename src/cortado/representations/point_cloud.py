@@ -88,9 +88,7 @@ class PointCloud:
         """
         constituents = flat(jets, self.fields, caller="PointCloud")
         names = (*_POINTS, *self.features)
-        values = flat_features(
-            constituents, names, centre=self.centre, mirror_eta=self.mirror_eta, caller="PointCloud"
-        )
+        values = flat_features(constituents, names, centre=self.centre, mirror_eta=self.mirror_eta, caller="PointCloud")
         counts = constituents.counts
         length = longest(counts, self.max_constituents)
         return PointCloudInputs(

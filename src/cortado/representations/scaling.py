@@ -44,9 +44,7 @@ class Scaling:
             )
         for name, center, scale in zip(self.names, self.center, self.scale):
             if not (np.isfinite(center) and np.isfinite(scale) and scale > 0):
-                raise ValueError(
-                    f"Scaling: {name} has center {center} and scale {scale}, must be finite and positive"
-                )
+                raise ValueError(f"Scaling: {name} has center {center} and scale {scale}, must be finite and positive")
         if self.clip is not None and not self.clip > 0:
             raise ValueError(f"Scaling: clip must be positive or None, got {self.clip}")
 
@@ -85,7 +83,7 @@ PARTICLENET_SCALING = Scaling(
 class Moments(NamedTuple):
     """Number of entries, and mean and sum of squared deviations of each feature, shape (f,)."""
 
-    count: int
+    entries: int
     mean: NDArray[np.float64]
     squares: NDArray[np.float64]
 
@@ -102,30 +100,30 @@ def moments(inputs: Any, names: tuple[str, ...]) -> Moments:
     """
     features = _features(inputs, names)
     mask = getattr(inputs, "mask", None)
-    entries = (features if mask is None else features[mask]).astype(np.float64)
-    infinite: NDArray[np.bool_] = ~np.all(np.isfinite(entries), axis=0, keepdims=True)[0]
+    values = (features if mask is None else features[mask]).astype(np.float64)
+    infinite: NDArray[np.bool_] = ~np.all(np.isfinite(values), axis=0, keepdims=True)[0]
     if infinite.any():
         raise ValueError(f"cannot fit a scaling: {_named(names, infinite)} not finite")
-    if not len(entries):
+    if not len(values):
         return Moments(0, np.zeros(len(names)), np.zeros(len(names)))
-    mean = entries.mean(axis=0)
-    return Moments(len(entries), mean, np.square(entries - mean).sum(axis=0))
+    mean = values.mean(axis=0)
+    return Moments(len(values), mean, np.square(values - mean).sum(axis=0))
 
 
 def merge(first: Moments, second: Moments) -> Moments:
     """Moments of two samples together, without loss of digits.
 
     References:
-        Chan, Golub, LeVeque, Updating Formulae and a Pairwise Algorithm for Computing Sample Variances (1979).
+        Chan, Golub, LeVeque, Updating Formulae and a Pairwise Algorithm for Computing Variances (1979).
     """
-    count = first.count + second.count
+    count = first.entries + second.entries
     if count == 0:
         return first
     step = second.mean - first.mean
     return Moments(
         count,
-        first.mean + step * (second.count / count),
-        first.squares + second.squares + step**2 * (first.count * second.count / count),
+        first.mean + step * (second.entries / count),
+        first.squares + second.squares + step**2 * (first.entries * second.entries / count),
     )
 
 
@@ -145,25 +143,19 @@ def fit(inputs: Iterable[Any], names: Iterable[str], *, clip: float | None = 5.0
     total = Moments(0, np.zeros(len(names)), np.zeros(len(names)))
     for chunk in inputs:
         total = merge(total, moments(chunk, names))
-    if total.count == 0:
+    if total.entries == 0:
         raise ValueError(f"cannot fit a scaling of {', '.join(names)}: the sample has no entries")
-    spread = np.sqrt(total.squares / total.count)
+    spread = np.sqrt(total.squares / total.entries)
     constant = spread <= _CONSTANT * np.abs(total.mean)
     if constant.any():
-        raise ValueError(
-            f"cannot fit a scaling: {_named(names, constant)} the same for all {total.count} entries"
-        )
-    return Scaling(
-        names=names, center=tuple(total.mean.tolist()), scale=tuple((1 / spread).tolist()), clip=clip
-    )
+        raise ValueError(f"cannot fit a scaling: {_named(names, constant)} the same for all {total.entries} entries")
+    return Scaling(names=names, center=tuple(total.mean.tolist()), scale=tuple((1 / spread).tolist()), clip=clip)
 
 
 def _features(inputs: Any, names: tuple[str, ...]) -> NDArray[np.float32]:
     features: NDArray[np.float32] | None = getattr(inputs, "features", None)
     if features is None:
-        raise ValueError(
-            f"{type(inputs).__name__} has no features to scale, only {', '.join(inputs._fields)}"
-        )
+        raise ValueError(f"{type(inputs).__name__} has no features to scale, only {', '.join(inputs._fields)}")
     if features.shape[-1] != len(names):
         raise ValueError(f"scaling of {len(names)} features ({', '.join(names)}), got {features.shape[-1]}")
     return features

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cortado.kinematics import delta_r, energy, momentum
-from cortado.representations.constituents import Constituents, blocks, longest, padded
+from cortado.kinematics import delta_phi, energy, momentum
+from cortado.representations.constituents import Constituents, blocks, descending, longest, mask_of, padded
 
 __all__ = ["hardest_two", "kt_subjets", "subjet_pt"]
 
@@ -36,8 +36,7 @@ def kt_subjets(constituents: Constituents, radius: float) -> Integers:
     for jets in blocks(counts):
         length = int(counts[jets].max())
         local[jets, :length] = _cluster(momenta[jets, :length], counts[jets], radius)
-    real = np.arange(local.shape[1]) < counts[:, np.newaxis]
-    return local[real] + constituents.first[constituents.owner]
+    return local[mask_of(counts, longest(counts))] + constituents.first[constituents.owner]
 
 
 def subjet_pt(constituents: Constituents, subjet: Integers) -> Floats:
@@ -56,9 +55,7 @@ def hardest_two(constituents: Constituents, subjet: Integers) -> tuple[NDArray[n
 
 
 def _in_hardest(constituents: Constituents, subjet: Integers, pt: Floats) -> NDArray[np.bool_]:
-    order = np.lexsort(
-        (-pt, constituents.owner)
-    )  # stable: in each jet, its hardest subjet's constituents lead
+    order = descending(pt, constituents.counts)  # the constituents of the hardest subjet lead
     filled = constituents.counts > 0
     leading = np.zeros(len(constituents.counts), dtype=np.int64)
     leading[filled] = subjet[order[constituents.first[filled]]]
@@ -69,17 +66,21 @@ def _in_hardest(constituents: Constituents, subjet: Integers, pt: Floats) -> NDA
 def _cluster(momenta: Floats, counts: Integers, radius: float) -> Integers:
     """Subjet of each constituent, shape (n, p): p rounds, in each of which every jet takes its next step.
 
-    A round finds the smallest distance of each jet. If it is that of a pair, the second joins the first; if
-    that of a pseudojet to the beam, on the diagonal, the pseudojet is final. Per round, distances change in
-    one row and column, so that the nearest partner is kept per row and looked up again only where it was
-    affected.
+    A round finds the smallest distance of each jet. If it is that of a pair, the second joins the first; if that
+    of a pseudojet to the beam, on the diagonal, the pseudojet is final. Per round, distances change in one row and
+    column, so that the nearest partner is kept per row and looked up again only where it was affected.
+
+    Args:
+        momenta: px, py, pz, energy [GeV], shape (n, p, 4).
+        counts: Number of constituents of each jet, shape (n,).
+        radius: R of the algorithm.
     """
-    momenta = momenta.copy()
     n, p = momenta.shape[:2]
     every, label = np.arange(n), np.tile(np.arange(p), (n, 1))
     active = label < counts[:, np.newaxis]
-    distance = _distances(momenta, momenta, radius)
-    distance[:, np.arange(p), np.arange(p)] = _squared_pt(momenta)
+    momenta, place = momenta.copy(), np.stack(_place(momenta))  # pt^2, y, phi: (3, n, p)
+    distance = _distances(place[..., np.newaxis], place[:, :, np.newaxis], radius)
+    distance[:, np.arange(p), np.arange(p)] = place[0]
     distance[~(active[:, :, np.newaxis] & active[:, np.newaxis])] = np.inf
     partner, nearest = distance.argmin(axis=2), distance.min(axis=2)
     for _ in range(p):
@@ -87,38 +88,33 @@ def _cluster(momenta: Floats, counts: Integers, radius: float) -> Integers:
         j = partner[every, i]
         joins = i != j
         momenta[every, i] += np.where(joins[:, np.newaxis], momenta[every, j], 0.0)
+        place[:, every, i] = _place(momenta[every, i])
         label = np.where(joins[:, np.newaxis] & (label == j[:, np.newaxis]), i[:, np.newaxis], label)
         active[every, j] = False
-        row = _distances(momenta[every, i][:, np.newaxis], momenta, radius)[:, 0]
-        row[every, i] = _squared_pt(momenta[every, i])
+        row = _distances(place[:, every, i][..., np.newaxis], place, radius)
+        row[every, i] = place[0, every, i]
         row[~(active & active[every, i][:, np.newaxis])] = np.inf
         distance[every, j] = distance[every, :, j] = np.inf
         distance[every, i] = distance[every, :, i] = row
+        affected = active & ((partner == i[:, np.newaxis]) | (partner == j[:, np.newaxis]))
+        affected[every, i] = affected[every, j] = True
         closer = row < nearest
         nearest, partner = np.where(closer, row, nearest), np.where(closer, i[:, np.newaxis], partner)
-        affected = (partner == i[:, np.newaxis]) | (partner == j[:, np.newaxis])
-        affected[every, i] = affected[every, j] = True
         rows = distance[affected]
         nearest[affected], partner[affected] = rows.min(axis=1), rows.argmin(axis=1)
     return label
 
 
 def _distances(first: Floats, second: Floats, radius: float) -> Floats:
-    """The kT distances min(pt^2) * delta_r^2 / R^2 of (n, a, 4) and (n, b, 4) momenta, shape (n, a, b)."""
-    pt2 = np.minimum(_squared_pt(first)[:, :, np.newaxis], _squared_pt(second)[:, np.newaxis])
-    (y1, phi1), (y2, phi2) = _direction(first), _direction(second)
-    apart = delta_r(y1[:, :, np.newaxis], phi1[:, :, np.newaxis], y2[:, np.newaxis], phi2[:, np.newaxis])
-    found: Floats = pt2 * np.square(apart / radius)
+    """The kT distances min(pt^2) * delta_r^2 / R^2 between places (pt^2, y, phi)."""
+    (pt2_1, y1, phi1), (pt2_2, y2, phi2) = first, second
+    apart = np.square(y1 - y2) + np.square(delta_phi(phi1, phi2))
+    found: Floats = np.minimum(pt2_1, pt2_2) * (apart / radius**2)
     return found
 
 
-def _squared_pt(momenta: Floats) -> Floats:
-    found: Floats = momenta[..., 0] ** 2 + momenta[..., 1] ** 2
-    return found
-
-
-def _direction(momenta: Floats) -> tuple[Floats, Floats]:
-    """Rapidity and azimuth."""
+def _place(momenta: Floats) -> tuple[Floats, Floats, Floats]:
+    """Squared transverse momentum [GeV^2], rapidity and azimuth."""
     px, py, pz, e = np.moveaxis(momenta, -1, 0)
     transverse_mass = np.sqrt(np.maximum(e**2 - pz**2, _SMALLEST**2))
-    return np.arcsinh(pz / transverse_mass), np.arctan2(py, px)
+    return px**2 + py**2, np.arcsinh(pz / transverse_mass), np.arctan2(py, px)

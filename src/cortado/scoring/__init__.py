@@ -1,7 +1,7 @@
 """A bundle in use: jets in, scores of the same nesting out, inside any processor and on any executor.
 
-A `Scorer` is a path, a checksum and settings: it pickles in about a kilobyte. The network is read from disk once in
-each process, when it is first used there, and kept.
+A `Scorer` is a path, a checksum and settings: it pickles in about a kilobyte. The network is read from disk
+once in each process, when it is first used there, and kept.
 """
 
 from cortado.scoring.folds import FoldScorer, folds

@@ -9,7 +9,7 @@ import awkward as ak
 import numpy as np
 
 from cortado import splits
-from cortado.scoring.nesting import flatten, restore
+from cortado.scoring.nesting import flatten, flatten_values, restore
 from cortado.scoring.scorer import Scorer, add_per_event, load, with_truth
 
 
@@ -37,9 +37,7 @@ class FoldScorer:
 
     def passes(self, jets: ak.Array, working_point: str) -> ak.Array:
         """Whether jets reach the threshold that the working point has in the fold of each."""
-        return restore(
-            self._each(flatten(jets), lambda scorer, flat: scorer.passes(flat, working_point)), jets
-        )
+        return restore(self._each(flatten(jets), lambda scorer, flat: scorer.passes(flat, working_point)), jets)
 
     def add_weight(
         self,
@@ -49,24 +47,33 @@ class FoldScorer:
         working_point: str,
         scale_factors: Mapping[str, Any] | None = None,
         is_signal: ak.Array | None = None,
+        scores: ak.Array | None = None,
         name: str = "tagger",
     ) -> None:
         """As `Scorer.add_weight`, with threshold and efficiencies of the fold of each jet."""
+        flat = with_truth(jets, is_signal, self.scorers[0].signal)
+        known = self(flat) if scores is None else flatten_values(scores)
 
-        def weight(scorer: Scorer, flat: ak.Array) -> ak.Array:
-            return scorer.jet_weights(flat, working_point=working_point, scale_factors=scale_factors)
+        def weight(scorer: Scorer, rows: ak.Array) -> ak.Array:
+            return scorer.jet_weights(
+                rows.jet, working_point=working_point, scale_factors=scale_factors, scores=rows.score
+            )
 
-        factors = self._each(with_truth(jets, is_signal, self.scorers[0].signal), weight)
-        add_per_event(weights, name, restore(factors, jets))
+        rows = ak.zip({"event_key": _event_key(flat), "jet": flat, "score": known}, depth_limit=1)
+        add_per_event(weights, name, restore(self._each(rows, weight), jets))
 
     def _each(self, flat: ak.Array, apply: Callable[[Scorer, ak.Array], ak.Array]) -> ak.Array:
         """`apply` for the jets of each fold, put together in the order of `flat`."""
-        if "event_key" not in flat.fields:
-            raise ValueError(f"scoring by folds needs jets.event_key; the jets have {', '.join(flat.fields)}")
-        fold = ak.to_numpy(splits.fold(flat.event_key, len(self.scorers), self.seed))
+        fold = ak.to_numpy(splits.fold(_event_key(flat), len(self.scorers), self.seed))
         members = [np.flatnonzero(fold == number) for number in range(len(self.scorers))]
         parts = [apply(scorer, flat[jets]) for scorer, jets in zip(self.scorers, members)]
         return ak.concatenate(parts)[np.argsort(np.concatenate(members))]
+
+
+def _event_key(flat: ak.Array) -> ak.Array:
+    if "event_key" not in flat.fields:
+        raise ValueError(f"scoring by folds needs jets.event_key; the jets have {', '.join(flat.fields)}")
+    return flat.event_key
 
 
 def folds(paths: Iterable[str | os.PathLike[str]], **settings: Any) -> FoldScorer:
@@ -78,13 +85,12 @@ def folds(paths: Iterable[str | os.PathLike[str]], **settings: Any) -> FoldScore
         paths: All k bundles.
         **settings: As `load`.
     Raises:
-        ValueError: If a bundle has no fold rule, a fold is missing or there twice, or they do not belong together.
+        ValueError: If a bundle has no fold rule, a fold is missing or there twice, or they do not belong
+            together.
     """
     scorers = [load(path, **settings) for path in paths]
     rules = [_rule(scorer) for scorer in scorers]
-    common = {
-        (rule["folds"], rule["seed"], scorer.classes, scorer.signal) for rule, scorer in zip(rules, scorers)
-    }
+    common = {(rule["folds"], rule["seed"], scorer.classes, scorer.signal) for rule, scorer in zip(rules, scorers)}
     if len(common) != 1:
         raise ValueError(
             f"bundles of one k-fold training share folds, seed, classes and signal; got {len(common)} kinds: "
@@ -101,7 +107,7 @@ def _rule(scorer: Scorer) -> dict[str, int]:
     rule = scorer.bundle().provenance.get("fold")
     if not isinstance(rule, dict) or not {"index", "folds", "seed"} <= set(rule):
         raise ValueError(
-            f"{scorer.path}: its provenance has no fold rule (index, folds, seed), so it is not known which events it "
-            "was trained on; make bundles with cortado.training.train_folds, or score with cortado.load"
+            f"{scorer.path}: its provenance has no fold rule (index, folds, seed), so it is not known "
+            "which events it was trained on; make bundles with cortado.training.train_folds, or score with cortado.load"
         )
     return rule

@@ -32,9 +32,7 @@ def loads() -> int:
     return _reads.get(os.getpid(), 0)
 
 
-def loaded(
-    path: str, sha256: str, device: str, representations: tuple[type, ...], models: tuple[type, ...]
-) -> Loaded:
+def loaded(path: str, sha256: str, device: str, representations: tuple[type, ...], models: tuple[type, ...]) -> Loaded:
     """The bundle with that checksum, read from `path` unless this process has it.
 
     Raises:
@@ -50,9 +48,7 @@ def loaded(
         return _networks[key]
 
 
-def _read(
-    path: str, sha256: str, device: str, representations: tuple[type, ...], models: tuple[type, ...]
-) -> Loaded:
+def _read(path: str, sha256: str, device: str, representations: tuple[type, ...], models: tuple[type, ...]) -> Loaded:
     check_device(device)
     if (now := bundle.fingerprint(path)) != sha256:
         raise ValueError(
@@ -75,9 +71,7 @@ def check_device(device: str) -> None:
     there += ["cuda"] if torch.cuda.is_available() else []
     there += ["mps"] if torch.backends.mps.is_available() else []
     if device not in there:
-        raise ValueError(
-            f"device {device!r} is not available here, torch {torch.__version__} has {', '.join(there)}"
-        )
+        raise ValueError(f"device {device!r} is not available here, torch {torch.__version__} has {', '.join(there)}")
 
 
 @contextlib.contextmanager
@@ -93,7 +87,7 @@ def settings(device: str, threads: int | None, precision: str) -> Iterator[None]
 
 
 def in_worker() -> bool:
-    """Whether this is one of several processes on its machine: a child of multiprocessing, or a dask worker."""
+    """Whether this is one of several processes on a machine: a child of multiprocessing, or a dask worker."""
     if multiprocessing.parent_process() is not None:
         return True
     distributed = sys.modules.get("distributed")  # never imported by us; in a dask worker it is there already

@@ -26,9 +26,9 @@ _BATCH_CONSTITUENTS = 128  # a batch is never larger than batch_size jets of so 
 class Scorer:
     """Scores jets with the bundle at `path`; made by `load`.
 
-    Jets may be flat (n,), per event (n_events, var), nested deeper, or optional (`ak.firsts(jets)`). The result has
-    the same nesting, None where there is no jet, and its values depend on the jet alone, not on how jets were
-    chunked, ordered or batched (within 1e-5).
+    Jets may be flat (n,), per event (n_events, var), nested deeper, or optional (`ak.firsts(jets)`). The
+    result has the same nesting, None where there is no jet, and its values depend on the jet alone, not on
+    how jets were chunked, ordered or batched (within 1e-5).
 
     Attributes:
         path: Absolute path of the bundle.
@@ -92,9 +92,7 @@ class Scorer:
             ValueError: If a class is unknown.
         """
         above, below = ([self._class(name) for name in names] for names in (numerator, denominator))
-        return self._score(
-            jets, lambda probabilities: _share(probabilities[:, above], probabilities[:, below])
-        )
+        return self._score(jets, lambda probabilities: _share(probabilities[:, above], probabilities[:, below]))
 
     def working_point(self, name: str) -> WorkingPoint:
         """The working point of that name.
@@ -124,16 +122,16 @@ class Scorer:
     ) -> None:
         """Add the weight that gives simulated jets the tagging efficiency of data: nominal, up and down.
 
-        The weight of an event is the product over its jets, see `cortado.weights.working_point_weights`. The scale
-        factors of all jets vary together; for one nuisance parameter per truth class call it twice, with the
-        signal jets and with the others.
+        The weight of an event is the product over its jets, see `cortado.weights.working_point_weights`. The
+        scale factors of all jets vary together; for one nuisance parameter per truth class call it twice,
+        with the signal jets and with the others.
 
         Args:
             weights: `coffea.analysis_tools.Weights` of the events.
             jets: Of simulated events, shape (n_events, var), or (n_events,) with at most one jet each.
             working_point: Its name.
-            scale_factors: "signal" and "background" -> `ScaleFactor` or (value, error). One that is not given is 1
-                with the statistical uncertainty of the efficiency measured in training, at most 1.
+            scale_factors: "signal" and "background" -> `ScaleFactor` or (value, error). One that is not given
+                is 1 with the statistical uncertainty of the efficiency measured in training, at most 1.
             is_signal: Truth of each jet, of the nesting of `jets`. By default `jets.is_signal`, else
                 `jets.truth_pdg_id` compared with that of the signal (classes w, z, higgs, top).
             scores: Scores of the jets if they are known already, of the nesting of `jets`.
@@ -145,9 +143,7 @@ class Scorer:
         flat = with_truth(jets, is_signal, self.signal)
         if scores is not None:
             scores = flatten_values(scores)
-        factors = self.jet_weights(
-            flat, working_point=working_point, scale_factors=scale_factors, scores=scores
-        )
+        factors = self.jet_weights(flat, working_point=working_point, scale_factors=scale_factors, scores=scores)
         add_per_event(weights, name, restore(factors, jets))
 
     def jet_weights(
@@ -193,8 +189,8 @@ class Scorer:
         scored = np.flatnonzero(lengths)
         if (empty := len(jets) - len(scored)) and self.without_constituents == "raise":
             raise ValueError(
-                f"{empty} of {len(jets)} jets have no constituents and cannot be scored by {self.path}: drop them, "
-                "jets[ak.num(jets.constituents, axis=-1) > 0], or ask for NaN, without_constituents='nan'"
+                f"{empty} of {len(jets)} jets have no constituents and cannot be scored by {self.path}: "
+                "drop them, jets[ak.num(jets.constituents, axis=-1) > 0], or ask for NaN, without_constituents='nan'"
             )
         result = np.full((len(jets), len(self.classes)), np.nan, np.float32)
         with process.settings(self.device, self.threads, self.precision):
@@ -255,13 +251,13 @@ def with_truth(jets: ak.Array, is_signal: ak.Array | None, signal: str) -> ak.Ar
     if "truth_pdg_id" in flat.fields and signal.lower() in TRUTH:
         return ak.with_field(flat, abs(flat.truth_pdg_id) == TRUTH[signal.lower()], "is_signal")
     raise ValueError(
-        f"the truth of jets is not known for signal {signal!r}: give is_signal=, or a field is_signal, or truth_pdg_id "
-        f"with a signal class among {', '.join(TRUTH)}; the jets have {', '.join(flat.fields)}"
+        f"the truth of jets is not known for signal {signal!r}: give is_signal=, or a field is_signal, or "
+        f"truth_pdg_id with a signal class among {', '.join(TRUTH)}; the jets have {', '.join(flat.fields)}"
     )
 
 
 def add_per_event(weights: Any, name: str, factors: ak.Array) -> None:
-    """Multiply the jet weights of each event and add them to a coffea `Weights`, which may then change them."""
+    """Multiply the jet weights of each event and add the products to a coffea `Weights`."""
     varied = per_event(WeightVariations(factors.nominal, factors.up, factors.down))
     weights.add(name, varied.nominal, weightUp=varied.up, weightDown=varied.down)
 
@@ -275,9 +271,7 @@ def _lengths(jets: ak.Array, tagger: bundles.Bundle) -> NDArray[np.int64]:
     return lengths if longest is None else np.minimum(lengths, longest)
 
 
-def _batches(
-    scored: NDArray[np.int64], lengths: NDArray[np.int64], batch_size: int
-) -> Iterator[NDArray[np.int64]]:
+def _batches(scored: NDArray[np.int64], lengths: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
     """Indices of the jets to score together: of like length, so that little is padded, the shortest first."""
     order = scored[np.argsort(lengths[scored], kind="stable")]
     start = 0
@@ -285,15 +279,16 @@ def _batches(
         batch = order[start : start + batch_size]
         # The jets rise in length: keep those at which a batch that ends there still fits.
         padded = np.arange(1, len(batch) + 1) * lengths[batch]
-        fits = np.count_nonzero(padded <= batch_size * _BATCH_CONSTITUENTS)
-        yield batch[: max(1, fits)]
-        start += max(1, fits)
+        fits = max(1, int(np.count_nonzero(padded <= batch_size * _BATCH_CONSTITUENTS)))
+        yield batch[:fits]
+        start += fits
 
 
 def _share(above: NDArray[np.float32], below: NDArray[np.float32]) -> NDArray[np.float32]:
     wanted, both = above.sum(axis=1), above.sum(axis=1) + below.sum(axis=1)
     # Where both vanish neither is favoured; NaN stays NaN.
-    return np.divide(wanted, both, out=np.full_like(both, 0.5), where=both != 0)
+    share: NDArray[np.float32] = np.divide(wanted, both, out=np.full_like(both, 0.5), where=both != 0)
+    return share
 
 
 def _scale_factors(point: WorkingPoint, given: Mapping[str, Any]) -> dict[str, ScaleFactor]:
@@ -303,9 +298,7 @@ def _scale_factors(point: WorkingPoint, given: Mapping[str, Any]) -> dict[str, S
     }
     for name, factor in given.items():
         _require_one_of("truth of a scale factor", name, factors)
-        factors[name] = (
-            factor if isinstance(factor, ScaleFactor) else ScaleFactor(value=factor[0], error=factor[1])
-        )
+        factors[name] = factor if isinstance(factor, ScaleFactor) else ScaleFactor(value=factor[0], error=factor[1])
     return factors
 
 

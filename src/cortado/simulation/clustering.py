@@ -7,6 +7,8 @@ import fastjet
 import numpy as np
 import numpy.typing as npt
 
+from cortado import kinematics
+
 RADIUS = 0.8
 MIN_PT = 170.0  # GeV, of jets that are kept at all, as in CMS NanoAOD
 
@@ -35,9 +37,7 @@ def anti_kt(candidates: ak.Array) -> ak.Array:
         Cacciari, Salam, Soyez, The anti-kt jet clustering algorithm (2008), arXiv:0802.1189; FastJet user manual
         (2011), arXiv:1111.6097.
     """
-    sequence = fastjet.ClusterSequence(
-        _momenta(candidates), fastjet.JetDefinition(fastjet.antikt_algorithm, RADIUS)
-    )
+    sequence = fastjet.ClusterSequence(_momenta(candidates), fastjet.JetDefinition(fastjet.antikt_algorithm, RADIUS))
     momenta, index = sequence.inclusive_jets(MIN_PT), sequence.constituent_index(MIN_PT)
     pt = np.hypot(momenta.px, momenta.py)
     jets = ak.zip(
@@ -45,7 +45,7 @@ def anti_kt(candidates: ak.Array) -> ak.Array:
             "pt": _float32(pt),
             "eta": _float32(np.arcsinh(momenta.pz / pt)),
             "phi": _float32(np.arctan2(momenta.py, momenta.px)),
-            "mass": _float32(np.sqrt(np.maximum(momenta.E**2 - pt**2 - momenta.pz**2, 0))),
+            "mass": _float32(kinematics.mass_of(momenta.E, momenta.px, momenta.py, momenta.pz)),
             "candidate": index,
         },
         depth_limit=2,
@@ -66,9 +66,7 @@ def substructure(constituents: ak.Array) -> Substructure:
         Larkoski et al., Soft drop (2014), arXiv:1402.2657; Thaler, Van Tilburg, Maximizing boosted top identification
         by minimizing N-subjettiness (2011), arXiv:1108.2701.
     """
-    sequence = fastjet.ClusterSequence(
-        _momenta(constituents), fastjet.JetDefinition(fastjet.kt_algorithm, 10 * RADIUS)
-    )
+    sequence = fastjet.ClusterSequence(_momenta(constituents), fastjet.JetDefinition(fastjet.kt_algorithm, 10 * RADIUS))
     groomed = sequence.exclusive_jets_softdrop_grooming(njets=1, beta=0.0, symmetry_cut=0.1, R0=RADIUS)
     tau = sequence.njettiness(axes_definition="OnePass_KT_Axes", njets=[1, 2, 3, 4], beta=1.0, R0=RADIUS)
     return Substructure(ak.to_numpy(groomed.msoftdrop), np.asarray(tau))
@@ -77,8 +75,8 @@ def substructure(constituents: ak.Array) -> Substructure:
 def _momenta(particles: ak.Array) -> ak.Array:
     """Cartesian four-momenta, in double precision, as FastJet wants them."""
     pt, eta, phi, mass = (ak.values_astype(particles[name], np.float64) for name in ("pt", "eta", "phi", "mass"))
-    px, py, pz = pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)
-    return ak.zip({"px": px, "py": py, "pz": pz, "E": np.sqrt(px**2 + py**2 + pz**2 + mass**2)})
+    px, py, pz = kinematics.momentum(pt, eta, phi)
+    return ak.zip({"px": px, "py": py, "pz": pz, "E": kinematics.energy(pt, eta, mass)})
 
 
 def _float32(column: ak.Array) -> ak.Array:

@@ -12,15 +12,15 @@ not for a measurement.
 Resolutions follow, roughly, CMS, Particle-flow reconstruction and global event description (2017), arXiv:1706.04965.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
+from cortado import kinematics
+
+Array = npt.NDArray[Any]
 
 PHOTON, NEUTRAL_HADRON, CHARGED_HADRON, ELECTRON, MUON = 22, 130, 211, 11, 13
 _INVISIBLE = (12, 14, 16)
@@ -51,18 +51,18 @@ HCAL = Calorimeter(NEUTRAL_HADRON, 0.087, 1.0, 1.0, 0.0, 0.08, 0.025)
 class Particles(NamedTuple):
     """Visible final-state particles of all events, one flat array a property, shape (n,); lengths in cm."""
 
-    event: IntArray
-    pdg_id: IntArray
-    charge: IntArray
-    px: FloatArray
-    py: FloatArray
-    pz: FloatArray
-    energy: FloatArray
-    x: FloatArray
-    y: FloatArray
-    z: FloatArray
+    event: Array
+    pdg_id: Array
+    charge: Array
+    px: Array
+    py: Array
+    pz: Array
+    energy: Array
+    x: Array
+    y: Array
+    z: Array
 
-    def where(self, chosen: BoolArray) -> "Particles":
+    def where(self, chosen: Array) -> "Particles":
         """Those particles for which the mask is true."""
         return Particles(*(column[chosen] for column in self))
 
@@ -106,24 +106,21 @@ def _visible(particles: ak.Array) -> Particles:
     return everything.where(~np.isin(np.abs(pdg_id), _INVISIBLE))
 
 
-def _has_track(particles: Particles, rng: np.random.Generator) -> BoolArray:
+def _has_track(particles: Particles, rng: np.random.Generator) -> Array:
     """Charged, inside the tracker's acceptance, born before its outer half, and found."""
     pt = np.hypot(particles.px, particles.py)
     efficiency = np.where(np.abs(particles.pdg_id) == MUON, 0.99, np.where(pt > 1, 0.95, 0.85))
-    return (
-        (particles.charge != 0)
-        & (pt > _TRACKER_MIN_PT)
-        & (np.abs(np.arcsinh(particles.pz / pt)) < _TRACKER_ETA)
-        & (np.hypot(particles.x, particles.y) < _TRACKER_MAX_RADIUS)
-        & (rng.random(len(pt)) < efficiency)
-    )
+    accepted = (pt > _TRACKER_MIN_PT) & (np.abs(particles.pz) < pt * np.sinh(_TRACKER_ETA))
+    crosses_layers = np.hypot(particles.x, particles.y) < _TRACKER_MAX_RADIUS
+    found: Array = (particles.charge != 0) & accepted & crosses_layers & (rng.random(len(pt)) < efficiency)
+    return found
 
 
-def _tracks(particles: Particles, rng: np.random.Generator) -> dict[str, npt.NDArray[np.generic]]:
+def _tracks(particles: Particles, rng: np.random.Generator) -> dict[str, Array]:
     """Charged candidates: momentum from curvature, impact parameters from the helix."""
     true_pt, kind = np.hypot(particles.px, particles.py), np.abs(particles.pdg_id)
     electron, muon = kind == ELECTRON, kind == MUON
-    eta = np.arcsinh(particles.pz / true_pt)
+    eta, phi = np.arcsinh(particles.pz / true_pt), np.arctan2(particles.py, particles.px)
     resolution = np.hypot(np.where(electron, 0.02, 0.007), 1.5e-4 * true_pt) * (1 + (eta / 2.5) ** 2)
     # Curvature is Gaussian, so it is 1/pT that is smeared; 3 % is the least that keeps its sign.
     pt = true_pt / np.maximum(1 + resolution * rng.normal(size=len(eta)), 0.03)
@@ -135,7 +132,7 @@ def _tracks(particles: Particles, rng: np.random.Generator) -> dict[str, npt.NDA
         "event": particles.event,
         "pt": pt.astype(np.float32),
         "eta": (eta + 3e-4 * rng.normal(size=len(eta))).astype(np.float32),
-        "phi": _wrapped(np.arctan2(particles.py, particles.px) + 3e-4 * rng.normal(size=len(eta))),
+        "phi": kinematics.wrap_phi(phi + 3e-4 * rng.normal(size=len(eta))).astype(np.float32),
         "mass": np.select([electron, muon], [_ELECTRON_MASS, _MUON_MASS], _PION_MASS).astype(np.float32),
         "pdgId": np.where(electron | muon, particles.pdg_id, CHARGED_HADRON * particles.charge).astype(np.int32),
         "charge": particles.charge.astype(np.int32),
@@ -146,7 +143,7 @@ def _tracks(particles: Particles, rng: np.random.Generator) -> dict[str, npt.NDA
     }
 
 
-def impact_parameters(particles: Particles) -> tuple[FloatArray, FloatArray]:
+def impact_parameters(particles: Particles) -> tuple[Array, Array]:
     """Transverse and longitudinal impact parameter [cm] of helices in 3.8 T, at the point nearest to the beam line.
 
     d0 has the sign of CMS's dxy, -x sin(phi) + y cos(phi) there. Momenta must have pT > 0 and charge +1 or -1.
@@ -157,19 +154,14 @@ def impact_parameters(particles: Particles) -> tuple[FloatArray, FloatArray]:
     centre_y = particles.y - turn * radius * particles.px / pt
     d0 = turn * (radius - np.hypot(centre_x, centre_y))
     phi_there = np.arctan2(turn * centre_x, -turn * centre_y)
-    phi_here = np.arctan2(particles.py, particles.px)
-    arc = turn * radius * _wrapped(phi_there - phi_here, np.float64)
+    arc = turn * radius * kinematics.delta_phi(phi_there, np.arctan2(particles.py, particles.px))
     return d0, particles.z - arc * particles.pz / pt
 
 
-def _clusters(
-    particles: Particles, calorimeter: Calorimeter, rng: np.random.Generator
-) -> dict[str, npt.NDArray[np.generic]]:
+def _clusters(particles: Particles, calorimeter: Calorimeter, rng: np.random.Generator) -> dict[str, Array]:
     """Neutral candidates: particles in one cell merge, at their centroid."""
     event, energy, eta, phi = _cells(particles, calorimeter.cell)
-    relative = np.sqrt(
-        calorimeter.stochastic**2 / energy + (calorimeter.noise / energy) ** 2 + calorimeter.constant**2
-    )
+    relative = np.sqrt(calorimeter.stochastic**2 / energy + (calorimeter.noise / energy) ** 2 + calorimeter.constant**2)
     measured = energy * (1 + relative * rng.normal(size=len(energy)))
     eta = eta + calorimeter.angle * rng.normal(size=len(energy))
     phi = phi + calorimeter.angle * rng.normal(size=len(energy))
@@ -180,7 +172,7 @@ def _clusters(
         "event": event[seen],
         "pt": (measured / np.cosh(eta))[seen].astype(np.float32),
         "eta": eta[seen].astype(np.float32),
-        "phi": _wrapped(phi[seen]),
+        "phi": kinematics.wrap_phi(phi[seen]).astype(np.float32),
         "mass": nothing,
         "pdgId": np.full(n, calorimeter.pdg_id, np.int32),
         "charge": np.zeros(n, np.int32),
@@ -191,7 +183,7 @@ def _clusters(
     }
 
 
-def _cells(particles: Particles, size: float) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+def _cells(particles: Particles, size: float) -> tuple[Array, Array, Array, Array]:
     """Event, energy and centroid in eta and phi of every cell that was hit."""
     eta = np.arcsinh(particles.pz / np.maximum(np.hypot(particles.px, particles.py), 1e-9))
     inside = np.abs(eta) < _CALORIMETER_ETA
@@ -205,8 +197,3 @@ def _cells(particles: Particles, size: float) -> tuple[IntArray, FloatArray, Flo
     centre_eta = np.bincount(owner, hits.energy * eta, len(address)) / energy
     centre_phi = np.bincount(owner, hits.energy * phi, len(address)) / energy  # no cell straddles the seam
     return address // (columns * rows), energy, centre_eta, centre_phi
-
-
-def _wrapped(phi: FloatArray, dtype: type = np.float32) -> npt.NDArray[np.generic]:
-    """Azimuth in [-pi, pi)."""
-    return ((phi + np.pi) % (2 * np.pi) - np.pi).astype(dtype)

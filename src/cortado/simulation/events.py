@@ -1,5 +1,6 @@
 """Proton-proton events at 13 TeV with boosted W bosons, top quarks or QCD jets, from Pythia 8."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,7 +11,7 @@ import awkward as ak
 import pythia8mc
 
 # Partons are generated this far outside the window of jet pT, because showers and resolution move jets in and out.
-_BELOW, _ABOVE = 0.85, 1.15
+_BELOW, _ABOVE = 0.88, 1.10
 _DETECTOR = (
     # What lives long enough to reach the calorimeters (r = 1.1 m, z = 2.8 m in CMS) is left to them undecayed.
     "ParticleDecays:limitCylinder = on",
@@ -38,7 +39,11 @@ class Process:
 
 
 def _wprime(low: float, high: float) -> tuple[str, ...]:
-    """W' -> WZ, Z -> neutrinos, with a mass spectrum so broad that the pT of the W fills the window evenly."""
+    """W' -> WZ, Z -> neutrinos, with a mass spectrum so broad that the pT of the W fills the window evenly.
+
+    The least mass is 10 % above that of a pair at rest along the beam: Pythia repeats a vetoed decay at the same mass,
+    so one that cannot reach the window would be repeated for ever.
+    """
     return (
         "NewGaugeBoson:ffbar2Wprime = on",
         "Wprime:coup2WZ = 1.",
@@ -47,7 +52,7 @@ def _wprime(low: float, high: float) -> tuple[str, ...]:
         "34:doForceWidth = on",
         f"34:m0 = {2 * high}",
         f"34:mWidth = {high}",
-        f"34:mMin = {2.2 * low}",  # Pythia repeats a vetoed decay at the same mass, where it must have a chance
+        f"34:mMin = {1.1 * (math.hypot(low, 80.4) + math.hypot(low, 91.2))}",
         f"34:mMax = {2.6 * high}",
         "23:onMode = off",
         "23:onIfAny = 12 14 16",
@@ -61,7 +66,7 @@ def _biased(low: float, high: float) -> tuple[str, ...]:
         f"PhaseSpace:pTHatMin = {low}",
         f"PhaseSpace:pTHatMax = {high}",
         "PhaseSpace:bias2Selection = on",
-        "PhaseSpace:bias2SelectionPow = 5.",
+        "PhaseSpace:bias2SelectionPow = 6.",
     )
 
 
@@ -102,11 +107,11 @@ class BosonWindow(pythia8mc.UserHooks):  # type: ignore[misc]
         super().__init__()
         self.low, self.high = low, high
 
-    def canVetoResonanceDecays(self) -> bool:  # noqa: N802
+    def canVetoResonanceDecays(self) -> bool:
         """Tell Pythia to ask."""
         return True
 
-    def doVetoResonanceDecays(self, process: Any) -> bool:  # noqa: N802
+    def doVetoResonanceDecays(self, process: Any) -> bool:
         """Whether to drop the event, once the W' has decayed."""
         bosons = (process[i] for i in range(process.size()) if process[i].idAbs() == 24)
         return not any(self.low < boson.pT() < self.high for boson in bosons)

@@ -1,8 +1,8 @@
 """Samples of simulated jets: so many jets of a process in a window of pT, evenly spread, in one ROOT file."""
 
-from collections.abc import Callable, Iterable, Iterator
+import signal
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -85,10 +85,10 @@ def simulate_jets(
         process: "wprime", "top" or "qcd", see ``PROCESSES``.
         jets: Selected jets wanted.
         pt_range: Window of jet pT [GeV].
-        seed: From 1 to 89999. Two seeds have no event in common.
-        mpi: Simulate multi-parton interactions. Without them the sample is ready some 4 times sooner, with masses too low by 3 GeV
-            and too few soft constituents.
-        workers: Processes. 1 stays in this one.
+        seed: From 1 to 89999. Samples of two seeds share no seed of Pythia.
+        mpi: Simulate multi-parton interactions. Without them the sample is ready about 4 times sooner, but jet masses
+            are 3 GeV too low and soft constituents are missing.
+        workers: Processes. 1 stays in this one; more are spawned, so a script needs ``if __name__ == "__main__"``.
         flat_pt: Fill 10 bins of pT equally, in each unit.
         progress: Called with the number of newly selected jets after each unit, for instance ``bar.update``.
 
@@ -133,8 +133,10 @@ def _samples(units: list[Unit], workers: int) -> Iterator[UnitSample]:
     if min(workers, len(units)) == 1:
         yield from map(simulate_unit, units)
         return
-    # Spawned, not forked: the parent may have threads running (torch, a progress bar).
-    pool = ProcessPoolExecutor(min(workers, len(units)), mp_context=get_context("spawn"))
+    # Spawned, not forked: the parent may have threads running (torch, a progress bar). Ctrl-C ends workers at once.
+    pool = ProcessPoolExecutor(
+        min(workers, len(units)), get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_DFL)
+    )
     try:
         yield from pool.map(simulate_unit, units)
     finally:
@@ -159,21 +161,27 @@ def simulate_unit(unit: Unit) -> UnitSample:
         jets, gen_particles = anti_kt(candidates), hard_process(particles)
         pt_bin = _pt_bins(jets, gen_particles, process, edges)
         keep, missing = _fill(pt_bin, missing)
-        columns = {
-            "run": np.uint32(unit.seed),
-            "luminosityBlock": np.uint32(_UNITS * number + unit.number + 1),
-            "event": (generated + 1 + np.flatnonzero(keep)).astype(np.uint64),
-        }
-        identity = {name: np.broadcast_to(column, keep.sum()) for name, column in columns.items()}
-        batches.append(identity | collections(jets[keep], candidates[keep], gen_particles[keep]))
+        if keep.any():
+            block = _UNITS * number + unit.number + 1
+            identity = _identity(unit.seed, block, generated + 1 + np.flatnonzero(keep))
+            batches.append(identity | collections(jets[keep], candidates[keep], gen_particles[keep]))
         selected += int(ak.sum(pt_bin[keep] >= 0))
         generated += len(particles)
         if generated > _PATIENCE * (unit.jets + 10):
             raise RuntimeError(
                 f"{generated} {unit.process} events gave {selected} jets for the window {unit.pt_range} GeV, "
-                f"{missing.sum()} of {unit.jets} are missing; choose a wider one"
+                f"{missing.sum()} of {unit.jets} are missing; choose a window that such jets can reach"
             )
     return UnitSample({name: ak.concatenate([b[name] for b in batches]) for name in batches[0]}, selected, generated)
+
+
+def _identity(run: int, luminosity_block: int, event: npt.NDArray[np.int64]) -> dict[str, ak.Array]:
+    """Columns that name each event."""
+    return {
+        "run": ak.Array(np.full(len(event), run, np.uint32)),
+        "luminosityBlock": ak.Array(np.full(len(event), luminosity_block, np.uint32)),
+        "event": ak.Array(event.astype(np.uint64)),
+    }
 
 
 def _quotas(unit: Unit) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:

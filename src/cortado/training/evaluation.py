@@ -71,13 +71,9 @@ def evaluate(
     if files is not None:
         study = _with_files(study, files)
     held_out = (found.provenance.get("fold") or {}).get("index")
-    scored = [
-        _score(found, jets, device, batch_size) for jets in _selected(study, _SUBSETS[subset], held_out)
-    ]
+    scored = [_score(found, jets, device, batch_size) for jets in _selected(study, _SUBSETS[subset], held_out)]
     if not scored:
-        raise ValueError(
-            f"study {study.name!r}: the subset {subset!r} of {', '.join(study.files)} has no jets"
-        )
+        raise ValueError(f"study {study.name!r}: the subset {subset!r} of {', '.join(study.files)} has no jets")
     target, score, weight, pt, probabilities = (np.concatenate(column) for column in zip(*scored))
     return Evaluation(target, score, weight, pt, probabilities, found.classes, found.signal)
 

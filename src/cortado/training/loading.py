@@ -53,11 +53,7 @@ def parts_of(study: Study) -> list[Part]:
         for step in ntuples.steps(files, tree=study.tree, size=study.recipe.step_size)
     ]
     steps = [part.step for part in found]
-    doubled = (
-        next((step for step in steps if steps.count(step) > 1), None)
-        if len(set(steps)) < len(steps)
-        else None
-    )
+    doubled = next((step for step in steps if steps.count(step) > 1), None) if len(set(steps)) < len(steps) else None
     if doubled is not None:
         raise ValueError(f"study {study.name!r}: {doubled.path} is named twice by files and validation_files")
     return found
@@ -82,9 +78,7 @@ def labelled(study: Study, part: Part, *, held_out: int | None = None) -> Labell
         jets, weight = jets[chosen], weight[chosen]
     where = f"{part.step.path}, entries {part.step.start} to {part.step.stop}"
     target = _targets(study, jets, where)
-    subset = subset_of(
-        study, ak.to_numpy(jets.event_key), validation_only=part.validation_only, held_out=held_out
-    )
+    subset = subset_of(study, ak.to_numpy(jets.event_key), validation_only=part.validation_only, held_out=held_out)
     fields = dict.fromkeys(("pt", *study.representation.fields))  # type: ignore[attr-defined]
     jets = ak.to_packed(bundle.columns(jets, fields))
     _require_finite(jets, where)
@@ -110,9 +104,7 @@ def _require_finite(jets: ak.Array, where: str, prefix: str = "") -> None:
         if ak.fields(column):
             _require_finite(column, where, f"{field}.")
         elif bad := int(np.sum(~np.isfinite(ak.to_numpy(ak.flatten(column, axis=None))))):
-            raise ValueError(
-                f"{where}: {bad} values of jets.{prefix}{field} are not finite; deselect such jets"
-            )
+            raise ValueError(f"{where}: {bad} values of jets.{prefix}{field} are not finite; deselect such jets")
 
 
 def _require_weights(weight: np.ndarray, where: str) -> None:

@@ -59,9 +59,7 @@ def batches(
         number = sum(len(x.target) for x in held)
         if number < pool and not last:
             continue
-        mixed = Labelled(
-            *(ak.concatenate(x) if isinstance(x[0], ak.Array) else np.concatenate(x) for x in zip(*held))
-        )
+        mixed = Labelled(*(ak.concatenate(x) if isinstance(x[0], ak.Array) else np.concatenate(x) for x in zip(*held)))
         if rng is not None:
             mixed = mixed.take(rng.permutation(number))
         # Half of the pool stays behind, to be mixed with what comes next.
@@ -87,9 +85,7 @@ def _with_last(items: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
         yield item, True
 
 
-def _cut(
-    jets: Labelled, sizes: list[int], bucket: bool, rng: np.random.Generator | None
-) -> Iterator[Labelled]:
+def _cut(jets: Labelled, sizes: list[int], bucket: bool, rng: np.random.Generator | None) -> Iterator[Labelled]:
     edges = [0, *itertools.accumulate(sizes)]
     order = np.arange(len(sizes))
     if bucket and "constituents" in ak.fields(jets.jets):

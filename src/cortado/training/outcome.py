@@ -85,9 +85,7 @@ def measured(tagger: Bundle, study: Study, device: str) -> Bundle:
     }
     return dataclasses.replace(
         tagger,
-        working_points=weights.working_points(
-            found.score, found.is_signal, found.weight, study.working_points
-        ),
+        working_points=weights.working_points(found.score, found.is_signal, found.weight, study.working_points),
         provenance={**tagger.provenance, "metrics": merits},
     )
 

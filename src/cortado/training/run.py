@@ -141,16 +141,13 @@ def _claim(folder: Path, study: Study, fold: int | None, resume: bool) -> None:
     wanted = json.loads(json.dumps({**describe(study), "fold": fold}))
     if file.exists():
         if not resume and not _is_other_rank():
-            raise FileExistsError(
-                f"{folder} holds a training: resume=True goes on with it, or name another folder"
-            )
+            raise FileExistsError(f"{folder} holds a training: resume=True goes on with it, or name another folder")
         there = json.loads(file.read_text())
         other = [name for name in wanted if there.get(name) != wanted[name]]
         if other:
             name = other[0]
             raise ValueError(
-                f"{folder} holds the training of another study: "
-                f"{name} was {there.get(name)!r}, is {wanted[name]!r}"
+                f"{folder} holds the training of another study: {name} was {there.get(name)!r}, is {wanted[name]!r}"
             )
     folder.mkdir(parents=True, exist_ok=True)
     write_text(file, json.dumps(wanted, indent=1))
@@ -164,9 +161,7 @@ def _is_other_rank() -> bool:
 def _survey(study: Study, fold: int | None, console: Console) -> Survey:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("reading")
-        return survey(
-            study, held_out=fold, advance=lambda done, of: bar.update(task, completed=done, total=of)
-        )
+        return survey(study, held_out=fold, advance=lambda done, of: bar.update(task, completed=done, total=of))
 
 
 def _tagging(study: Study, found: Survey) -> Tagging:
@@ -180,9 +175,7 @@ def _tagging(study: Study, found: Survey) -> Tagging:
 def _optional_callbacks(study: Study) -> list[Callback]:
     recipe, callbacks = study.recipe, list[Callback]()
     if recipe.patience is not None:
-        callbacks.append(
-            EarlyStopping("validation_loss", patience=recipe.patience, check_on_train_epoch_end=True)
-        )
+        callbacks.append(EarlyStopping("validation_loss", patience=recipe.patience, check_on_train_epoch_end=True))
     if recipe.averaging is not None:
         callbacks.append(EMAWeightAveraging(decay=recipe.averaging))
     return callbacks
@@ -242,5 +235,8 @@ def _fit(trainer: Trainer, tagging: Tagging, jets: _Jets, last: Path) -> None:
     try:
         trainer.fit(tagging, datamodule=jets, ckpt_path=last if last.exists() else None, weights_only=True)
     except SystemExit as stop:  # Lightning's answer to Ctrl-C
-        done = f"{trainer.current_epoch} of {trainer.max_epochs} epochs are kept in {last.parent}"
-        raise KeyboardInterrupt(f"training interrupted: {done}; resume=True goes on from there") from stop
+        kept = torch.load(last, weights_only=True)["epoch"] + 1 if last.exists() else 0
+        raise KeyboardInterrupt(
+            f"training interrupted: {kept} of {trainer.max_epochs} epochs are kept in {last.parent}; "
+            "resume=True goes on from there"
+        ) from stop

@@ -37,9 +37,7 @@ def require_one_of(owner: str, field: str, value: str, names: Iterable[str]) -> 
         return
     near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.3)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(
-        f"{owner}: {field} = {value!r}, required: {' or '.join(repr(name) for name in names)}{hint}"
-    )
+    raise ValueError(f"{owner}: {field} = {value!r}, required: {' or '.join(repr(name) for name in names)}{hint}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,9 +95,7 @@ class Recipe:
             _require(getattr(self, field) >= 0, self, field, "at least 0")
         _require(0 < self.learning_rate < math.inf, self, "learning_rate", "a positive number")
         _require(self.patience is None or self.patience >= 1, self, "patience", "None or at least 1")
-        _require(
-            self.gradient_clip is None or self.gradient_clip > 0, self, "gradient_clip", "None or positive"
-        )
+        _require(self.gradient_clip is None or self.gradient_clip > 0, self, "gradient_clip", "None or positive")
         _require(0 <= self.label_smoothing < 1, self, "label_smoothing", "in [0, 1)")
         _require(self.averaging is None or 0 < self.averaging < 1, self, "averaging", "None or in (0, 1)")
         require_one_of("Recipe", "schedule", self.schedule, get_args(Schedule))
@@ -118,9 +114,7 @@ class FlatPt:
 
     def __post_init__(self) -> None:
         edges = np.asarray(self.bins, dtype=float)
-        _require(
-            len(edges) >= 2 and bool(np.all(np.diff(edges) > 0)), self, "bins", "two or more increasing edges"
-        )
+        _require(len(edges) >= 2 and bool(np.all(np.diff(edges) > 0)), self, "bins", "two or more increasing edges")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -173,9 +167,7 @@ class Study:
         every = (*self.files, *self.validation_files)
         _require(len(self.files) > 0, self, "files", "at least one file")
         _require(len(set(self.files)) == len(self.files), self, "files", "each file once")
-        _require(
-            len(set(every)) == len(every), self, "validation_files", "each file once, and none of `files`"
-        )
+        _require(len(set(every)) == len(every), self, "validation_files", "each file once, and none of `files`")
         _require(bool(self.name) and os.path.basename(self.name) == self.name, self, "name", "a file name")
         _require(len(self.classes) >= 2, self, "classes", "two or more classes")
         require_one_of("Study", "signal", self.signal, self.classes)
@@ -190,9 +182,7 @@ class Study:
 
     def _check_class_count(self) -> None:
         given = self.model.keywords.get("classes", len(self.classes))
-        _require(
-            given == len(self.classes), self, "model", f"classes={len(self.classes)}, as many as `classes`"
-        )
+        _require(given == len(self.classes), self, "model", f"classes={len(self.classes)}, as many as `classes`")
 
 
 def subset_of(

@@ -34,9 +34,7 @@ def learning_rate(recipe: Recipe, progress: float) -> float:
         rise = min(1.0, (progress + 1e-3) / 0.02)
         return full * rise * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
     places, factors = zip(*_ONE_CYCLE)
-    return float(
-        np.interp(progress, (*places, 1.0), (*(full * factor for factor in factors), min(full, _LOWEST)))
-    )
+    return float(np.interp(progress, (*places, 1.0), (*(full * factor for factor in factors), min(full, _LOWEST))))
 
 
 class Tagging(LightningModule):  # type: ignore[misc]
@@ -71,7 +69,9 @@ class Tagging(LightningModule):  # type: ignore[misc]
         return torch.optim.AdamW([g for g in groups if g["params"]], lr=self.recipe.learning_rate)
 
     def on_train_epoch_start(self) -> None:
-        """Seed the epoch."""
+        """Give the epoch its seed and its order of jets."""
+        # The stream of the first epoch is open by now, at this same number: see _Jets.
+        self.trainer.train_dataloader.dataset.epoch.fill_(self.current_epoch)
         self.seen = 0
         seed = np.random.SeedSequence((self.recipe.seed, self.current_epoch, self.global_rank))
         torch.manual_seed(int(seed.generate_state(1)[0]))
@@ -86,13 +86,9 @@ class Tagging(LightningModule):  # type: ignore[misc]
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Mean weighted cross-entropy of a batch; the weights average to 1 over the training jets."""
         logits = self.model(*batch.inputs).float()
-        each = cross_entropy(
-            logits, batch.target, reduction="none", label_smoothing=self.recipe.label_smoothing
-        )
+        each = cross_entropy(logits, batch.target, reduction="none", label_smoothing=self.recipe.label_smoothing)
         loss = (batch.weight * each).mean()
-        self.log(
-            "train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.target), sync_dist=True
-        )
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.target), sync_dist=True)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

@@ -1,0 +1,238 @@
+"""ROC curve, area and rejection against scikit-learn, closed forms, slow twins and repeated experiments."""
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from cortado.metrics import auc, background_at, effective_number, proportion, rejection, rejection_at, roc
+from cortado.metrics.estimates import Estimate
+
+
+def toy(n_signal, n_background, seed=0, separation=1.0, digits=None):
+    """Gaussian scores of two classes, rounded to make ties if digits are given, and weights."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat([1, 0], [n_signal, n_background])
+    scores = rng.normal(separation * labels, 1.0)
+    scores = scores if digits is None else scores.round(digits)
+    return labels, scores, rng.uniform(0.2, 3.0, len(labels))
+
+
+def slow_auc(labels, scores, weights):
+    """Area and DeLong's error from all pairs, one at a time."""
+    signal = [(s, w) for label, s, w in zip(labels, scores, weights) if label]
+    background = [(s, w) for label, s, w in zip(labels, scores, weights) if not label]
+
+    def win(a, b):
+        return 1.0 if a > b else 0.5 if a == b else 0.0
+
+    def total(events):
+        return sum(w for _, w in events)
+
+    placed_signal = [sum(win(s, b) * w for b, w in background) / total(background) for s, _ in signal]
+    placed_background = [sum(win(s, b) * w for s, w in signal) / total(signal) for b, _ in background]
+    area = sum(v * w for v, (_, w) in zip(placed_signal, signal)) / total(signal)
+    variance = 0.0
+    for placed, events in ((placed_signal, signal), (placed_background, background)):
+        effective = total(events) ** 2 / sum(w * w for _, w in events)
+        spread = sum((v - area) ** 2 * w * w for v, (_, w) in zip(placed, events)) / total(events) ** 2
+        variance += spread * effective / (effective - 1)
+    return area, math.sqrt(variance)
+
+
+def slow_background_at(labels, scores, weights, efficiency):
+    """Background efficiency of the tightest cut that keeps the signal efficiency, by trying every cut."""
+    for cut in sorted(set(scores), reverse=True):
+        passed = scores >= cut
+        kept, mistagged = (weights[passed & (labels == c)].sum() / weights[labels == c].sum() for c in (1, 0))
+        if kept >= efficiency - 1e-12:
+            return mistagged
+    raise AssertionError("no cut keeps everything")
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("digits", [None, 1])
+def test_auc_is_that_of_all_pairs(weighted, digits):
+    labels, scores, weights = toy(60, 90, digits=digits)
+    given = weights if weighted else None
+    expected = slow_auc(labels, scores, weights if weighted else np.ones(150))
+    assert auc(labels, scores, given)[:2] == pytest.approx(expected, rel=1e-12)
+    assert auc(labels, scores, given).value == pytest.approx(roc_auc_score(labels, scores, sample_weight=given))
+
+
+def test_auc_of_gaussians_is_the_closed_form():
+    labels, scores, _ = toy(20_000, 20_000, separation=1.5)
+    found = auc(labels, scores)
+    exact = 0.5 * (1 + math.erf(1.5 / math.sqrt(2) / math.sqrt(2)))
+    assert abs(found.value - exact) < 4 * found.error
+    assert found.error == pytest.approx(0.0019, rel=0.1)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_auc_error_is_the_spread_of_the_bootstrap(weighted):
+    labels, scores, weights = toy(150, 250, digits=1)
+    weights = weights if weighted else np.ones(400)
+    rng = np.random.default_rng(1)
+    drawn = (np.concatenate([rng.integers(0, 150, 150), rng.integers(150, 400, 250)]) for _ in range(400))
+    areas = [roc_auc_score(labels[i], scores[i], sample_weight=weights[i]) for i in drawn]
+    assert auc(labels, scores, weights).error == pytest.approx(np.std(areas), rel=0.12)
+
+
+def test_perfect_and_useless_scores():
+    labels = np.repeat([1, 0], [10, 20])
+    assert auc(labels, labels) == Estimate(1.0, 0.0)
+    assert auc(labels, np.zeros(30)).value == 0.5
+    assert auc(labels, -labels).value == 0.0
+
+
+def test_auc_of_one_signal_event_has_no_error():
+    found = auc([1, 0, 0], [0.5, 0.1, 0.7])
+    assert found.value == 0.5
+    assert math.isnan(found.error)
+
+
+def test_order_and_monotonic_transforms_change_nothing():
+    labels, scores, weights = toy(80, 120, digits=1)
+    shuffled = np.random.default_rng(2).permutation(200)
+    reference = roc(labels, scores, weights)
+    for variant in (
+        roc(labels[shuffled], scores[shuffled], weights[shuffled]),
+        roc(labels, np.exp(3 * scores) - 7, weights),
+        roc(labels.astype(bool), scores, 5 * weights),
+    ):
+        for name in set(reference._fields) - {"thresholds"}:
+            np.testing.assert_allclose(getattr(variant, name), getattr(reference, name), rtol=1e-10, atol=1e-15)
+
+
+def test_flipped_scores_and_labels_change_nothing():
+    labels, scores, weights = toy(80, 120, digits=1)
+    assert auc(1 - labels, -scores, weights) == pytest.approx(auc(labels, scores, weights))
+
+
+def test_whole_weights_are_repeated_events():
+    labels, scores, _ = toy(50, 70, digits=1)
+    counts = np.random.default_rng(3).integers(0, 4, 120)
+    weighted, repeated = roc(labels, scores, counts), roc(np.repeat(labels, counts), np.repeat(scores, counts))
+    np.testing.assert_array_equal(weighted.thresholds, repeated.thresholds)
+    np.testing.assert_allclose(weighted.signal_efficiency, repeated.signal_efficiency)
+    np.testing.assert_allclose(weighted.background_efficiency, repeated.background_efficiency)
+    assert weighted.auc.value == pytest.approx(repeated.auc.value)
+    assert rejection_at(weighted, 0.5).value == pytest.approx(rejection_at(repeated, 0.5).value)
+    # the same event twice is not two events
+    assert weighted.auc.error > repeated.auc.error
+    assert weighted.n_signal == pytest.approx(effective_number(counts[labels == 1].astype(float)))
+
+
+def test_roc_errors_are_binomial():
+    labels, scores, _ = toy(400, 600)
+    curve = roc(labels, scores)
+    middle = np.searchsorted(curve.signal_efficiency, 0.5)
+    e = curve.background_efficiency[middle]
+    assert (curve.n_signal, curve.n_background) == (400, 600)
+    assert curve.background_error[middle] == pytest.approx(math.sqrt(e * (1 - e) / 600), rel=0.01)
+    assert curve.signal_error[middle] == pytest.approx(math.sqrt(0.25 / 400), rel=0.01)
+    assert curve.thresholds[0] == np.inf
+    assert (curve.signal_efficiency[0], curve.background_efficiency[-1]) == (0, 1)
+
+
+@pytest.mark.parametrize("digits", [None, 1, 0])
+@pytest.mark.parametrize("efficiency", [0.01, 0.3, 0.5, 0.9, 1.0])
+def test_rejection_is_that_of_the_tightest_cut(digits, efficiency):
+    labels, scores, weights = toy(90, 300, digits=digits, separation=0.5)
+    expected = slow_background_at(labels, scores, weights, efficiency)
+    curve = roc(labels, scores, weights)
+    assert float(background_at(curve, efficiency)[0]) == pytest.approx(expected, abs=1e-12)
+    if expected:
+        assert rejection(labels, scores, efficiency, weights).value == pytest.approx(1 / expected)
+
+
+def test_rejection_error_is_the_spread_of_repeated_experiments():
+    found = [rejection(*toy(300, 3000, seed=seed)[:2], 0.5) for seed in range(300)]
+    spread = np.std([estimate.value for estimate in found])
+    assert np.median([estimate.error for estimate in found]) == pytest.approx(spread, rel=0.15)
+    # the binomial error of the background alone would be too small: the threshold moves too
+    binomial = np.median([estimate.value**2 * math.sqrt(0.16 * 0.84 / 3000) for estimate in found])
+    assert binomial < 0.6 * spread
+
+
+def test_background_at_takes_many_efficiencies():
+    curve = roc(*toy(200, 300))
+    efficiencies = np.array([[0.2, 0.4], [0.6, 0.8]])
+    values, errors = background_at(curve, efficiencies)
+    assert values.shape == errors.shape == (2, 2)
+    assert values[1, 0] == background_at(curve, 0.6)[0]
+    assert np.all(np.diff(values.ravel()) > 0)
+
+
+def test_no_background_left_gives_a_lower_limit():
+    labels = np.repeat([1, 0], [100, 299])
+    found = rejection(labels, labels + np.linspace(0, 0.1, 399), 0.5)
+    assert found.lower_limit
+    assert math.isnan(found.error)
+    # of 299 events none passes: eps_B < 1 - 0.05^(1/299) at 95 %
+    assert found.value == pytest.approx(1 / (1 - 0.05 ** (1 / 299)))
+    assert (1 - 1 / found.value) ** 299 == pytest.approx(0.05)
+    assert str(found) == "> 100 (95 % CL)"
+
+
+@pytest.mark.parametrize(
+    ("estimate", "text"),
+    [
+        (Estimate(0.94512, 0.00123), "0.9451 ± 0.0012"),
+        (Estimate(156.31, 14.2), "156 ± 14"),
+        (Estimate(math.nan, math.nan), "undefined"),
+        (Estimate(1.0, 0.0), "1 ± 0"),
+        (Estimate(math.inf, math.nan), "inf ± nan"),
+    ],
+)
+def test_estimates_print_as_one_writes_them(estimate, text):
+    assert str(estimate) == text
+
+
+def test_proportion_is_wilson():
+    assert proportion(25, 75, 25, 75).value == 0.25
+    expected = math.sqrt(0.25 * 0.75 / 100 + 0.25 / 100**2) / 1.01
+    assert proportion(25, 75, 25, 75).error == pytest.approx(expected)
+    assert proportion(0, 100, 0, 100).error == pytest.approx(0.5 / 101)
+    assert proportion(7 * 25, 7 * 75, 49 * 25, 49 * 75) == pytest.approx(proportion(25, 75, 25, 75))
+    assert str(proportion(0, 0, 0, 0)) == "undefined"
+
+
+def test_inputs_are_not_changed():
+    arrays = toy(30, 40)
+    copies = [array.copy() for array in arrays]
+    roc(*arrays)
+    rejection(arrays[0], arrays[1], 0.5, arrays[2])
+    for array, copy in zip(arrays, copies):
+        np.testing.assert_array_equal(array, copy)
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "weights", "message"),
+    [
+        ([1, 1, 1], [0.1, 0.2, 0.3], None, r"no background \(label 0\) events"),
+        ([0, 0, 0], [0.1, 0.2, 0.3], None, r"no signal \(label 1\) events"),
+        ([0, 0, 1], [0.1, 0.2, 0.3], [1, 1, 0], r"no signal .* positive weight"),
+        ([], [], None, "no signal"),
+        ([1, 0, 0], [0.1, np.nan, np.inf], None, "2 of 3 scores are NaN or infinite; the first is entry 1"),
+        ([1, 0, 2], [0.1, 0.2, 0.3], None, r"labels must be 0 or 1 .* \[2\]"),
+        ([1, 0, np.nan], [0.1, 0.2, 0.3], None, "labels must be 0 or 1"),
+        ([1, -1], [0.1, 0.2], None, r"\[-1\]"),
+        ([[1, 0]], [[0.1, 0.2]], None, r"labels have shape \(1, 2\)"),
+        ([1, 0], [0.1, 0.2, 0.3], None, r"scores have shape \(3,\), labels \(2,\)"),
+        ([1, 0], [0.1, 0.2], [1.0], r"weights have shape \(1,\), needed is \(2,\)"),
+        ([1, 0], [0.1, 0.2], [1.0, np.nan], "1 of 2 weights are NaN"),
+        ([1, 0], [0.1, 0.2], [1.0, -1.0], "1 of 2 weights are negative"),
+    ],
+)
+def test_unfit_events_are_refused(labels, scores, weights, message):
+    for metric in (roc, auc):
+        with pytest.raises(ValueError, match=message):
+            metric(labels, scores, weights)
+
+
+@pytest.mark.parametrize("efficiency", [0.0, -0.1, 1.01, np.nan])
+def test_unfit_efficiencies_are_refused(efficiency):
+    with pytest.raises(ValueError, match=r"must be in \(0, 1\]"):
+        rejection(*toy(10, 10)[:2], efficiency)

@@ -1,0 +1,62 @@
+"""Tiny samples, made once: no multi-parton interactions, one process."""
+
+from typing import Any, NamedTuple
+
+import awkward as ak
+import pytest
+import uproot
+
+REASON = "needs Pythia and FastJet (extra `sim`)"
+
+
+class Sample(NamedTuple):
+    summary: Any
+    events: ak.Array
+
+    def collection(self, name):
+        """Record of the branches `name_...`, shape (n_events, var)."""
+        prefix = f"{name}_"
+        fields = {field: field.removeprefix(prefix) for field in self.events.fields if field.startswith(prefix)}
+        return ak.zip({short: self.events[field] for field, short in fields.items()})
+
+
+@pytest.fixture(scope="session")
+def simulate():
+    """Function that simulates a file, without multi-parton interactions unless told, and reads it back."""
+    simulation = pytest.importorskip("cortado.simulation", reason=REASON, exc_type=ImportError)
+
+    def run(path, **options):
+        summary = simulation.simulate_jets(path, **({"mpi": False, "workers": 1} | options))
+        with uproot.open(path) as file:
+            return Sample(summary, file["Events"].arrays())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory, simulate):
+    """Function of a process: 80 jets of it."""
+    folder, made = tmp_path_factory.mktemp("simulated"), {}
+
+    def sample(process):
+        if process not in made:
+            made[process] = simulate(folder / f"{process}.root", process=process, jets=80)
+        return made[process]
+
+    return sample
+
+
+@pytest.fixture(scope="session")
+def pythia_events():
+    """Function of a process: Pythia's own record of 40 events, seed 7."""
+    pytest.importorskip("cortado.simulation", reason=REASON, exc_type=ImportError)
+    from cortado.simulation.events import find_process, generator
+
+    made = {}
+
+    def events(process):
+        if process not in made:
+            made[process] = generator(find_process(process), (500.0, 700.0), seed=7, mpi=False)(40).prt
+        return made[process]
+
+    return events
