@@ -297,6 +297,7 @@ def test_average_images_are_means_on_one_scale():
     assert meshes[2].norm.vmax == pytest.approx(before["QCD"].mean(axis=0).max())
     assert figure.axes[4].get_ylabel().endswith("[GeV]")
     assert axes[0, 0].get_ylabel() == r"$\Delta\phi$ [rad]"
+    assert axes[1, 1].get_title(loc="right") == "QCD, preprocessed"
 
 
 @pytest.mark.parametrize(

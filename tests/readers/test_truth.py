@@ -114,7 +114,8 @@ def last_copy(event, particle):
 
 def best(jet, decays, radius):
     inside = {kind for kind, quarks in decays if all(distance(jet, quark) < radius for quark in quarks)}
-    return next((kind for kind in PRIORITY if kind in inside), 0)
+    touched = any(distance(jet, quark) < radius for _, quarks in decays for quark in quarks)
+    return next((kind for kind in PRIORITY if kind in inside), -1 if touched else 0)
 
 
 def distance(a, b):
@@ -130,7 +131,7 @@ def test_slow_twin_agrees(radius):
     found = truth_pdg_id(jets, gen_particles, radius)
     assert found.tolist() == slow_truth(jets, gen_particles, radius)
     if radius == 1.5:
-        assert set(ak.flatten(found).tolist()) == {0, 6, 23, 24, 25}
+        assert set(ak.flatten(found).tolist()) == {-1, 0, 6, 23, 24, 25}
 
 
 def w_event(quark_phi=(0.3, -0.3), pdg_id=24, phi=0.0):
@@ -149,7 +150,7 @@ def truth_of_one_jet(event, eta=0.0, phi=0.0):
 @pytest.mark.parametrize("pdg_id", [23, 24, -24, 25])
 def test_both_quarks_must_be_inside(pdg_id):
     assert truth_of_one_jet(w_event(pdg_id=pdg_id)) == abs(pdg_id)
-    assert truth_of_one_jet(w_event((0.3, -0.9), pdg_id=pdg_id)) == 0
+    assert truth_of_one_jet(w_event((0.3, -0.9), pdg_id=pdg_id)) == -1
     assert truth_of_one_jet(w_event((1.0, -0.9), pdg_id=pdg_id)) == 0
 
 

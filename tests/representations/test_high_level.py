@@ -67,7 +67,7 @@ def test_fewer_than_three_constituents_have_no_correlation_of_three():
 
 
 def test_many_jets_of_any_length_go_through_in_blocks():
-    jets = toy_jets(700, max_constituents=90)
+    jets = toy_jets(700, max_constituents=60)
     found = HighLevel(features=("d2",))(jets).features
     for index in (0, 350, 699):
         assert found[index, 0] == pytest.approx(slow_ratios(jets.constituents[index].tolist(), 1.0)[1], rel=1e-5)

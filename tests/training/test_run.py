@@ -22,7 +22,7 @@ from cortado.training import evaluate, train, train_folds
 from cortado.training.loading import labelled, parts_of
 from cortado.training.tagging import Tagging
 
-LONG = {"epochs": 8, "workers": 1, "learning_rate": 0.01, "name": "long"}
+LONG = {"epochs": 6, "workers": 1, "learning_rate": 0.01, "name": "long"}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_the_table_is_in_the_history_too(trained):
     _, folder, result = trained
     with open(folder / "history.csv") as file:
         rows = list(csv.DictReader(file))
-    assert [int(row["epoch"]) for row in rows] == list(range(1, 9))
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 7))
     assert [float(row["validation_auc"]) for row in rows] == [row.validation_auc for row in result.epochs]
 
 
@@ -200,9 +200,9 @@ def stopped(study, folder, number):
 def test_a_killed_training_goes_on_to_the_same_end(trained, study, tmp_path):
     code, _ = stopped(study(**LONG), tmp_path, signal.SIGKILL)
     assert code == -signal.SIGKILL
-    assert 1 <= torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] + 1 < 8
+    assert 1 <= torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] + 1 < 6
     result = train(study(**LONG), tmp_path, resume=True, progress=False)
-    assert [row.epoch for row in result.epochs] == list(range(1, 9))
+    assert [row.epoch for row in result.epochs] == list(range(1, 7))
     assert [row.validation_loss for row in result.epochs] == [row.validation_loss for row in trained[2].epochs]
     assert_same_weights(result.bundle, trained[2].bundle)
 
@@ -210,7 +210,7 @@ def test_a_killed_training_goes_on_to_the_same_end(trained, study, tmp_path):
 def test_an_interrupted_training_says_how_to_go_on(trained, study, tmp_path):
     _, said = stopped(study(**LONG), tmp_path, signal.SIGINT)
     assert "KeyboardInterrupt" in said
-    assert re.search("[123] of 8 epochs are kept", said)
+    assert re.search("[123] of 6 epochs are kept", said)
     assert "resume=True goes on" in said
     result = train(study(**LONG), tmp_path, resume=True, progress=False)
     assert_same_weights(result.bundle, trained[2].bundle)

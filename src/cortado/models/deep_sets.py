@@ -45,7 +45,8 @@ class PFN(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        require_positive("PFN", features=features, classes=classes, phi=min(phi, default=0), hidden=min(hidden, default=1))
+        require_positive("PFN", features=features, classes=classes)
+        require_positive("PFN", phi=min(phi, default=0), hidden=min(hidden, default=1))
         self.features = features
         self.phi = perceptron(features, phi)
         self.head = perceptron(phi[-1], hidden, classes, dropout)
@@ -90,7 +91,8 @@ class EFN(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        require_positive("EFN", features=features, classes=classes, phi=min(phi, default=0), hidden=min(hidden, default=1))
+        require_positive("EFN", features=features, classes=classes)
+        require_positive("EFN", phi=min(phi, default=0), hidden=min(hidden, default=1))
         if features < 2:
             raise ValueError("EFN: features must be at least 2, the energy weight and one angle, got 1")
         self.features = features

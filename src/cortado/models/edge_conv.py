@@ -9,12 +9,13 @@ References:
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cortado.models.edge_mean import EdgeMeanInTraining, edge_mean
+from cortado.models.edge_mean import edge_mean, edge_mean_in_training
 from cortado.models.layers import NodeNorm
 
 
@@ -49,30 +50,32 @@ class EdgeConv(nn.Module):
             return functional.relu(mean + self.shortcut(nodes))
 
     def _mean(self, nodes: Tensor, neighbours: Tensor, dtype: torch.dtype) -> Tensor:
-        (weight, bias), *layers = [_folded(*layer) for layer in self.edges]
+        (weight, bias), *layers = [_folded(linear, norm) for linear, norm in _layers(self.edges)]
         center, other = _ends(nodes, weight)
         return edge_mean(center + bias, other, neighbours, layers, dtype)
 
     def _mean_in_training(self, nodes: Tensor, neighbours: Tensor, dtype: torch.dtype) -> Tensor:
-        (linear, norm), *layers = self.edges
+        (linear, norm), *layers = _layers(self.edges)
         center, other = _ends(nodes, linear.weight)
-        mean, variance = _statistics_of_sums(center, other, neighbours)
-        scale = norm.weight * torch.rsqrt(variance + norm.eps)
-        center, other = (center - mean) * scale + norm.bias, other * scale
-        parameters = [parameter for linear, norm in layers for parameter in (linear.weight, norm.weight, norm.bias)]
-        result, *statistics = EdgeMeanInTraining.apply(center, other, neighbours, dtype, norm.eps, *parameters)
-        for (_, norm), mean, variance in zip(
-            self.edges, [mean, *statistics[::2]], [variance, *statistics[1::2]], strict=True
-        ):
+        first = _statistics_of_sums(center, other, neighbours)
+        scale = norm.weight * torch.rsqrt(first[1] + norm.eps)
+        center, other = (center - first[0]) * scale + norm.bias, other * scale
+        parameters = [(linear.weight, norm.weight, norm.bias) for linear, norm in layers]
+        means, statistics = edge_mean_in_training(center, other, neighbours, parameters, dtype, norm.eps)
+        for (_, norm), (mean, variance) in zip(_layers(self.edges), [first, *statistics], strict=True):
             norm.keep(mean, variance, neighbours.numel())
-        return result
+        return means
+
+
+def _layers(edges: nn.ModuleList) -> list[tuple[nn.Linear, NodeNorm]]:
+    return [cast("tuple[nn.Linear, NodeNorm]", tuple(layer.children())) for layer in edges]
 
 
 def _linear_norm(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, outputs, bias=False), NodeNorm(outputs))
 
 
-def _folded(linear: nn.Linear, norm: nn.Module) -> tuple[Tensor, Tensor]:
+def _folded(linear: nn.Linear, norm: NodeNorm | nn.Identity) -> tuple[Tensor, Tensor]:
     """Weight and bias of a linear layer with the running batch norm after it, folded here or by `fold_batch_norm`."""
     if isinstance(norm, nn.Identity):
         return linear.weight, linear.bias

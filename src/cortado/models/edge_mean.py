@@ -6,7 +6,8 @@ blocks that stay in the cache.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 _BLOCK_VALUES = 2**20  # of one activation in a block: 4 MB, which the caches of two cores hold
+_Blocks: TypeAlias = list[tuple[slice, slice]]
 
 
 def edge_mean(
@@ -39,8 +41,34 @@ def edge_mean(
     return torch.cat(means)
 
 
-class EdgeMeanInTraining(torch.autograd.Function):
-    """As `edge_mean`, with batch norm over all edges in place of the bias: layers are (weight, gamma, beta).
+def edge_mean_in_training(
+    center: Tensor,
+    other: Tensor,
+    neighbours: Tensor,
+    layers: Sequence[tuple[Tensor, Tensor, Tensor]],
+    dtype: torch.dtype,
+    eps: float,
+) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    """As `edge_mean`, with batch norm over all edges in place of the bias.
+
+    Args:
+        center: Term (N, c) of the node where an edge starts.
+        other: Term (N + 1, c) of the node where it ends; the last row is that of a missing neighbour.
+        neighbours: Nodes (N, k) where the edges end.
+        layers: Weight (c', c), and gamma and beta (c',) of the batch norm, of each layer after the first activation.
+        dtype: Precision of the products of matrices.
+        eps: Added to the variance in batch norm.
+
+    Returns:
+        Means (N, c'), and mean and variance (c',) that each batch norm saw.
+    """
+    result = _EdgeMean.apply(center, other, neighbours, dtype, eps, *chain.from_iterable(layers))  # type: ignore[no-untyped-call]
+    means, *statistics = cast("tuple[Tensor, ...]", result)
+    return means, list(zip(statistics[::2], statistics[1::2], strict=True))
+
+
+class _EdgeMean(torch.autograd.Function):
+    """Means over edges through batch norms.
 
     A batch norm needs its statistics before any edge can go on. What enters a batch norm is therefore kept, in the
     precision of the products; the rest is made again, block by block, when going backward.
@@ -125,7 +153,7 @@ class _Norm(NamedTuple):
         return values, torch.addcmul(self.beta - self.mean * scale, values, scale).relu_()
 
 
-def _blocks(neighbours: Tensor, widths: Sequence[int]) -> list[tuple[slice, slice]]:
+def _blocks(neighbours: Tensor, widths: Sequence[int]) -> _Blocks:
     """Slices of the nodes, and of their edges, that are handled at a time."""
     nodes, k = neighbours.shape
     if torch.compiler.is_exporting() or neighbours.device.type != "cpu":
@@ -136,7 +164,7 @@ def _blocks(neighbours: Tensor, widths: Sequence[int]) -> list[tuple[slice, slic
 
 def _per_node(edges: Tensor, neighbours: Tensor) -> Tensor:
     """Edges (b k, c) as (b, k, c)."""
-    return edges.unflatten(0, (-1, neighbours.shape[1]))
+    return edges.view(-1, neighbours.shape[1], edges.shape[1])
 
 
 def _accumulate(sums: Tensor, x: Tensor, y: Tensor) -> None:
@@ -146,7 +174,7 @@ def _accumulate(sums: Tensor, x: Tensor, y: Tensor) -> None:
 
 
 def _from_means(
-    grad: Tensor, last: _First | _Norm, neighbours: Tensor, blocks: list[tuple[slice, slice]], dtype: torch.dtype
+    grad: Tensor, last: _First | _Norm, neighbours: Tensor, blocks: _Blocks, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
     """Gradients (N k, c) in front of the last ReLU, and their sums with the values that enter the last batch norm."""
     gradients = grad.new_empty((neighbours.numel(), grad.shape[1]), dtype=dtype)
@@ -160,7 +188,7 @@ def _from_means(
 
 
 def _through_layer(
-    gradients: Tensor, sums: Tensor, weight: Tensor, norm: _Norm, before: "_First | _Norm", blocks: list[tuple[slice, slice]]
+    gradients: Tensor, sums: Tensor, weight: Tensor, norm: _Norm, before: _First | _Norm, blocks: _Blocks
 ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor], Tensor]:
     """Gradients in front of the ReLU before a layer, those of its parameters, and the sums for the layer before."""
     count, dtype = len(gradients), gradients.dtype

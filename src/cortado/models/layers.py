@@ -53,6 +53,11 @@ def perceptron(inputs: int, hidden: Sequence[int], outputs: int | None = None, d
 class NodeNorm(nn.BatchNorm1d):
     """Batch norm of nodes (N, c) that takes a batch of fewer than two, which has no variance, by running statistics."""
 
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
+
     def forward(self, nodes: Tensor) -> Tensor:
         """Normalise nodes (N, c)."""
         if self.training and len(nodes) < 2:
@@ -80,7 +85,7 @@ def sum_per_jet(nodes: Tensor, mask: Tensor) -> Tensor:
     """Sum nodes (N, c) over each jet to (n, c), float32; zero for a jet without constituents."""
     nodes = nodes.float()
     if torch.compiler.is_exporting():
-        return nodes.unflatten(0, mask.shape).masked_fill(~mask.unsqueeze(-1), 0.0).sum(1)
+        return nodes.view(*mask.shape, -1).masked_fill(~mask.unsqueeze(-1), 0.0).sum(1)
     return torch.segment_reduce(nodes, "sum", lengths=mask.sum(1), unsafe=True, initial=0.0)
 
 

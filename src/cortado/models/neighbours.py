@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 _JETS_PER_GRID = 32  # distances of 32 jets of 128 constituents fill 2 MB, about the cache of a core
-_INFINITY = 0x7F800000  # bits of the float32 infinity
+_TINY = 1e-30  # squared distances below are equal
 
 
 def node_grids(mask: Tensor, k: int) -> list[Tensor]:
@@ -19,11 +19,11 @@ def node_grids(mask: Tensor, k: int) -> list[Tensor]:
     if torch.compiler.is_exporting():
         n, p = mask.shape
         position = torch.arange(n * p, device=mask.device).view(n, p)
-        return [functional.pad(position.masked_fill(~mask, n * p), (0, k), value=n * p)]
+        return [torch.cat([position.masked_fill(~mask, n * p), position.new_full((n, k), n * p)], dim=1)]
     counts = mask.sum(1)
     first, nodes = counts.cumsum(0) - counts, counts.sum()
     grids = []
-    for jets in counts.argsort().split(_JETS_PER_GRID):
+    for jets in torch.split(counts.argsort(), _JETS_PER_GRID):
         length = max(int(counts[jets[-1]]), k) if len(jets) else k
         position = torch.arange(length, device=mask.device)
         grid = first[jets, None] + position
@@ -39,14 +39,12 @@ def nearest_neighbours(coordinates: Tensor, grids: Sequence[Tensor], k: int) -> 
     """
     nodes = coordinates.shape[0]
     coordinates = functional.pad(coordinates.detach(), (0, 0, 0, 1))
+    nearest = [_nearest(_square_distances(coordinates, grid, nodes), grid, k, nodes) for grid in grids]
     if torch.compiler.is_exporting():
-        (grid,) = grids
-        nearest = _nearest_by_sorting(_square_distances(coordinates, grid, nodes), grid, k, nodes)
-        return nearest[:, :-k].flatten(0, 1)
+        return nearest[0][:, :-k].flatten(0, 1)
     neighbours = coordinates.new_empty((nodes + 1, k), dtype=torch.int64)
-    for grid in grids:
-        nearest = _nearest(_square_distances(coordinates, grid, nodes), grid, k, nodes)
-        neighbours.index_copy_(0, grid.flatten(), nearest.flatten(0, 1))
+    for grid, of_grid in zip(grids, nearest):
+        neighbours.index_copy_(0, grid.flatten(), of_grid.flatten(0, 1))
     return neighbours[:-1]
 
 
@@ -58,23 +56,16 @@ def _square_distances(coordinates: Tensor, grid: Tensor, nodes: int) -> Tensor:
     else:
         square = x.square().sum(-1)
         distances = torch.baddbmm(square.unsqueeze(1), x, x.mT, alpha=-2).add_(square.unsqueeze(2)).clamp_(min=0)
-    distances.diagonal(dim1=1, dim2=2).fill_(torch.inf)
-    return distances.masked_fill_((grid == nodes).unsqueeze(1), torch.inf)
+    itself = torch.eye(grid.shape[1], dtype=torch.bool, device=grid.device)
+    return distances.masked_fill_((grid == nodes).unsqueeze(1).logical_or(itself), torch.inf)
 
 
 def _nearest(distances: Tensor, grid: Tensor, k: int, nodes: int) -> Tensor:
-    """Nodes (g, q, k) at the smallest distances, `nodes` where the distance is infinite.
+    """Nodes (g, q, k) at the smallest distances (g, q, q), the first ones of equals; `nodes` where it is infinite.
 
-    The order of floats that are not negative is that of their bits. These stand above the node in one integer, so
-    that one selection finds the neighbours and settles ties.
+    Selection takes any of equals. In double precision there is room below the last bit of a float to order them.
     """
-    keys = distances.float().view(torch.int32).to(torch.int64).bitwise_left_shift_(32).bitwise_or_(grid.unsqueeze(1))
-    nearest = keys.topk(k, largest=False, sorted=False).values
-    return torch.where(nearest < _INFINITY << 32, nearest.bitwise_and(0xFFFFFFFF), nodes)
-
-
-def _nearest_by_sorting(distances: Tensor, grid: Tensor, k: int, nodes: int) -> Tensor:
-    """As `_nearest`, with operations that ONNX has."""
-    distance, column = distances.sort(stable=True)
-    nearest = grid.unsqueeze(1).expand_as(column).gather(2, column[..., :k])
-    return nearest.masked_fill(distance[..., :k] == torch.inf, nodes)
+    order = 1 + torch.arange(grid.shape[1], device=grid.device, dtype=torch.float64) * 2.0**-40
+    nearest, column = (distances.double().clamp_(min=_TINY) * order).topk(k, largest=False, sorted=False)
+    ends = grid.unsqueeze(1).expand(-1, grid.shape[1], -1).gather(2, column)
+    return ends.masked_fill(nearest == torch.inf, nodes)

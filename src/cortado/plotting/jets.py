@@ -18,7 +18,6 @@ __all__ = ["average_images", "jet_display"]
 
 Floats = NDArray[np.float64]
 _ETA, _PHI = r"$\Delta\eta$", r"$\Delta\phi$ [rad]"
-_CARD = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 2}
 _DECADES = 5  # of the logarithmic colour scale
 
 
@@ -54,12 +53,12 @@ def average_images(
     columns = [{name: _mean(name, images) for name, images in side.items()} for side in (before, after)]
     with style():
         figure, axes = subplots(len(before), 2, squeeze=False, figsize=(12.4, 0.6 + 4.4 * len(before)))
-        stages = zip(axes.T, ("before", "after"), (before_unit, after_unit), columns)
-        for column, when, unit, images in stages:
+        stages = zip(axes.T, ("", ", preprocessed"), (before_unit, after_unit), columns)
+        for column, state, unit, images in stages:
             norm = _log_colours(np.concatenate([image.ravel() for image in images.values()]))
             for ax, (name, image) in zip(column, images.items()):
                 mesh = _image(ax, image, half_width, norm)
-                ax.text(0.04, 0.96, f"{name}\n{when} preprocessing", transform=ax.transAxes, va="top", bbox=_CARD)
+                ax.set_title(name + state, fontsize=14, loc="right")
             figure.colorbar(mesh, ax=column, label=unit, aspect=18 * len(before), pad=0.02)
         for ax in axes[:, 1]:
             ax.set(xlabel=f"Transformed {_ETA}", ylabel=f"Transformed {_PHI}")

@@ -11,6 +11,7 @@ from cortado.readers.columns import flat
 
 BOTTOM, TOP = 5, 6
 BOSONS = (23, 24, 25)
+PARTLY = np.int32(-1)
 HEAVIEST_LAST = np.array([0, 24, 23, 25, 6], dtype=np.int32)
 """PDG codes of what a jet can be; where a jet holds several decays, the heaviest names it."""
 
@@ -29,7 +30,8 @@ def truth_pdg_id(jets: ak.Array, gen_particles: ak.Array, radius: float = 0.8) -
         radius: Largest distance of a quark from the axis.
 
     Returns:
-        PDG code without sign, 6, 25, 23, 24, or 0 where there is none; int32, shape (n_events, var).
+        PDG code without sign, 6, 25, 23, 24; -1 for a jet that holds some quarks of a decay but not all, which is
+        neither signal nor background; 0 where there is none. int32, shape (n_events, var).
 
     Raises:
         ValueError: If a mother lies beyond the last particle of its event, or the numbers of events differ.
@@ -43,10 +45,11 @@ def truth_pdg_id(jets: ak.Array, gen_particles: ak.Array, radius: float = 0.8) -
         decays["eta"][:, np.newaxis],
         decays["phi"][:, np.newaxis],
     )  # (n_events, jets, decays, quarks)
-    inside = ak.all(distance < radius, axis=-1)
-    rank = ak.max(ak.where(inside, decays["rank"][:, np.newaxis], 0), axis=-1)
+    inside = distance < radius
+    rank = ak.max(ak.where(ak.all(inside, axis=-1), decays["rank"][:, np.newaxis], 0), axis=-1)
     found = HEAVIEST_LAST[flat(ak.fill_none(rank, 0))]
-    return ak.unflatten(found, ak.num(jets["eta"]))
+    touched = flat(ak.any(ak.any(inside, axis=-1), axis=-1))
+    return ak.unflatten(np.where((found == 0) & touched, PARTLY, found), ak.num(jets["eta"]))
 
 
 def hadronic_decays(gen_particles: ak.Array) -> ak.Array:

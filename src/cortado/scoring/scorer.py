@@ -249,7 +249,7 @@ def with_truth(jets: ak.Array, is_signal: ak.Array | None, signal: str) -> ak.Ar
     if "is_signal" in flat.fields:
         return flat
     if "truth_pdg_id" in flat.fields and signal.lower() in TRUTH:
-        return ak.with_field(flat, abs(flat.truth_pdg_id) == TRUTH[signal.lower()], "is_signal")
+        return ak.with_field(flat, flat.truth_pdg_id == TRUTH[signal.lower()], "is_signal")
     raise ValueError(
         f"the truth of jets is not known for signal {signal!r}: give is_signal=, or a field is_signal, or "
         f"truth_pdg_id with a signal class among {', '.join(TRUTH)}; the jets have {', '.join(flat.fields)}"

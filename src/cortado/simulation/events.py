@@ -10,8 +10,6 @@ from typing import Any
 import awkward as ak
 import pythia8mc
 
-# Partons are generated this far outside the window of jet pT, because showers and resolution move jets in and out.
-_BELOW, _ABOVE = 0.88, 1.10
 _DETECTOR = (
     # What lives long enough to reach the calorimeters (r = 1.1 m, z = 2.8 m in CMS) is left to them undecayed.
     "ParticleDecays:limitCylinder = on",
@@ -29,20 +27,22 @@ class Process:
         settings: Lines for Pythia, given the lower and upper end of the window of parton pT [GeV].
         parents: Absolute PDG codes of the particles whose quarks belong to the jet; empty for background.
         quarks: Number of those quarks.
+        margin: Window of parton pT over that of jet pT, at both ends: showers and resolution move jets in and out.
         boson_window: Whether events without a W boson in the window are dropped before they are showered.
     """
 
     settings: Callable[[float, float], tuple[str, ...]]
     parents: tuple[int, ...] = ()
     quarks: int = 0
+    margin: tuple[float, float] = (0.88, 1.10)
     boson_window: bool = False
 
 
 def _wprime(low: float, high: float) -> tuple[str, ...]:
     """W' -> WZ, Z -> neutrinos, with a mass spectrum so broad that the pT of the W fills the window evenly.
 
-    The least mass is 10 % above that of a pair at rest along the beam: Pythia repeats a vetoed decay at the same mass,
-    so one that cannot reach the window would be repeated for ever.
+    The least mass is 10 % above that of a transverse pair with the lowest pT: Pythia repeats a vetoed decay at the same
+    mass, so a W' too light for the window would decay for ever.
     """
     return (
         "NewGaugeBoson:ffbar2Wprime = on",
@@ -80,7 +80,7 @@ def _qcd(low: float, high: float) -> tuple[str, ...]:
 
 PROCESSES: Mapping[str, Process] = MappingProxyType(
     {
-        "wprime": Process(settings=_wprime, parents=(24,), quarks=2, boson_window=True),
+        "wprime": Process(settings=_wprime, parents=(24,), quarks=2, margin=(0.94, 1.06), boson_window=True),
         "top": Process(settings=_top, parents=(6, 24), quarks=3),
         "qcd": Process(settings=_qcd),
     }
@@ -140,7 +140,7 @@ def generator(process: Process, pt_range: tuple[float, float], *, seed: int, mpi
     References:
         Bierlich et al., A comprehensive guide to the physics and usage of PYTHIA 8.3 (2022), arXiv:2203.11601.
     """
-    low, high = _BELOW * pt_range[0], _ABOVE * pt_range[1]
+    low, high = (edge * margin for edge, margin in zip(pt_range, process.margin, strict=True))
     pythia = pythia8mc.Pythia("", False)
     settings = (
         "Print:quiet = on",

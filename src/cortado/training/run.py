@@ -67,7 +67,7 @@ def train(
         KeyboardInterrupt: If interrupted; says how to go on.
     """
     begin = time.perf_counter()
-    folder, console = Path(output), Console(quiet=not progress, highlight=False, soft_wrap=True)
+    folder, console = Path(output), Console(quiet=not progress or _is_other_rank(), highlight=False, soft_wrap=True)
     _claim(folder, study, fold, resume)
     path = folder / f"{study.name}.cortado"
     if resume and path.exists():
@@ -209,7 +209,8 @@ class _Jets(LightningDataModule):  # type: ignore[misc]
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,
         )
-        stream.epoch.fill_(self.trainer.current_epoch)
+        # Not trainer.current_epoch: while a training is resumed, that is still the epoch before.
+        stream.epoch.fill_(self.trainer.fit_loop.epoch_progress.current.processed)
         return loader(stream, workers, pin_memory=self.trainer.strategy.root_device.type == "cuda")
 
 
@@ -219,7 +220,12 @@ def _quiet_lightning() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
-        for message in (".*does not have many workers", ".*Checkpoint directory", ".*isinstance.treespec"):
+        for message in (
+            ".*does not have many workers",
+            ".*Checkpoint directory",
+            ".*isinstance.treespec",
+            ".*sync_dist=True",
+        ):
             warnings.filterwarnings("ignore", message)
         for logger in loggers:
             logger.setLevel(logging.WARNING)

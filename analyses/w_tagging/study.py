@@ -1,0 +1,296 @@
+"""W-boson tagging, from simulated NanoAOD to event weights and histograms: read it from top to bottom.
+
+Signal are jets that contain both quarks of a W (W' -> WZ, Z -> nu nu); background are jets of QCD dijet events; both
+flat in pT from 500 to 700 GeV. Four networks on four representations are judged on events that no training has
+seen, beside a likelihood ratio of soft-drop mass and tau2/tau1, and then used in a coffea processor.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from cortado import manifest as manifests
+from cortado import metrics, ntuples, plotting, processors, reading, scoring, training
+from cortado.models import MLP, PFN, JetImageCNN, ParticleNet
+from cortado.models.particlenet import LITE
+from cortado.representations import HighLevel, JetImage, ParticleList, PointCloud
+from cortado.representations.scaling import PARTICLENET_SCALING
+from cortado.simulation import simulate_jets
+from cortado.splits import TEST, TRAIN, Split
+from cortado.training import FlatPt, Recipe, Study
+
+PT_RANGE = (500.0, 700.0)
+SPLIT = Split(validation=0.15, test=0.25, seed=1)
+IMAGE = JetImage(half_width=0.8, channels=("pt", "charged_pt", "neutral_pt", "multiplicity"))
+TITLES = {
+    "baseline": "MLP, high-level",
+    "cnn": "CNN, jet images",
+    "pfn": "PFN",
+    "particlenet_lite": "ParticleNet-Lite",
+}
+SAMPLES = {"qcd": "QCD dijets", "wprime": r"W' $\to$ WZ"}
+SELECTION = r"anti-$k_\mathrm{T}$ R = 0.8, 500 < $p_\mathrm{T}$ < 700 GeV"
+console = Console(highlight=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Size of the samples, by their manifest, and length of the trainings."""
+
+    manifest: str
+    epochs: dict[str, int]
+
+
+PRESETS = {
+    "quick": Preset(
+        manifest="w_tagging.toml", epochs={"baseline": 10, "cnn": 6, "pfn": 15, "particlenet_lite": 8}
+    ),
+    "full": Preset(
+        manifest="w_tagging_full.toml", epochs={"baseline": 20, "cnn": 12, "pfn": 30, "particlenet_lite": 20}
+    ),
+}
+
+
+def in_window(jets):
+    return (jets.pt >= PT_RANGE[0]) & (jets.pt < PT_RANGE[1]) & (abs(jets.eta) < 2.4)
+
+
+def is_w(jets):
+    return jets.truth_pdg_id == 24
+
+
+def is_qcd(jets):
+    return jets.truth_pdg_id == 0
+
+
+def studies(preset, folder):
+    """The four trainings of a preset on the samples in `folder`."""
+    chosen = preset_named(preset)
+    baseline = Study(
+        name="baseline",
+        files=tuple(str(path) for path in samples(preset, folder)),
+        selection=in_window,
+        classes={"qcd": is_qcd, "w": is_w},
+        signal="w",
+        representation=HighLevel(max_constituents=50),
+        scaling="fit",
+        model=partial(MLP, features=8),
+        recipe=Recipe(epochs=chosen.epochs["baseline"], batch_size=128, learning_rate=3e-3),
+        split=SPLIT,
+        flat_pt=FlatPt(bins=tuple(np.linspace(*PT_RANGE, 11).tolist())),
+    )
+
+    def variant(name, representation, scaling, model, **recipe):
+        chosen_recipe = Recipe(epochs=chosen.epochs[name], batch_size=128, **recipe)
+        return replace(
+            baseline, name=name, representation=representation, scaling=scaling, model=model, recipe=chosen_recipe
+        )
+
+    cloud = PointCloud()
+    every = (
+        baseline,
+        variant("cnn", IMAGE, None, partial(JetImageCNN, channels=4, pixels=25), learning_rate=2e-3),
+        variant("pfn", ParticleList(), None, partial(PFN), learning_rate=2e-3),
+        variant("particlenet_lite", cloud, PARTICLENET_SCALING, partial(ParticleNet, **LITE), learning_rate=4e-3),
+    )
+    return {study.name: study for study in every}
+
+
+def preset_named(name):
+    if name not in PRESETS:
+        raise ValueError(f"unknown preset {name!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def manifest_of(preset):
+    return manifests.load(Path(__file__).parents[2] / "data_manifests" / preset_named(preset).manifest)
+
+
+def samples(preset, folder):
+    """Paths of the simulated samples, by the order of the manifest."""
+    return [Path(folder) / "samples" / file.path for sample in manifest_of(preset).samples for file in sample.files]
+
+
+def run(*, preset, folder, files, executor, workers, scheduler, accelerator):
+    """Simulate, train, evaluate, run the coffea processor, plot; what is there already is kept."""
+    if files:
+        return run_on(files, folder, executor, workers, scheduler)
+    simulate(preset, folder, workers)
+    trained = studies(preset, folder)
+    for name, study in trained.items():
+        console.print(f"\n[bold]{TITLES[name]}[/]")
+        training.train(study, folder / name, resume=True, accelerator=accelerator)
+    evaluate(trained, folder)
+    fileset = manifests.fileset(manifest_of(preset), folder / "samples")
+    for entry in fileset.values():
+        entry["metadata"]["trained_on"] = True
+    process(fileset, taggers(folder), folder, executor, workers, scheduler)
+    figures = plot(folder, folder / "plots")
+    console.print(table(folder))
+    console.print(f"wrote {len(figures)} figures to {folder / 'plots'}, histograms to {folder / 'histograms.root'}")
+    return None
+
+
+def simulate(preset, folder, workers):
+    (folder / "samples").mkdir(parents=True, exist_ok=True)
+    for sample, path in zip(manifest_of(preset).samples, samples(preset, folder), strict=True):
+        if path.exists():
+            console.print(f"{path} is there")
+            continue
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task(f"simulating {sample.name}", total=sample.recipe["jets"])
+            recipe = {**sample.recipe, "pt_range": tuple(sample.recipe["pt_range"])}
+            made = simulate_jets(path, **recipe, workers=workers, progress=partial(bar.advance, task))
+        console.print(f"wrote {made.path}: {made.jets} jets of {made.process} in {made.events} events")
+
+
+def taggers(folder):
+    return {name: scoring.load(folder / name / f"{name}.cortado") for name in TITLES}
+
+
+def evaluate(trained, folder):
+    """Scores of the held-out test jets, and the figures of merit that follow."""
+    columns = {}
+    for name, study in trained.items():
+        result = training.evaluate(folder / name / f"{name}.cortado", study, subset="test")
+        columns[name] = result.score
+        columns[f"{name}_is_signal"] = result.is_signal
+    columns["likelihood"], columns["likelihood_is_signal"] = likelihood_floor(trained["baseline"])
+    np.savez(folder / "scores.npz", **columns)
+    figures = {name: figures_of_merit(*judged) for name, judged in scores_of(folder).items()}
+    (folder / "results.json").write_text(json.dumps(figures, indent=1))
+
+
+def likelihood_floor(study):
+    """Likelihood ratio of soft-drop mass and tau2/tau1 of the test jets: what a network must beat.
+
+    The two-dimensional densities are histograms of the training jets.
+    """
+    record = [record for path in study.files for record in reading.iterate(path)]
+    jets = ak.concatenate([ak.flatten(part.jets) for part in record])
+    jets = jets[in_window(jets) & (is_w(jets) | is_qcd(jets)) & (ak.num(jets.constituents) > 0)]
+    subset = ak.to_numpy(SPLIT.subset(jets.event_key))
+    inputs = HighLevel(features=("soft_drop_mass", "tau21"))(jets).features
+    edges = (np.linspace(0, 250, 41), np.linspace(0, 1, 21))
+    cell = [np.clip(np.digitize(column, edge) - 1, 0, len(edge) - 2) for column, edge in zip(inputs.T, edges)]
+    densities = []
+    for member in (is_w, is_qcd):
+        chosen = (subset == TRAIN) & ak.to_numpy(member(jets))
+        counts = np.ones((40, 20))  # one jet in every cell: no empty denominator
+        np.add.at(counts, tuple(column[chosen] for column in cell), 1)
+        densities.append(counts / counts.sum())
+    ratio = densities[0] / (densities[0] + densities[1])
+    test = subset == TEST
+    return ratio[tuple(cell)][test], ak.to_numpy(is_w(jets))[test]
+
+
+def scores_of(folder):
+    """By tagger: truth and score of the test jets."""
+    with np.load(folder / "scores.npz") as stored:
+        return {name: (stored[f"{name}_is_signal"], stored[name]) for name in ("likelihood", *TITLES)}
+
+
+def figures_of_merit(is_signal, scores):
+    curve = metrics.roc(is_signal, scores)
+    return {
+        "auc": curve.auc,
+        "rejection at 50 %": metrics.rejection_at(curve, 0.5),
+        "rejection at 30 %": metrics.rejection_at(curve, 0.3),
+        "test jets": len(scores),
+    }
+
+
+def process(fileset, chosen, folder, executor, workers, scheduler):
+    """Run the coffea processor and save its histograms, as ROOT for others and as JSON without loss."""
+    instance = processors.TaggingProcessor(chosen, pt_range=PT_RANGE, held_out=SPLIT)
+    output = processors.run(fileset, instance, executor=executor, workers=workers, scheduler=scheduler)
+    histograms = {name: output[name] for name in ("mass", "pt", "score", "cutflow")}
+    ntuples.write_histograms(folder / "histograms.json", histograms)
+    ntuples.write_histograms(folder / "histograms.root", {name: histograms[name] for name in ("mass", "pt", "score")})
+    events = sum(output["events"].values())
+    console.print(f"wrote {folder / 'histograms.root'}: {events} events, {len(chosen)} taggers")
+    return output
+
+
+def run_on(files, folder, executor, workers, scheduler):
+    """The trained taggers on any NanoAOD v15 or PFNano files, one data set a file."""
+    fileset = {
+        Path(path).stem: {"files": {path: ntuples.find_tree(path)}, "metadata": {}} for path in map(str, files)
+    }
+    out = folder / "files"
+    out.mkdir(parents=True, exist_ok=True)
+    output = process(fileset, taggers(folder), out, executor, workers, scheduler)
+    flow = Table("data set", *output["cutflow"].axes["cut"], title="events after each cut, weighted")
+    for name in output["cutflow"].axes["dataset"]:
+        counts = output["cutflow"][{"dataset": name}].view()["value"]
+        flow.add_row(name, *(f"{count:.6g}" for count in counts))
+    console.print(flow)
+    console.print(f"wrote histograms to {out / 'histograms.root'}")
+
+
+def table(folder):
+    """The results as a table."""
+    results = json.loads((folder / "results.json").read_text())
+    lines = Table("model", "AUC", "1/mistag at 50 %", "1/mistag at 30 %", title="test jets that no training has seen")
+    for name, figures in results.items():
+        numbers = [str(metrics.Estimate(*figures[key])) for key in list(figures)[:3]]
+        lines.add_row({"likelihood": "soft-drop mass x tau21", **TITLES}[name], *numbers)
+    return lines
+
+
+def plot(folder, plots):
+    """All figures from what `run` has saved."""
+    judged = scores_of(folder)
+    names = {"likelihood": r"$m_\mathrm{SD} \times \tau_{21}$ likelihood", **TITLES}
+    curves = {names[name]: metrics.roc(*pair) for name, pair in judged.items()}
+    histograms = ntuples.read_histograms(folder / "histograms.json")
+    best = "particlenet_lite"
+    is_signal, score = judged[best]
+    tagged = {"tagger": best, "truth": sum}
+    figures = {
+        "roc": plotting.roc_curves(curves, right=SELECTION),
+        "score": plotting.score_distributions(
+            histograms["score"][{**tagged, "region": sum}], SAMPLES, right=TITLES[best]
+        ),
+        "cutflow": plotting.cutflow(histograms["cutflow"], SAMPLES),
+        "confusion": plotting.confusion_matrix(
+            metrics.confusion_counts(is_signal.astype(int), (score > 0.5).astype(int), classes=2),
+            ["QCD", "W"],
+            right=TITLES[best],
+        ),
+        "learning": plotting.learning_curves(history(folder / best / "history.csv")),
+    }
+    for region in ("pass", "fail"):
+        mass = histograms["mass"][{**tagged, "region": region}]
+        figures[f"mass_{region}"] = plotting.stacked(mass, SAMPLES, right=f"{TITLES[best]}, 50 %: {region}")
+    figures |= pictures(folder)
+    return [plotting.save(figure, plots / f"{name}.png") for name, (figure, _) in figures.items()]
+
+
+def pictures(folder):
+    """Average images of both classes before and after preprocessing, and one W jet as cloud and as image."""
+    jets = {
+        name: ak.flatten(reading.read(folder / "samples" / f"{name}.root", stop=4000).jets) for name in ("wprime", "qcd")
+    }
+    chosen = {"W": jets["wprime"][is_w(jets["wprime"])], "QCD": jets["qcd"][is_qcd(jets["qcd"])]}
+    chosen = {name: some[in_window(some)] for name, some in chosen.items()}
+    raw = JetImage(half_width=0.8, centre="axis", rotate=None, flip=(), normalise=None)
+    before = {name: raw(some).image for name, some in chosen.items()}
+    after = {name: IMAGE(some).image for name, some in chosen.items()}
+    return {
+        "average_images": plotting.average_images(before, after, half_width=0.8),
+        "jet": plotting.jet_display(chosen["W"][0]),
+    }
+
+
+def history(path):
+    columns = np.genfromtxt(path, delimiter=",", names=True)
+    wanted = ("epoch", "train_loss", "validation_loss", "validation_auc", "learning_rate")
+    return {name: np.atleast_1d(columns[name]) for name in wanted}
