@@ -1,14 +1,15 @@
 """Processors and executors: what goes in comes out, whoever does the work."""
 
+import dataclasses
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-import warnings
 
 import awkward as ak
+import distributed
 import hist
 import numpy as np
 import pytest
@@ -169,17 +170,14 @@ def test_every_variation_of_the_tagger_is_there_and_moves_what_it_should(referen
     mass = reference["mass"][{"dataset": "zjets", "tagger": "pfn"}]
     assert list(mass.axes["variation"]) == ["nominal", "taggerDown", "taggerUp"]
     assert list(mass.axes["truth"]) == ["QCD", "W"]
-    yields = {
-        (truth, region, variation): mass[{"truth": truth, "region": region, "variation": variation}].sum(flow=True).value
-        for truth in ("QCD", "W")
-        for region in ("pass", "fail")
-        for variation in ("nominal", "taggerUp", "taggerDown")
-    }
     for truth, error in (("W", 0.05 / 0.5), ("QCD", 0.02 / 0.1)):  # the uncertainty of the efficiency
-        nominal, up, down = (yields[truth, "pass", name] for name in ("nominal", "taggerUp", "taggerDown"))
-        assert up == pytest.approx(nominal * (1 + error))
-        assert down == pytest.approx(nominal * (1 - error))
-        assert yields[truth, "fail", "taggerUp"] < yields[truth, "fail", "nominal"]
+        passed, failed = (
+            {name: mass[truth_and_region | {"variation": name}].sum(flow=True).value for name in mass.axes["variation"]}
+            for truth_and_region in ({"truth": truth, "region": region} for region in ("pass", "fail"))
+        )
+        assert passed["taggerUp"] == pytest.approx(passed["nominal"] * (1 + error))
+        assert passed["taggerDown"] == pytest.approx(passed["nominal"] * (1 - error))
+        assert failed["taggerUp"] < failed["nominal"] < failed["taggerDown"]
 
 
 def test_the_leading_jet_is_that_of_highest_pt_wherever_it_stands(tmp_path, taggers):
@@ -328,39 +326,200 @@ def test_a_processor_as_users_write_it(tmp_path, taggers):
 # ------------------------------------------------------------------------------------------ executors
 
 
-class Ask(processor.ProcessorABC):
-    """Score one jet a chunk and say who did it, with how many bundles read and how many threads."""
+class Watched(processor.ProcessorABC):
+    """A tagging processor that also says which process did it, and how many bundles that has read until now."""
 
     def __init__(self, taggers):
-        self.taggers = taggers
+        self.inner = TaggingProcessor(taggers)
 
     def process(self, events):
-        jets = cortado.readers.jets(events)
-        threads = []
-        for tagger in self.taggers.values():
-            tagger(jets[:1])
-        threads.append(torch.get_num_threads() if not in_worker() else 0)
-        return {"chunks": 1, "loads": {str(os.getpid()): {scoring.loads()}}, "in worker": {in_worker()}}
+        output = self.inner.process(events)
+        return output | {"chunks": 1, "loads": {str(os.getpid()): {scoring.loads()}}, "in worker": {in_worker()}}
+
+    def postprocess(self, accumulator):
+        return self.inner.postprocess(accumulator)
+
+
+@pytest.mark.parametrize("chunksize", [17, 40])
+def test_chunks_do_not_change_histograms(fileset, taggers, reference, chunksize):
+    output = processors.run(fileset, TaggingProcessor(taggers), executor="iterative", chunksize=chunksize)
+    assert_same(output, reference)
+
+
+@pytest.mark.parametrize("executor", ["futures", "dask"])
+def test_executors_give_the_same_histograms_and_read_each_bundle_once_a_worker(fileset, taggers, reference, executor):
+    output = processors.run(fileset, Watched(taggers), executor=executor, workers=2, chunksize=20)
+    assert_same(output, reference)
+    assert output["chunks"] == 10
+    assert os.getpid() not in map(int, output["loads"])
+    assert sum(max(counts) for counts in output["loads"].values()) <= 2 * len(taggers)
+    assert output["in worker"] == {True}  # the condition on which a scorer sets its threads to one
+
+
+def test_a_dask_scheduler_that_runs_already_is_used(fileset, taggers, reference):
+    with distributed.LocalCluster(
+        n_workers=1, processes=False, threads_per_worker=1, dashboard_address=None
+    ) as cluster:
+        address = cluster.scheduler_address
+        output = processors.run(fileset, Watched(taggers), executor="dask", scheduler=address, chunksize=50)
+        assert cluster.scheduler.workers  # still there: it is not ours to close
+    assert_same(output, reference)
+    assert output["loads"].keys() == {str(os.getpid())}
+
+
+class Stop(processor.ProcessorABC):
+    """Be interrupted in the second chunk."""
+
+    def process(self, events):
+        if events.metadata["entrystart"]:
+            raise KeyboardInterrupt
+        return {"n": len(events)}
 
     def postprocess(self, accumulator):
         return accumulator
 
 
-@pytest.mark.parametrize("chunksize", [17, 40])
-def test_chunks_do_not_change_histograms(fileset, taggers, reference, chunksize):
-    assert_same(processors.run(fileset, TaggingProcessor(taggers), executor="iterative", chunksize=chunksize), reference)
+class Count(Stop):
+    """Events and chunks."""
+
+    def process(self, events):
+        edges = tuple(events.metadata[name] for name in ("entrystart", "entrystop"))
+        return {"n": len(events), "chunks": {edges}, "label": {events.metadata.get("label")}}
 
 
-@pytest.mark.parametrize("executor", ["futures", "dask"])
-def test_executors_give_the_same_histograms(fileset, taggers, reference, executor):
-    output = processors.run(fileset, TaggingProcessor(taggers), executor=executor, workers=2, chunksize=30)
-    assert_same(output, reference)
+def test_an_interrupt_stops_the_run_and_gives_no_output(fileset):
+    with pytest.raises(KeyboardInterrupt):
+        processors.run(fileset, Stop(), executor="iterative", chunksize=20)
 
 
-@pytest.mark.parametrize("executor", ["futures", "dask"])
-def test_each_worker_reads_each_bundle_once_and_uses_one_thread(fileset, taggers, executor):
-    output = processors.run(fileset, Ask(taggers), executor=executor, workers=2, chunksize=20)
-    assert output["chunks"] == 10
-    assert os.getpid() not in map(int, output["loads"])
-    assert sum(max(counts) for counts in output["loads"].values()) <= 2 * len(taggers)
-    assert output["in worker"] == {True}  # the condition on which a scorer sets its threads to one
+@pytest.mark.timeout(600)
+def test_an_interrupt_does_not_wait_for_the_chunks_in_the_queue(tmp_path):
+    numbers = np.arange(8, dtype=np.uint32)
+    write_tree(tmp_path / "a.root", {"run": numbers, "luminosityBlock": numbers, "event": numbers})
+    script = f"""
+        import pathlib, time
+        from coffea import processor
+        from cortado import processors
+
+        class Slow(processor.ProcessorABC):
+            def process(self, events):
+                pathlib.Path("{tmp_path}/working").touch()
+                time.sleep(1000)
+            def postprocess(self, accumulator):
+                pass
+
+        files = {{"d": {{"files": {{"{tmp_path}/a.root": "Events"}}}}}}
+        processors.run(files, Slow(), executor="futures", workers=2, chunksize=1)
+    """
+    run = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "working").exists():
+        assert run.poll() is None, run.stderr.read()
+        time.sleep(0.1)
+    run.send_signal(signal.SIGINT)
+    assert "KeyboardInterrupt" in run.communicate(timeout=250)[1]  # or it would wait for hours
+
+
+@pytest.mark.parametrize("damage", ["absent", "empty", "junk", "truncated", "tree", "branch"])
+def test_a_file_that_cannot_be_read_stops_the_run(tmp_path, taggers, damage):
+    good, bad = tmp_path / "good.root", tmp_path / "bad.root"
+    write_nanoaod(good, n_events=20)
+    content, tree = good.read_bytes(), "Events"
+    if damage == "branch":
+        columns = cms_columns(separated_event_jets(20, seed=9))
+        write_tree(bad, {name: column for name, column in columns.items() if name != "PFCand"})
+    elif damage == "tree":
+        bad.write_bytes(content)
+        tree = "Event"
+    elif damage != "absent":
+        bad.write_bytes({"empty": b"", "junk": b"no ROOT" * 100, "truncated": content[: len(content) // 2]}[damage])
+    fileset = {"d": {"files": {str(good): "Events", str(bad): tree}}}
+    with pytest.raises((RuntimeError, OSError, ValueError, KeyError), match=r"bad\.root") as caught:
+        processors.run(fileset, TaggingProcessor(taggers), executor="iterative")
+    if damage == "branch":
+        assert "entries 0 to 20 of data set 'd'" in str(caught.value)
+        assert "PFCand_pt" in str(caught.value)
+
+
+def test_an_error_in_a_worker_is_told_once_and_names_the_file(tmp_path, capfd):
+    write_tree(tmp_path / "a.root", {"run": np.arange(8, dtype=np.uint32)})
+    with pytest.raises(RuntimeError, match=r"a\.root, entries 0 to 8 of data set 'd': .*event ID"):
+        processors.run({"d": {"files": {str(tmp_path / "a.root"): "Events"}}}, Count(), executor="futures", workers=1)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_nothing_is_drawn_where_there_is_no_terminal(fileset, capfd):
+    processors.run(fileset, Count(), executor="iterative")
+    assert capfd.readouterr().out == ""
+
+
+def test_steps_of_a_preprocessed_fileset_are_the_chunks(fileset):
+    (path, other), (again,) = (list(entry["files"]) for entry in fileset.values())
+    described = {"object_path": "Events", "steps": [[0, 30], [30, 50]], "num_entries": 90, "uuid": None}
+    with uproot.open(path) as file:
+        described["uuid"] = str(file.file.uuid)
+    preprocessed = {
+        "steps": {"files": {path: described}, "metadata": {"label": "W"}, "form": None},
+        "no steps": {"files": {other: {"object_path": "Events", "steps": None, "uuid": None}}, "metadata": None},
+        "list": {"files": [again], "treename": "Events"},
+    }
+    output = processors.run(preprocessed, Count(), executor="iterative")
+    assert output == {"n": 50 + 40 + 70, "chunks": {(0, 30), (30, 50), (0, 40), (0, 70)}, "label": {"W", None}}
+
+
+def test_filesets_of_coffeas_own_classes_are_taken(fileset):
+    from coffea.dataset_tools import DataGroupSpec
+
+    (path, _), _ = (list(entry["files"]) for entry in fileset.values())
+    described = {"object_path": "Events", "steps": [[0, 30]], "num_entries": 90, "uuid": "0" * 32}
+    group = DataGroupSpec({"d": {"files": {path: described}, "metadata": {"label": "W"}, "format": "root"}})
+    assert processors.run(group, Count(), executor="iterative")["chunks"] == {(0, 30)}
+
+
+def test_a_file_that_was_written_again_is_counted_again(tmp_path):
+    fileset = {"d": {"files": {str(tmp_path / "a.root"): "Events"}}}
+    for n in (20, 30):
+        write_nanoaod(tmp_path / "a.root", n_events=n)
+        assert processors.run(fileset, Count(), executor="iterative")["n"] == n
+
+
+def test_missing_references_are_no_warning_and_other_warnings_stay(fileset, tmp_path):
+    columns = cms_columns(separated_event_jets(20, seed=9))
+    photons = ak.Array([[{"mass": 0.0}]] * 20)
+    write_tree(tmp_path / "a.root", columns | {"Photon": photons})
+    with pytest.warns(RuntimeWarning) as caught:
+        processors.run({"d": {"files": {str(tmp_path / "a.root"): "Events"}}}, Count(), executor="iterative")
+    assert {str(warning.message)[:28] for warning in caught} == {"Branch Photon_mass already e"}
+    assert processors.NanoAODSchema.warn_missing_crossrefs
+
+
+@pytest.mark.parametrize(
+    "fileset, options, message",
+    [
+        ({}, {}, "names no data set"),
+        ({"qcd": {"files": {}}}, {}, "data set 'qcd' has no files"),
+        ({"qcd": {"files": {"a.root": "Events"}}}, {"executor": "future"}, "unknown executor 'future'.*'futures'"),
+        ({"qcd": {"files": {"a.root": "Events"}}}, {"scheduler": "tcp://a:1"}, "tcp://a:1.* not for futures"),
+        ({"qcd": {"files": {"a.root": "Events"}}}, {"chunksize": 0}, "at least 1 event, got 0"),
+    ],
+)
+def test_bad_settings_are_named(fileset, options, message):
+    with pytest.raises(ValueError, match=message):
+        processors.run(fileset, Count(), **options)
+
+
+def test_dask_is_an_extra(fileset, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ImportError, match=r'pip install "cortado\[dask\]"'):
+        processors.run(fileset, Count(), executor="dask")
+
+
+def test_bundles_of_folds_score_in_a_processor(tmp_path, fileset, taggers):
+    for index, name in enumerate(("pfn", "mlp")):
+        tagger = taggers[name].bundle()
+        told = dataclasses.replace(tagger, provenance={"fold": {"index": index, "folds": 2, "seed": 1}})
+        bundle.save(told, tmp_path / f"{index}.cortado", canary_jets=toy_jets(4, seed=3))
+    folds = scoring.folds([tmp_path / "0.cortado", tmp_path / "1.cortado"])
+    output = processors.run(fileset, TaggingProcessor({"folds": folds}), executor="iterative")
+    nominal = output["mass"][{"variation": "nominal"}].sum(flow=True).value
+    kept = sum(output["cutflow"][dataset, "constituents"].value for dataset in fileset)
+    assert nominal == pytest.approx(kept)

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from cortado import manifest as manifests
 from cortado import metrics, ntuples, plotting, processors, reading, scoring, training
+from cortado.histograms import scale_to_luminosity
 from cortado.models import MLP, PFN, JetImageCNN, ParticleNet
 from cortado.models.particlenet import LITE
 from cortado.representations import HighLevel, JetImage, ParticleList, PointCloud
@@ -36,6 +37,7 @@ TITLES = {
     "particlenet_lite": "ParticleNet-Lite",
 }
 SAMPLES = {"qcd": "QCD dijets", "wprime": r"W' $\to$ WZ"}
+LUMINOSITY = 1.0  # 1/fb
 SELECTION = r"anti-$k_\mathrm{T}$ R = 0.8, 500 < $p_\mathrm{T}$ < 700 GeV"
 console = Console(highlight=False)
 
@@ -49,9 +51,7 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset(
-        manifest="w_tagging.toml", epochs={"baseline": 10, "cnn": 6, "pfn": 15, "particlenet_lite": 8}
-    ),
+    "quick": Preset(manifest="w_tagging.toml", epochs={"baseline": 10, "cnn": 6, "pfn": 15, "particlenet_lite": 8}),
     "full": Preset(
         manifest="w_tagging_full.toml", epochs={"baseline": 20, "cnn": 12, "pfn": 30, "particlenet_lite": 20}
     ),
@@ -212,6 +212,9 @@ def process(fileset, chosen, folder, executor, workers, scheduler):
     instance = processors.TaggingProcessor(chosen, pt_range=PT_RANGE, held_out=SPLIT)
     output = processors.run(fileset, instance, executor=executor, workers=workers, scheduler=scheduler)
     histograms = {name: output[name] for name in ("mass", "pt", "score", "cutflow")}
+    normalisation = {name: output[name] for name in ("events", "sum_of_weights")}
+    normalisation["cross_sections"] = {name: entry["metadata"].get("cross_section") for name, entry in fileset.items()}
+    (folder / "normalisation.json").write_text(json.dumps(normalisation, indent=1))
     ntuples.write_histograms(folder / "histograms.json", histograms)
     ntuples.write_histograms(folder / "histograms.root", {name: histograms[name] for name in ("mass", "pt", "score")})
     events = sum(output["events"].values())
@@ -221,9 +224,7 @@ def process(fileset, chosen, folder, executor, workers, scheduler):
 
 def run_on(files, folder, executor, workers, scheduler):
     """The trained taggers on any NanoAOD v15 or PFNano files, one data set a file."""
-    fileset = {
-        Path(path).stem: {"files": {path: ntuples.find_tree(path)}, "metadata": {}} for path in map(str, files)
-    }
+    fileset = {Path(path).stem: {"files": {path: ntuples.find_tree(path)}, "metadata": {}} for path in map(str, files)}
     out = folder / "files"
     out.mkdir(parents=True, exist_ok=True)
     output = process(fileset, taggers(folder), out, executor, workers, scheduler)
@@ -251,6 +252,8 @@ def plot(folder, plots):
     names = {"likelihood": r"$m_\mathrm{SD} \times \tau_{21}$ likelihood", **TITLES}
     curves = {names[name]: metrics.roc(*pair) for name, pair in judged.items()}
     histograms = ntuples.read_histograms(folder / "histograms.json")
+    norm = json.loads((folder / "normalisation.json").read_text())
+    mass = scale_to_luminosity(histograms["mass"], norm["cross_sections"], norm["sum_of_weights"], LUMINOSITY)
     best = "particlenet_lite"
     is_signal, score = judged[best]
     tagged = {"tagger": best, "truth": sum}
@@ -268,17 +271,15 @@ def plot(folder, plots):
         "learning": plotting.learning_curves(history(folder / best / "history.csv")),
     }
     for region in ("pass", "fail"):
-        mass = histograms["mass"][{**tagged, "region": region}]
-        figures[f"mass_{region}"] = plotting.stacked(mass, SAMPLES, right=f"{TITLES[best]}, 50 %: {region}")
+        shown = mass[{**tagged, "region": region}]
+        figures[f"mass_{region}"] = plotting.stacked(shown, SAMPLES, right=f"{TITLES[best]}, 50 %: {region}")
     figures |= pictures(folder)
     return [plotting.save(figure, plots / f"{name}.png") for name, (figure, _) in figures.items()]
 
 
 def pictures(folder):
     """Average images of both classes before and after preprocessing, and one W jet as cloud and as image."""
-    jets = {
-        name: ak.flatten(reading.read(folder / "samples" / f"{name}.root", stop=4000).jets) for name in ("wprime", "qcd")
-    }
+    jets = {name: ak.flatten(reading.read(folder / "samples" / f"{name}.root").jets) for name in ("wprime", "qcd")}
     chosen = {"W": jets["wprime"][is_w(jets["wprime"])], "QCD": jets["qcd"][is_qcd(jets["qcd"])]}
     chosen = {name: some[in_window(some)] for name, some in chosen.items()}
     raw = JetImage(half_width=0.8, centre="axis", rotate=None, flip=(), normalise=None)

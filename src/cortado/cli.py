@@ -1,25 +1,55 @@
-"""The command `cortado`: each stage of the pipeline from the terminal. It only calls what the rooms offer."""
+"""The command `cortado`: each stage of the pipeline from the terminal. It only calls what the rooms offer.
+
+Each command imports the rooms that it needs when it runs: `cortado --help` loads no torch.
+"""
 
 import importlib
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperGroup
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+class _Commands(TyperGroup):
+    """The commands. An error that a user can mend is one readable line and exit code 1, without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt as stop:
+            errors.print(str(stop) or "interrupted", markup=False)
+            raise typer.Exit(130) from stop
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+            if os.environ.get("CORTADO_TRACEBACK"):
+                raise
+            text = error.args[0] if isinstance(error, KeyError) and error.args else error
+            errors.print(f"[bold red]{type(error).__name__}[/]:", end=" ")
+            errors.print(str(text), markup=False)
+            raise typer.Exit(1) from error
+
 
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Deep learning for coffea analyses: ROOT ntuples in, event weights and histograms out.",
+    epilog="CORTADO_TRACEBACK=1 shows where an error comes from.",
 )
-console = Console(highlight=False, soft_wrap=True)
 
 _Files = Annotated[list[str], typer.Argument(help="ntuples: paths, globs or URLs; `file.root:tree` names the tree")]
 _Executor = Annotated[str, typer.Option(help="iterative, futures or dask")]
@@ -28,17 +58,25 @@ _Scheduler = Annotated[str | None, typer.Option(help="address of a running dask 
 
 
 def main() -> None:
-    """Run the command; an error that a user can mend is one readable line, without a traceback."""
-    try:
-        app()
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        text = error.args[0] if isinstance(error, KeyError) and error.args else error
-        console.print(f"[bold red]{type(error).__name__}[/]:", end=" ")
-        console.print(str(text), markup=False)
-        sys.exit(1)
-    except KeyboardInterrupt as stop:
-        console.print(str(stop) or "interrupted", markup=False)
-        sys.exit(130)
+    """Run the command."""
+    app(prog_name="cortado")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from cortado import __version__
+
+        console.print(f"cortado {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -57,8 +95,12 @@ def simulate(
     """
     from cortado.simulation import simulate_jets
 
-    summary = simulate_jets(out, process=process, jets=jets, pt_range=pt, seed=seed, mpi=mpi, workers=workers)
-    console.print(f"wrote {out}: {summary}", markup=False)
+    with _progress(f"simulating {process}", jets) as advance:
+        made = simulate_jets(
+            out, process=process, jets=jets, pt_range=pt, seed=seed, mpi=mpi, workers=workers, progress=advance
+        )
+    events = f"{made.events} of {made.generated} generated events"
+    console.print(f"wrote {out}: {made.jets} jets of {process} in {events}", markup=False)
 
 
 @app.command()
@@ -73,8 +115,11 @@ def fetch(
     from cortado import manifest as manifests
 
     description = manifests.load(manifest)
-    paths = manifests.fetch(description, folder)
-    console.print(f"{len(paths)} files of {description.name} are in {folder}; cite: {description.citation}", markup=False)
+    files = manifests.fetch(description, folder, progress=console.is_terminal)
+    verified = sum(file.verified for file in files)
+    console.print(f"cite {description.citation}", markup=False)
+    checked = f"{verified} with a verified checksum"
+    console.print(f"{len(files)} files of {description.name} are in {folder}, {checked}", markup=False)
 
 
 @app.command()
@@ -91,21 +136,22 @@ def train(
 
     Example: [cyan]cortado train analyses/w_tagging --only particlenet_lite --resume[/]
     """
-    from cortado import training
-
     folder = out or _output(study, preset)
     studies = _studies(study, preset, folder, only)
+
+    from cortado import training
+
     for name, chosen in studies.items():
         console.print(f"[bold]{name}[/]")
         training.train(chosen, folder / name, resume=resume, accelerator=accelerator, devices=devices)
-    console.print(f"wrote {len(studies)} bundles to {folder}")
+    console.print(f"wrote {len(studies)} bundles to {folder}: {', '.join(studies)}", markup=False)
 
 
 @app.command()
 def score(
     bundle: Annotated[Path, typer.Argument(help="NAME.cortado")],
     files: _Files,
-    out: Annotated[Path, typer.Option(help="ROOT file of the scores: one tree, entry by entry beside the input")],
+    out: Annotated[Path, typer.Option(help="NAME.root, or a folder that gets one file of scores for each ntuple")],
     tree: Annotated[str | None, typer.Option(help="name of the tree")] = None,
     step: Annotated[int, typer.Option(min=1, help="entries read at once; bounds the memory")] = 20_000,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
@@ -113,38 +159,80 @@ def score(
 ) -> None:
     """Score the jets of ntuples; no labels are needed, order and number of the entries are kept.
 
-    Jets without constituents score NaN, and are counted.
+    The tree "scores" is a friend of the ntuple's: entry by entry the probability of each class for each jet, and
+    run, luminosityBlock, event (or the number of the entry). Jets without constituents score NaN, and are counted.
 
     Example: [cyan]cortado score w_tagger.cortado nano.root --out scores.root[/]
     """
-    import cortado
-    from cortado import ntuples
+    wanted = _targets(files, out)
+    with console.status(f"loading {bundle}"):
+        import cortado
 
-    scorer = cortado.load(bundle, device=device, precision=precision, without_constituents="nan")  # type: ignore[arg-type]
-    counts = {"jets": 0, "without constituents": 0}
-    steps = ntuples.steps(files, tree=tree, size=step)
-    entries = ntuples.write(out, "scores", _scores(scorer, steps, counts))
-    console.print(f"wrote {out}: scores of {counts['jets']} jets in {entries} entries of {len(files)} files")
-    if counts["without constituents"]:
-        console.print(f"{counts['without constituents']} jets have no constituents: their score is NaN")
+        scorer = cortado.load(bundle, device=device, precision=precision, without_constituents="nan")  # type: ignore[arg-type]
+    jets = empty = entries = 0
+    for file, own_tree, target in wanted:
+        counts = _score_file(scorer, file, own_tree or tree, target, step)
+        jets, empty, entries = jets + counts[0], empty + counts[1], entries + counts[2]
+    if empty:
+        console.print(f"{empty} of {jets} jets have no constituents: their score is NaN")
+    written = wanted[0][2] if len(wanted) == 1 else f"{len(wanted)} files to {out}"
+    console.print(f"wrote {written}: scores of {jets} jets in {entries} entries", markup=False)
 
 
-def _scores(scorer: Any, steps: list[Any], counts: dict[str, int]) -> Iterator[dict[str, Any]]:
+def _targets(files: list[str], out: Path) -> list[tuple[str, str | None, Path]]:
+    """Files to score, their tree if they name it, and where their scores go."""
+    from cortado.ntuples.paths import expand, is_url
+
+    inputs = expand(files)
+    if out.suffix == ".root":
+        if len(inputs) > 1:
+            raise ValueError(f"{out} cannot hold the scores of {len(inputs)} files: give --out a folder")
+        targets = [out]
+    else:
+        targets = [out / f"{Path(file.partition('?')[0]).stem}.root" for file, _ in inputs]
+    for (file, _), target in zip(inputs, targets):
+        if targets.count(target) > 1:
+            raise ValueError(f"{target} would hold the scores of several files, one is {file}: score them one by one")
+        if any(target.resolve() == Path(other).resolve() for other, _ in inputs if not is_url(other)):
+            raise ValueError(f"{target} is an ntuple to be scored: write the scores to another file")
+    if out.suffix != ".root":
+        out.mkdir(parents=True, exist_ok=True)
+    return [(file, tree, target) for (file, tree), target in zip(inputs, targets)]
+
+
+def _score_file(scorer: Any, file: str, tree: str | None, target: Path, size: int) -> tuple[int, int, int]:
+    """Write the scores of one file; number of its jets, of those without constituents, and of its entries."""
     import awkward as ak
     import numpy as np
 
-    from cortado import reading
+    from cortado import ntuples, reading
 
-    with _progress("scoring", len(steps)) as advance:
-        for step in steps:
-            record = reading.records(step)
+    tree = ntuples.find_tree(file, tree)
+    entries = ntuples.num_entries(file, tree)
+    has_event = set(ntuples.EVENT_KEYS) <= set(ntuples.branch_names(file, tree))
+    jets = empty = 0
+
+    def chunks() -> Iterator[dict[str, Any]]:
+        nonlocal jets, empty
+        done = 0
+        # A tree without entries has no steps, but its scores have types too.
+        records = reading.iterate(file, tree=tree, size=size) if entries else [reading.read(file, tree=tree)]
+        for record in records:
             scores = scorer.probabilities(record.jets)
-            flat = ak.flatten(scores[scorer.signal])
-            counts["jets"] += len(flat)
-            counts["without constituents"] += int(np.isnan(ak.to_numpy(flat)).sum())
-            keys = [name for name in ("run", "luminosity_block", "event") if name in record.fields]
-            yield {"jet": scores, **{name: record[name] for name in keys}, "entry": np.arange(step.start, step.stop)}
-            advance()
+            jets += int(ak.count(record.jets.pt))
+            empty += int(ak.sum(np.isnan(scores[scorer.signal])))
+            if has_event:
+                keys = {"run": record.run, "luminosityBlock": record.luminosity_block, "event": record.event}
+            else:
+                keys = {"entry": np.arange(done, done + len(record))}
+            done += len(record)
+            yield {**keys, "jet": scores}
+            advance(len(record))
+
+    with _progress(f"scoring {Path(file).name}", entries) as advance:
+        keys = ntuples.EVENT_KEYS if has_event else ntuples.ENTRY_KEY
+        ntuples.write_friend(target, "scores", chunks(), keys=keys)
+    return jets, empty, entries
 
 
 @app.command()
@@ -163,7 +251,7 @@ def run(
     Example: [cyan]cortado run analyses/w_tagging --preset full --executor dask --scheduler tcp://head:8786[/]
     """
     folder = out or _output(analysis, preset)
-    _study(analysis).run(
+    _function(analysis, "run")(
         preset=preset,
         folder=folder,
         files=tuple(files or ()),
@@ -186,8 +274,12 @@ def plot(
     Example: [cyan]cortado plot analyses/w_tagging --plots plots[/]
     """
     folder = out or _output(analysis, preset)
-    figures = _study(analysis).plot(folder, plots or folder / "plots")
-    console.print(f"wrote {len(figures)} figures to {plots or folder / 'plots'}")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} does not exist: `cortado run {analysis} --preset {preset}` makes it")
+    plots = plots or folder / "plots"
+    with console.status("drawing"):
+        figures = _function(analysis, "plot")(folder, plots)
+    console.print(f"wrote {len(figures)} figures to {plots}", markup=False)
 
 
 @app.command()
@@ -196,60 +288,80 @@ def inspect(path: Annotated[Path, typer.Argument(help="a bundle or an ntuple")])
 
     Example: [cyan]cortado inspect w_tagger.cortado[/]
     """
-    if path.suffix == ".cortado":
+    if path.suffix == ".cortado" or (path / "bundle.json").is_file():
         _inspect_bundle(path)
     else:
         _inspect_ntuple(path)
 
 
 def _inspect_bundle(path: Path) -> None:
-    from cortado import bundle as bundles
+    with console.status(f"loading {path}"):
+        from cortado import bundle as bundles
 
-    tagger = bundles.load(path)
+        tagger = bundles.load(path)
     parameters = sum(weight.numel() for weight in tagger.model.parameters())
-    console.print(f"[bold]{path}[/]: {type(tagger.model).__name__}, {parameters:,} parameters")
-    console.print(f"representation  {tagger.representation}", markup=False)
-    console.print(f"classes         {', '.join(tagger.classes)}; signal {tagger.signal}", markup=False)
-    for key in ("samples", "jets", "split", "fold", "seed", "metrics", "git_revision", "versions"):
-        if key in tagger.provenance:
-            console.print(f"{key:15} {tagger.provenance[key]}", markup=False)
+    console.print(f"{path}: {type(tagger.model).__name__}, {parameters:,} parameters", markup=False)
+    console.print(f"representation   {tagger.representation}", markup=False)
+    console.print(f"classes          {', '.join(tagger.classes)}; signal {tagger.signal}", markup=False)
+    for key in ("samples", "jets", "split", "fold", "seed", "metrics", "git_revision"):
+        if tagger.provenance.get(key) is not None:
+            console.print(f"{key:16} {tagger.provenance[key]}", markup=False)
+    if tagger.working_points:
+        console.print(_working_points(tagger.working_points))
+    console.print(f"{path} is sound: its canary jets score as they did when it was written", markup=False)
+
+
+def _working_points(points: Any) -> Table:
     table = Table("working point", "threshold", "signal efficiency", "mistag rate")
-    for point in tagger.working_points:
+    for point in points:
         table.add_row(
             point.name,
             f"{point.threshold:.4f}",
             f"{point.efficiency:.4f} ± {point.efficiency_err:.4f}",
             f"{point.mistag:.5f} ± {point.mistag_err:.5f}",
         )
-    console.print(table)
-    console.print(f"{path} is sound: its canary jets score as they did when it was written")
+    return table
 
 
 def _inspect_ntuple(path: Path) -> None:
-    from cortado import ntuples, readers
+    with console.status(f"opening {path}"):
+        from cortado import ntuples, readers
 
-    tree = ntuples.find_tree(path)
-    branches = ntuples.branch_names(path, tree)
+        tree = ntuples.find_tree(str(path))
+        branches = ntuples.branch_names(str(path), tree)
+        entries = ntuples.num_entries(str(path), tree)
+    console.print(f"{path}: tree {tree}, {entries:,} entries, {len(branches)} branches", markup=False)
     dialect = readers.dialect(branches, str(path))
-    entries = ntuples.num_entries(path, tree)
-    console.print(f"[bold]{path}[/]: {dialect.NAME}, tree {tree}, {entries:,} entries, {len(branches)} branches")
-    console.print("read as jets: " + ", ".join(dialect.branches(branches)), markup=False)
+    used = dialect.branches(branches)
+    console.print(f"{dialect.NAME}; read are {', '.join(used)}", markup=False)
 
 
-def _study(folder: Path) -> ModuleType:
-    """The module `study` of an analysis folder, imported so that worker processes can import it too."""
+def _function(folder: Path, name: str) -> Callable[..., Any]:
+    """A function of the module `study` in an analysis folder, imported so that worker processes can import it too."""
     folder = folder.resolve()
     if not (folder / "study.py").is_file():
-        near = sorted(str(path.parent) for path in folder.parent.glob("*/study.py"))
-        raise FileNotFoundError(f"no study.py in {folder}; studies beside it: {', '.join(near) or 'none'}")
-    sys.path.insert(0, str(folder.parent.parent))
-    return importlib.import_module(f"{folder.parent.name}.{folder.name}.study")
+        there = {path.parent.name: str(path.parent) for path in sorted(folder.parent.glob("*/study.py"))}
+        near = get_close_matches(folder.name, there, cutoff=0.3) or there
+        raise FileNotFoundError(
+            f"no study.py in {folder}; nearest studies: {', '.join(there[name] for name in near) or 'none'}"
+        )
+    root = folder.parent.parent
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    module = importlib.import_module(".".join([*folder.relative_to(root).parts, "study"]))
+    if (found := Path(str(module.__file__)).resolve()) != folder / "study.py":
+        raise ImportError(f"{folder} has the name of an installed package ({found}): rename the folder")
+    if not hasattr(module, name):
+        raise ValueError(f"{folder / 'study.py'} has no function {name!r}, which this command calls")
+    function: Callable[..., Any] = getattr(module, name)
+    return function
 
 
 def _studies(folder: Path, preset: str, out: Path, only: str | None) -> dict[str, Any]:
-    studies: dict[str, Any] = _study(folder).studies(preset, out)
+    studies: dict[str, Any] = _function(folder, "studies")(preset, out)
     if only is not None and only not in studies:
-        raise ValueError(f"no network {only!r} in {folder}; there are {', '.join(studies)}")
+        near = get_close_matches(only, studies, n=1) or "none"
+        raise ValueError(f"no network {only!r} in {folder}; there are {', '.join(studies)}; nearest: {near}")
     return {name: study for name, study in studies.items() if only in (None, name)}
 
 
@@ -258,12 +370,12 @@ def _output(analysis: Path, preset: str) -> Path:
 
 
 @contextmanager
-def _progress(what: str, total: int) -> Iterator[Any]:
+def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     from rich.progress import Progress
 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
+        yield lambda steps: bar.advance(task, steps)
 
 
 if __name__ == "__main__":

@@ -64,9 +64,9 @@ def generator_weights(events: ak.Array) -> Weights:
 
     The weight is copied, because coffea's `Weights` changes in place what it is given.
     """
+    is_simulated = "genWeight" in events.fields
     weights = Weights(len(events))
-    generator = np.array(events["genWeight"], dtype=np.float64) if "genWeight" in events.fields else np.ones(len(events))
-    weights.add("generator", generator)
+    weights.add("generator", np.array(events["genWeight"], np.float64) if is_simulated else np.ones(len(events)))
     return weights
 
 
@@ -149,7 +149,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
             "constituents": ak.num(jets.constituents, axis=1) > 0,
         }
         if held_out is not None:
-            passes["held out"] = held_out.subset(ak.fill_none(jets.event_key, 0)) == TEST
+            passes["held out"] = held_out.subset(ak.fill_none(jets.event_key, np.uint64(0))) == TEST
         cuts = PackedSelection()
         for name, passed in passes.items():
             cuts.add(name, ak.to_numpy(ak.fill_none(passed, False)))
@@ -201,8 +201,8 @@ def _cutflow(dataset: str, cuts: PackedSelection, weight: Floats) -> hist.Hist:
     stages = hist.axis.StrCategory(["all", *cuts.names], growth=True, name="cut")
     flow = hist.Hist(histograms.axis_dataset(), stages, storage=hist.storage.Weight())
     for stage, name in enumerate(stages):
-        passed = cuts.all(*cuts.names[:stage])
-        flow.fill(dataset=dataset, cut=name, weight=weight[passed] if stage else weight)
+        left = weight[cuts.all(*cuts.names[:stage])] if stage else weight
+        flow.fill(dataset=dataset, cut=np.full(len(left), name), weight=left)
     return flow
 
 
@@ -250,7 +250,7 @@ def run(
             is below 1, or a data set has no files.
         ImportError: If the executor is dask, and dask is not installed.
         RuntimeError: If a chunk failed; names file, entries and cause.
-        OSError: If a file cannot be opened.
+        OSError, ValueError, KeyError: If a file cannot be opened, is not a ROOT file, or lacks the tree; names it.
     """
     if executor not in EXECUTORS:
         near = get_close_matches(executor, EXECUTORS, n=1)

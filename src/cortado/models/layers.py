@@ -82,8 +82,8 @@ def pack(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def sum_per_jet(nodes: Tensor, mask: Tensor) -> Tensor:
-    """Sum nodes (N, c) over each jet to (n, c), float32; zero for a jet without constituents."""
-    nodes = nodes.float()
+    """Sum nodes (N, c) over each jet to (n, c), at least in float32; zero for a jet without constituents."""
+    nodes = nodes.to(torch.promote_types(nodes.dtype, torch.float32))
     if torch.compiler.is_exporting():
         return nodes.view(*mask.shape, -1).masked_fill(~mask.unsqueeze(-1), 0.0).sum(1)
     return torch.segment_reduce(nodes, "sum", lengths=mask.sum(1), unsafe=True, initial=0.0)

@@ -1,0 +1,115 @@
+"""ParticleNet against an obvious twin: one jet and one node after the other, with weaver-core's names of weights."""
+
+import pytest
+import torch
+from models.cases import cloud
+from torch.nn import functional
+
+from cortado.models import ParticleNet
+from cortado.models.particlenet import LITE, from_weaver
+
+FEATURES = 5
+
+
+def batch_norm(name, width):
+    return {
+        f"{name}.weight": 1 + 0.3 * torch.randn(width),
+        f"{name}.bias": 0.3 * torch.randn(width),
+        f"{name}.running_mean": 0.3 * torch.randn(width),
+        f"{name}.running_var": 0.5 + torch.rand(width),
+        f"{name}.num_batches_tracked": torch.tensor(3),
+    }
+
+
+def weaver_state(edge_convs, hidden, classes):
+    """Random weights under the names and with the shapes of weaver-core 0.5.3."""
+    torch.manual_seed(0)
+    state, before = batch_norm("bn_fts", FEATURES), FEATURES
+    for i, widths in enumerate(edge_convs):
+        for j, (inputs, outputs) in enumerate(zip([2 * before, *widths], widths)):
+            state[f"edge_convs.{i}.convs.{j}.weight"] = torch.randn(outputs, inputs, 1, 1) / inputs**0.5
+            state |= batch_norm(f"edge_convs.{i}.bns.{j}", outputs)
+        if before != widths[-1]:
+            state[f"edge_convs.{i}.sc.weight"] = torch.randn(widths[-1], before, 1) / before**0.5
+            state |= batch_norm(f"edge_convs.{i}.sc_bn", widths[-1])
+        before = widths[-1]
+    state |= {"fc.0.0.weight": torch.randn(hidden, before), "fc.0.0.bias": torch.randn(hidden)}
+    return state | {"fc.1.weight": torch.randn(classes, hidden), "fc.1.bias": torch.randn(classes)}
+
+
+def normed(values, state, name):
+    keys = [f"{name}.{key}" for key in ("running_mean", "running_var", "weight", "bias")]
+    return functional.batch_norm(values, *(state[key] for key in keys))
+
+
+def twin(points, features, state, edge_convs, k):
+    """Logits of one jet without padding: points (p, 2), features (p, f)."""
+    nodes, coordinates = normed(features, state, "bn_fts"), points
+    for i, widths in enumerate(edge_convs):
+        convolved = []
+        for a, node in enumerate(nodes):
+            order = (coordinates - coordinates[a]).square().sum(-1).argsort(stable=True)
+            near = [nodes[b] for b in order if b != a][:k]
+            near += [torch.zeros_like(node)] * (k - len(near))
+            edges = torch.stack([torch.cat([node, other - node]) for other in near])
+            for j in range(len(widths)):
+                edges = edges @ state[f"edge_convs.{i}.convs.{j}.weight"].flatten(1).T
+                edges = normed(edges, state, f"edge_convs.{i}.bns.{j}").relu()
+            shortcut = node
+            if f"edge_convs.{i}.sc.weight" in state:
+                shortcut = state[f"edge_convs.{i}.sc.weight"].flatten(1) @ node
+                shortcut = normed(shortcut.unsqueeze(0), state, f"edge_convs.{i}.sc_bn")[0]
+            convolved.append((edges.mean(0) + shortcut).relu())
+        coordinates = nodes = torch.stack(convolved)
+    hidden = (state["fc.0.0.weight"] @ nodes.mean(0) + state["fc.0.0.bias"]).relu()
+    return state["fc.1.weight"] @ hidden + state["fc.1.bias"]
+
+
+@pytest.mark.parametrize("prefix", ["", "mod."])
+def test_equals_the_twin_with_weavers_weights(prefix):
+    edge_convs, k = ((8, 8, 8), (8, 8), (12, 12, 16)), 6
+    state = weaver_state(edge_convs, 10, 3)
+    model = ParticleNet(features=FEATURES, classes=3, k=k, edge_convs=edge_convs, hidden=10).eval()
+    model.load_state_dict(from_weaver({prefix + name: value for name, value in state.items()}))
+    points, features, mask = cloud([20, 1, 6, 7, 3, 35], features=FEATURES)
+    expected = [twin(p[m], f[m], state, edge_convs, k) for p, f, m in zip(points, features, mask)]
+    torch.testing.assert_close(model(points, features, mask), torch.stack(expected), rtol=1e-4, atol=1e-4)
+
+
+def test_foreign_weights_are_refused():
+    with pytest.raises(ValueError, match=r"'fusion_block\.0\.weight' is no weight of a weaver ParticleNet"):
+        from_weaver({"fusion_block.0.weight": torch.zeros(1)})
+
+
+@pytest.mark.parametrize("edge_convs", [(), ((8, 8), ())])
+def test_no_edge_convolution_is_refused(edge_convs):
+    with pytest.raises(ValueError, match="edge_convs must hold the widths of at least one edge convolution"):
+        ParticleNet(edge_convs=edge_convs)
+
+
+@pytest.mark.parametrize(
+    "arguments, message", [({"k": 0}, "k must .* got 0"), ({"edge_convs": ((8, 0),)}, r"edge_convs\[0\]")]
+)
+def test_sizes_below_one_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=f"ParticleNet: {message}"):
+        ParticleNet(**arguments)
+
+
+def test_lite_arguments_are_those_of_the_paper():
+    model = ParticleNet(**LITE)
+    assert (model.k, len(model.edge_convs)) == (7, 2)
+
+
+def test_onnx_takes_any_number_of_jets_and_constituents(tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    model = ParticleNet(k=3, edge_convs=((6, 6),), hidden=8).eval()
+    free = {0: torch.export.Dim("jets"), 1: torch.export.Dim("constituents")}
+    program = torch.onnx.export(model, cloud([4, 9, 2]), dynamic_shapes=(free,) * 3, dynamo=True, verbose=False)
+    program.save(tmp_path / "model.onnx")
+    session = runtime.InferenceSession(tmp_path / "model.onnx")
+    for lengths in ([5, 20, 0, 1], [2]):
+        inputs = cloud(lengths)
+        names = [argument.name for argument in session.get_inputs()]
+        (logits,) = session.run(None, {name: values.numpy() for name, values in zip(names, inputs)})
+        torch.testing.assert_close(torch.from_numpy(logits), model(*inputs).detach(), rtol=1e-5, atol=1e-5)
