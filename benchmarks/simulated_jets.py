@@ -17,14 +17,14 @@ from cortado import kinematics, ntuples
 TREE = "tree"
 _PT_RANGE = (550.0, 650.0)
 _SPARE = 1.1  # simulated over wanted: the truth of the reader is a little stricter than that of the simulation
-_CHUNK = 2_000  # jets of a cluster
+CHUNK = 2_000  # jets of a cluster
 
 
 def main(output: Path, jets: int, seed: int = 1) -> None:
     """Simulate the jets and write them; the file appears when it is complete."""
     samples = [_sample(process, count, seed) for process, count in (("qcd", jets - jets // 2), ("top", jets // 2))]
     events = ak.concatenate(samples)[np.random.default_rng(seed).permutation(jets)]
-    ntuples.write(output, TREE, (events[first : first + _CHUNK] for first in range(0, jets, _CHUNK)))
+    ntuples.write(output, TREE, (events[first : first + CHUNK] for first in range(0, jets, CHUNK)))
 
 
 def _sample(process: str, count: int, seed: int) -> ak.Array:
@@ -48,7 +48,7 @@ def top_tagging(jets: ak.Array, *, is_signal: bool) -> ak.Array:
     momentum = kinematics.momentum(constituents.pt, constituents.eta, constituents.phi)
     energy = np.sqrt(sum(component**2 for component in momentum))
     columns = dict(zip(("px", "py", "pz", "energy"), (*momentum, energy)))
-    entries = {f"part_{name}": ak.values_astype(column, np.float32) for name, column in columns.items()}
+    entries = {"part": ak.zip({name: ak.values_astype(column, np.float32) for name, column in columns.items()})}
     entries |= {f"jet_{name}": ak.values_astype(ak.sum(column, axis=1), np.float32) for name, column in columns.items()}
     return ak.zip(entries | {"is_signal_new": np.full(len(jets), is_signal, np.int8)}, depth_limit=1)
 

@@ -26,7 +26,17 @@ ARROWS = {
     "bundle": {"representations", "models", "weights"},
     "export": {"bundle"},
     "scoring": {"bundle", "models", "weights", "splits"},
-    "training": {"readers", "reading", "ntuples", "splits", "representations", "models", "bundle", "metrics", "weights"},
+    "training": {
+        "readers",
+        "reading",
+        "ntuples",
+        "splits",
+        "representations",
+        "models",
+        "bundle",
+        "metrics",
+        "weights",
+    },
     "plotting": {"metrics", "kinematics", "histograms"},
     "processors": {"scoring", "weights", "histograms", "readers", "splits"},
     "simulation": {"kinematics", "ntuples"},
@@ -87,7 +97,9 @@ def test_every_room_is_named_in_the_arrows():
 
 
 def test_import_is_light():
-    code = "import cortado, sys; print(sorted({'torch', 'awkward', 'matplotlib', 'coffea', 'numpy'} & set(sys.modules)))"
+    code = (
+        "import cortado, sys; print(sorted({'torch', 'awkward', 'matplotlib', 'coffea', 'numpy'} & set(sys.modules)))"
+    )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
 

@@ -19,7 +19,7 @@ def get_model(data_config, **kwargs):
     names = list(data_config.input_names)
     info = {
         "input_names": names,
-        "input_shapes": {name: ((1,) + shape[1:]) for name, shape in data_config.input_shapes.items()},
+        "input_shapes": {name: (1, *shape[1:]) for name, shape in data_config.input_shapes.items()},
         "output_names": ["softmax"],
         "dynamic_axes": {name: {0: "N"} for name in [*names, "softmax"]},
     }

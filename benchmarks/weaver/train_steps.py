@@ -10,23 +10,21 @@ the sixth batch on, at which we begin. The optimiser is AdamW on both sides.
 import json
 import sys
 import time
+from pathlib import Path
 
-import numpy as np
 import torch
+from inputs import batches, data_config
 from network import get_model
-from initial_weights import data_config
-
-_LENGTH = 128
 
 
-def main(weights: str, batches: str, steps: int, output: str) -> None:
+def main(weights: str, batches_path: str, steps: int, output: Path) -> None:
     """Train from the weights on the batches in turn."""
     torch.manual_seed(1)
     model, _ = get_model(data_config())
     model.load_state_dict(torch.load(weights, weights_only=True))
     model.train()
     model.trimmer._counter.fill_(model.trimmer.warmup_steps)
-    prepared = _batches(batches)
+    prepared = batches(batches_path)
     loss_function = torch.nn.CrossEntropyLoss()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=1e-4)
     seconds = []
@@ -38,19 +36,8 @@ def main(weights: str, batches: str, steps: int, output: str) -> None:
         torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=float("inf"))
         optimizer.step()
         seconds.append(time.perf_counter() - begin)
-    with open(output, "w") as file:
-        json.dump(seconds[1:], file)
-
-
-def _batches(path: str) -> list[tuple[torch.Tensor, ...]]:
-    """Points (n, 2, p), features (n, f, p), mask (n, 1, p) and target (n,) of each batch: channels first, in weaver."""
-    with np.load(path) as file:
-        points, features, mask, target = (file[name] for name in ("points", "features", "mask", "target"))
-    padding = _LENGTH - mask.shape[2]
-    clouds = [points, features, mask[..., None].astype(np.float32)]
-    clouds = [np.pad(cloud, ((0, 0), (0, 0), (0, padding), (0, 0))).swapaxes(2, 3) for cloud in clouds]
-    return list(zip(*(torch.from_numpy(np.ascontiguousarray(array)) for array in (*clouds, target))))
+    output.write_text(json.dumps(seconds[1:]))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]))

@@ -1,0 +1,87 @@
+"""Section "scoring": a ROOT file to scores on disk, ours against `weaver --predict`, same weights, same threads.
+
+Both are timed as whole processes, as a user starts them. Ours also fills and writes the histogram; of weaver only the
+file of scores is asked. The time of a file of a few jets, measured once a round, is taken as that of starting up.
+"""
+
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import uproot
+from numpy.typing import NDArray
+from timing import in_turn, ratio
+from workplace import Workplace, batches, bundle, jets, weights
+
+TOLERANCE = 1e-4  # of a probability
+TARGET = 5.0  # times weaver's jets per second
+_FEW = 32  # jets
+
+
+def measure(place: Workplace, *, number: int, rounds: int) -> dict[str, Any]:
+    """Times of both, their ratio, and the largest difference of a score."""
+    many, few = jets(place, number), jets(place, _FEW)
+    weights_path = weights(place, batches(place, number))
+    bundle_path = bundle(place, weights_path, many)
+    ours, theirs = place.folder / "scores.npy", place.folder / "weaver_scores.root"
+
+    def cortado(file: Path) -> Callable[[], float]:
+        histogram = place.folder / "histogram.root"
+        return lambda: place.ours("score_to_histogram.py", bundle_path, file, histogram, ours).seconds
+
+    def weaver(file: Path) -> Callable[[], float]:
+        return lambda: place.predict(weights=weights_path, jets=file, output=theirs).seconds
+
+    start_up = in_turn({"weaver, starting up": weaver(few), "cortado, starting up": cortado(few)}, rounds)
+    seconds = in_turn({"weaver": weaver(many), "cortado": cortado(many)}, rounds)
+    rates = {
+        name: (number - _FEW) / (statistics.median(seconds[name]) - statistics.median(start_up[f"{name}, starting up"]))
+        for name in seconds
+    }
+    scores = np.load(ours)
+    return {
+        "jets": number,
+        "seconds": seconds,
+        "start_up_seconds": start_up,
+        "ratio": ratio(seconds["weaver"], seconds["cortado"]),
+        "jets_per_second": {name: number / statistics.median(seconds[name]) for name in seconds},
+        "jets_per_second_without_start_up": rates,
+        "ratio_without_start_up": rates["cortado"] / rates["weaver"],
+        "largest_difference": float(np.abs(scores - _weaver_scores(theirs, number)).max()),
+        "spread_of_scores": float(scores.std()),
+    }
+
+
+def _weaver_scores(path: Path, number: int) -> NDArray[np.float64]:
+    """Signal probability of each jet, in the order of the input.
+
+    Raises:
+        ValueError: If there are not as many as jets.
+    """
+    with uproot.open(path) as file:
+        scores = file["Events/score_jet_is_signal"].array(library="np")
+    if len(scores) != number:
+        raise ValueError(f"{path} has {len(scores)} scores, expected are {number}")
+    return scores.astype(np.float64)
+
+
+def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Lines of the table: what, measured, wanted."""
+    median = {name: statistics.median(times) for name, times in result["seconds"].items()}
+    rates, net = result["jets_per_second"], result["jets_per_second_without_start_up"]
+    return [
+        *(
+            (f"{name}: {result['jets']:,} jets", f"{median[name]:.1f} s, {rates[name]:,.0f} jets/s", "")
+            for name in rates
+        ),
+        ("jets per second, cortado / weaver", f"{result['ratio']:.2f}", f">= {TARGET:g}"),
+        *((f"{name} without starting up", f"{rate:,.0f} jets/s", "") for name, rate in net.items()),
+        ("the same ratio without starting up", f"{result['ratio_without_start_up']:.2f}", ""),
+        (
+            "largest difference of a score",
+            f"{result['largest_difference']:.1e} (spread {result['spread_of_scores']:.2f})",
+            f"<= {TOLERANCE:g}",
+        ),
+    ]
