@@ -107,5 +107,5 @@ def test_import_is_light():
 def test_unknown_attribute_names_the_known_ones():
     import cortado
 
-    with pytest.raises(AttributeError, match="no attribute 'lod'.*load"):
+    with pytest.raises(AttributeError, match=r"no attribute 'lod'.*load"):
         _ = cortado.lod

@@ -30,6 +30,7 @@ Example:
 """
 
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,21 +40,17 @@ if TYPE_CHECKING:
 __all__ = ["load", "read"]
 __version__ = "0.1.0"
 
-_ROOMS = frozenset(
-    "bundle export histograms kinematics manifest metrics models ntuples plotting processors readers reading "
-    "representations scoring simulation splits training weights".split()
-)
 _HOMES = {"load": "cortado.scoring", "read": "cortado.reading"}
 
 
 def __getattr__(name: str) -> Any:
     """Import a room, or a public name from its room, when it is first used: `import cortado` loads no torch."""
-    if name in _ROOMS:
-        return import_module(f"cortado.{name}")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'cortado' has no attribute {name!r}; it has {sorted(_ROOMS | set(__all__))}")
+    if name in __dir__():
+        return import_module(f"cortado.{name}")
+    raise AttributeError(f"module 'cortado' has no attribute {name!r}; it has {', '.join(__dir__())}")
 
 
 def __dir__() -> list[str]:
-    return sorted(_ROOMS | set(__all__))
+    return sorted([*__all__, *(module.name for module in iter_modules(__path__))])
