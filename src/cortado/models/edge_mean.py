@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-_BLOCK_VALUES = 2**20  # of one activation in a block: 4 MB, which the caches of two cores hold
+_BLOCK_VALUES = 2**19  # of one activation in a block, for each thread: 2 MB, which stay near a core
 _Blocks: TypeAlias = list[tuple[slice, slice]]
 
 
@@ -158,7 +158,7 @@ def _blocks(neighbours: Tensor, widths: Sequence[int]) -> _Blocks:
     nodes, k = neighbours.shape
     if torch.compiler.is_exporting() or neighbours.device.type != "cpu":
         return [(slice(None), slice(None))]
-    step = max(_BLOCK_VALUES // (k * max(widths)), 1)
+    step = max(_BLOCK_VALUES * torch.get_num_threads() // (k * max(widths)), 1)
     return [(slice(i, i + step), slice(i * k, (i + step) * k)) for i in range(0, max(nodes, 1), step)]
 
 
