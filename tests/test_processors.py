@@ -346,6 +346,7 @@ def test_chunks_do_not_change_histograms(fileset, taggers, reference, chunksize)
     assert_same(output, reference)
 
 
+@pytest.mark.timeout(900)  # worker processes start slowly on a busy machine
 @pytest.mark.parametrize("executor", ["futures", "dask"])
 def test_executors_give_the_same_histograms_and_read_each_bundle_once_a_worker(fileset, taggers, reference, executor):
     output = processors.run(fileset, Watched(taggers), executor=executor, workers=2, chunksize=20)
