@@ -514,3 +514,19 @@ def test_folds_need_event_keys(tmp_path):
     scorer = scoring.folds(fold_bundles(tmp_path), **OWN)
     with pytest.raises(ValueError, match=r"scoring by folds needs jets.event_key; the jets have pt"):
         scorer(toy_jets(3)[["pt", "eta", "phi", "constituents"]])
+
+
+def test_likelihood_ratios_reach_coffeas_weights(scorer):
+    jets = toy_event_jets(40)
+    into = Weights(len(jets))
+    scores = 0.3 + 0.4 * scorer(jets)
+    scorer.add_likelihood_ratio(into, jets, prior=2.0, score_err=0.01, scores=scores)
+    expected = np.ones((3, len(jets)))
+    for event, of_event in enumerate(scores.tolist()):
+        for p in of_event:
+            spread = np.array([0, 1, -1]) * 0.01 / (p * (1 - p))
+            expected[:, event] *= p / (1 - p) / 2 * np.exp(spread)
+    np.testing.assert_allclose(into.weight(), expected[0], rtol=1e-5)
+    np.testing.assert_allclose(into.weight("likelihood_ratioUp"), expected[1], rtol=1e-5)
+    np.testing.assert_allclose(into.weight("likelihood_ratioDown"), expected[2], rtol=1e-5)
+    assert np.ptp(expected[0]) > 0.1

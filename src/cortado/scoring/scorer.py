@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from cortado import bundle as bundles
 from cortado.scoring import process
 from cortado.scoring.nesting import flatten, flatten_values, restore
-from cortado.weights import ScaleFactor, WeightVariations, WorkingPoint, jet_weights, per_event
+from cortado.weights import (
+    ScaleFactor,
+    WeightVariations,
+    WorkingPoint,
+    jet_weights,
+    likelihood_ratio_weights,
+    per_event,
+)
 
 Precision = Literal["float32", "bfloat16"]
 Empty = Literal["raise", "nan"]
@@ -145,6 +152,37 @@ class Scorer:
             scores = flatten_values(scores)
         factors = self.jet_weights(flat, working_point=working_point, scale_factors=scale_factors, scores=scores)
         add_per_event(weights, name, restore(factors, jets))
+
+    def add_likelihood_ratio(
+        self,
+        weights: Any,
+        jets: ak.Array,
+        *,
+        prior: float = 1.0,
+        score_err: float = 0.0,
+        clip: tuple[float, float] | None = None,
+        scores: ak.Array | None = None,
+        name: str = "likelihood_ratio",
+    ) -> None:
+        """Add the weight that turns one sample into another, by a tagger trained between them: nominal, up and down.
+
+        The weight of an event is the product over its jets of p / (1 - p) / prior, see
+        `cortado.weights.likelihood_ratio_weights`.
+
+        Args:
+            weights: `coffea.analysis_tools.Weights` of the events.
+            jets: Shape (n_events, var), or (n_events,) with at most one jet each.
+            prior: Sum of training weights of the signal over that of the rest.
+            score_err: Uncertainty of the score.
+            clip: Smallest and largest weight of a jet; how many are moved there is said in a warning.
+            scores: Scores of the jets if they are known already, of the nesting of `jets`.
+            name: Name in `weights`.
+        Raises:
+            ValueError: As `likelihood_ratio_weights`.
+        """
+        flat = flatten_values(self(jets) if scores is None else scores)
+        varied = likelihood_ratio_weights(ak.to_numpy(flat), prior=prior, score_err=score_err, clip=clip)
+        add_per_event(weights, name, restore(ak.zip(varied._asdict()), jets))
 
     def jet_weights(
         self,
