@@ -19,16 +19,13 @@ from cortado.models import PFN, ParticleNet
 from cortado.models.particlenet import LITE
 from cortado.representations import ParticleList, PointCloud
 from cortado.representations.features import PARTICLENET_FEATURES
-from cortado.representations.scaling import PARTICLENET_SCALING
+from cortado.representations.scaling import DEEP_SETS_SCALING, PARTICLENET_SCALING
 from cortado.splits import Split
 from cortado.training import Recipe, Study
 
 FILES = ("data/train.h5", "data/test.h5")
 TITLES = {"pfn": "PFN", "particlenet_lite": "ParticleNet-Lite", "particlenet": "ParticleNet"}
 PRESETS = {"quick": ("pfn", "particlenet_lite"), "full": ("pfn", "particlenet_lite", "particlenet")}
-# A deep set adds up some fifty particles: features of a tenth of their spread, the angles of half of it, keep the sums
-# of the untrained network of order one. With features of order one a third of the training goes into undoing that.
-SUMMED = replace(PARTICLENET_SCALING, scale=(0.5, 0.5, 0.07, 0.07, 0.07, 0.07, 0.4), clip=None)
 console = Console(highlight=False)
 
 
@@ -50,7 +47,7 @@ def studies(preset, folder, files=FILES):
         classes={"qcd": is_qcd, "top": is_top},
         signal="top",
         representation=ParticleList(features=PARTICLENET_FEATURES, centre="axis", mirror_eta=True),
-        scaling=SUMMED,
+        scaling=DEEP_SETS_SCALING,
         model=partial(PFN, features=7),
         split=Split(validation=0.1, test=0.0),
         recipe=Recipe(epochs=30, batch_size=128, learning_rate=4e-3, weight_decay=1e-2),

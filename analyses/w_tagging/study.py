@@ -22,7 +22,8 @@ from cortado.histograms import scale_to_luminosity
 from cortado.models import MLP, PFN, JetImageCNN, ParticleNet
 from cortado.models.particlenet import LITE
 from cortado.representations import HighLevel, JetImage, ParticleList, PointCloud
-from cortado.representations.scaling import PARTICLENET_SCALING
+from cortado.representations.features import PARTICLENET_FEATURES
+from cortado.representations.scaling import DEEP_SETS_SCALING, PARTICLENET_SCALING
 from cortado.simulation import simulate_jets
 from cortado.splits import TEST, TRAIN, Split
 from cortado.training import FlatPt, Recipe, Study
@@ -93,12 +94,15 @@ def studies(preset, folder):
             baseline, name=name, representation=representation, scaling=scaling, model=model, recipe=chosen_recipe
         )
 
-    cloud = PointCloud()
+    lite = partial(ParticleNet, **LITE)
+    particles = ParticleList(features=PARTICLENET_FEATURES, centre="axis", mirror_eta=True)
     every = (
         baseline,
         variant("cnn", IMAGE, None, partial(JetImageCNN, channels=4, pixels=25), learning_rate=2e-3),
-        variant("pfn", ParticleList(), None, partial(PFN), learning_rate=2e-3),
-        variant("particlenet_lite", cloud, PARTICLENET_SCALING, partial(ParticleNet, **LITE), learning_rate=4e-3),
+        variant("pfn", particles, DEEP_SETS_SCALING, partial(PFN, features=7), learning_rate=4e-3),
+        variant(
+            "particlenet_lite", PointCloud(), PARTICLENET_SCALING, partial(ParticleNet, **LITE), learning_rate=4e-3
+        ),
     )
     return {study.name: study for study in every}
 

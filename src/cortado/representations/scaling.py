@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cortado.representations.features import PARTICLENET_FEATURES
 
-__all__ = ["PARTICLENET_SCALING", "Moments", "Scaling", "fit", "merge", "moments"]
+__all__ = ["DEEP_SETS_SCALING", "PARTICLENET_SCALING", "Moments", "Scaling", "fit", "merge", "moments"]
 
 Inputs = TypeVar("Inputs")  # the NamedTuple of a representation
 
@@ -78,6 +78,17 @@ PARTICLENET_SCALING = Scaling(
     clip=5.0,
 )
 """The constants of weaver for the default features of `PointCloud`; the angles stay as they are."""
+
+DEEP_SETS_SCALING = Scaling(
+    names=PARTICLENET_FEATURES,
+    center=PARTICLENET_SCALING.center,
+    scale=(0.5, 0.5, 0.07, 0.07, 0.07, 0.07, 0.4),
+)
+"""The same features for networks that add up some fifty constituents (`PFN`).
+
+A tenth of the size, the angles half, keep the sums of the untrained network of order one; with features of order one,
+much of a training goes into undoing that.
+"""
 
 
 class Moments(NamedTuple):
