@@ -17,7 +17,7 @@ import torch
 import uproot
 from coffea import processor
 from coffea.analysis_tools import Weights
-from coffea.nanoevents import NanoEventsFactory
+from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
 from samples import cms_columns, separated_event_jets, write_nanoaod, write_pfnano, write_tree
 from toys import toy_jets
 
@@ -490,7 +490,7 @@ def test_missing_references_are_no_warning_and_other_warnings_stay(fileset, tmp_
     with pytest.warns(RuntimeWarning) as caught:
         processors.run({"d": {"files": {str(tmp_path / "a.root"): "Events"}}}, Count(), executor="iterative")
     assert {str(warning.message)[:28] for warning in caught} == {"Branch Photon_mass already e"}
-    assert processors.NanoAODSchema.warn_missing_crossrefs
+    assert NanoAODSchema.warn_missing_crossrefs
 
 
 @pytest.mark.parametrize(

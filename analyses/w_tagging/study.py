@@ -100,9 +100,7 @@ def studies(preset, folder):
         baseline,
         variant("cnn", IMAGE, None, partial(JetImageCNN, channels=4, pixels=25), learning_rate=2e-3),
         variant("pfn", particles, DEEP_SETS_SCALING, partial(PFN, features=7), learning_rate=4e-3),
-        variant(
-            "particlenet_lite", PointCloud(), PARTICLENET_SCALING, partial(ParticleNet, **LITE), learning_rate=4e-3
-        ),
+        variant("particlenet_lite", PointCloud(), PARTICLENET_SCALING, lite, learning_rate=4e-3),
     )
     return {study.name: study for study in every}
 

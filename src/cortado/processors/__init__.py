@@ -1,0 +1,17 @@
+"""Ready-made coffea processors, and one function that runs any processor on any of coffea's executors.
+
+The processors hold scorers, not networks: a scorer pickles as a path and a checksum, and each worker process
+loads the network once, however many chunks it is given. Nor need a processor be ours: any `ProcessorABC` that
+holds scorers runs in the same way.
+
+Example:
+    fileset = {"qcd": {"files": {"nano.root": "Events"}}}
+    taggers = {"ParticleNet": cortado.load("w_tagger.cortado")}
+    output = cortado.processors.run(fileset, cortado.processors.TaggingProcessor(taggers))
+    output["mass"][{"tagger": "ParticleNet", "region": "pass"}]
+"""
+
+from cortado.processors.running import EXECUTORS, NanoAOD, run
+from cortado.processors.tagging import TaggingProcessor, generator_weights
+
+__all__ = ["EXECUTORS", "NanoAOD", "TaggingProcessor", "generator_weights", "run"]

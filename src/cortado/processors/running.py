@@ -1,0 +1,188 @@
+"""Any processor on any of coffea's executors, with errors that name the file and are told once."""
+
+import io
+import logging
+import re
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
+from difflib import get_close_matches
+from typing import Any
+
+from coffea import processor
+from coffea.nanoevents import NanoAODSchema
+from coffea.processor.executor import WorkItem
+from coffea.util import coffea_console
+
+__all__ = ["EXECUTORS", "NanoAOD", "run"]
+
+EXECUTORS = ("iterative", "futures", "dask")
+_FAILURE = re.compile(
+    r"Failed .*?: WorkItem\(dataset=(?P<dataset>'.*?'), filename='(?P<path>.*?)', .*?entrystart=(?P<start>\d+), "
+    r"entrystop=(?P<stop>\d+), .*?The error was: (?P<error>.*)\.",
+    re.DOTALL,
+)
+"""What coffea says of a chunk that failed."""
+
+
+class NanoAOD(NanoAODSchema):  # type: ignore[misc]
+    """coffea's schema without its warnings that a file lacks collections which others refer to.
+
+    Skims and our own samples lack most of them. No number depends on it: the reference is dropped either way,
+    and whoever follows it is told that it is not there.
+    """
+
+    warn_missing_crossrefs = False
+
+
+def run(
+    fileset: Mapping[str, Any],
+    instance: processor.ProcessorABC,
+    *,
+    executor: str = "futures",
+    workers: int = 2,
+    scheduler: str | None = None,
+    chunksize: int = 100_000,
+    schema: Any = NanoAOD,
+    retries: int = 0,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Run a processor over a fileset with one of coffea's executors; a file that cannot be read stops the run.
+
+    Args:
+        fileset: `{name: {"files": {path: tree}, "metadata": {...}}}`, or the output of `dataset_tools.preprocess`,
+            whose steps are then the chunks.
+        instance: The processor.
+        executor: "iterative" (this process), "futures" (processes on this machine), "dask".
+        workers: Processes of "futures", or of the local dask cluster.
+        scheduler: Address of a running dask scheduler; without it a local cluster is started.
+        chunksize: Events in a chunk, about; coffea divides each file evenly.
+        schema: Schema of the NanoEvents.
+        retries: How often a chunk that failed is tried again, with a warning: for files on unreliable servers.
+        progress: Show progress bars, if the output is a terminal.
+    Returns:
+        The accumulated output of the processor.
+    Raises:
+        ValueError: If the executor is unknown, a scheduler is given for another executor than dask, the chunksize
+            is below 1, or a data set has no files.
+        ImportError: If the executor is dask, and dask is not installed.
+        RuntimeError: If a chunk failed; names file, entries and cause.
+        OSError, ValueError, KeyError: If a file cannot be opened, is not a ROOT file, or lacks the tree; names it.
+    """
+    if executor not in EXECUTORS:
+        near = get_close_matches(executor, EXECUTORS, n=1)
+        raise ValueError(f"unknown executor {executor!r}; there are {', '.join(EXECUTORS)}; nearest: {near or 'none'}")
+    if scheduler is not None and executor != "dask":
+        raise ValueError(f"a scheduler ({scheduler}) is for the executor dask, not for {executor}")
+    if chunksize < 1:
+        raise ValueError(f"chunksize must be at least 1 event, got {chunksize}")
+    steps, files = _divide(fileset)
+    shown = progress and coffea_console.is_terminal
+    with _bars(shown), _executor(executor, workers, scheduler, status=shown, retries=retries) as chosen:
+        # A cache of its own: coffea's would remember the number of entries of a file that was written again.
+        runner = processor.Runner(executor=chosen, schema=schema, chunksize=chunksize, metadata_cache={})
+        try:
+            chunks = [*steps, *(runner.preprocess(files) if files else ())]
+            output: dict[str, Any] = runner(chunks, processor_instance=instance)
+        except Exception as error:
+            if (failure := _FAILURE.search(str(error))) is None:
+                raise
+            raise RuntimeError(
+                "{path}, entries {start} to {stop} of data set {dataset}: {error}".format(**failure.groupdict())
+            ) from error
+    return output
+
+
+def _divide(fileset: Mapping[str, Any]) -> tuple[list[WorkItem], dict[str, Any]]:
+    """Steps that were chosen before, as chunks, and a fileset of the files that are still to be divided.
+
+    `dataset_tools.preprocess` describes a file by a mapping with `object_path` and `steps`, on which coffea's own
+    Runner raises TypeError.
+    """
+    steps: list[WorkItem] = []
+    others: dict[str, Any] = {}
+    for name, entry in fileset.items():
+        if hasattr(entry, "model_dump"):
+            entry = entry.model_dump()
+        files = entry["files"] if isinstance(entry, Mapping) else entry
+        if not files:
+            raise ValueError(f"data set {name!r} has no files")
+        if not isinstance(files, Mapping):
+            others[name] = entry
+            continue
+        described = {path: file if isinstance(file, Mapping) else {"object_path": file} for path, file in files.items()}
+        steps += [
+            WorkItem(name, path, file["object_path"], start, stop, _uuid(file), entry.get("metadata") or {})
+            for path, file in described.items()
+            for start, stop in file.get("steps") or ()
+        ]
+        rest = {path: file["object_path"] for path, file in described.items() if not file.get("steps")}
+        if rest:
+            others[name] = {**entry, "files": rest}
+    if not steps and not others:
+        raise ValueError("the fileset names no data set")
+    return steps, others
+
+
+def _uuid(file: Mapping[str, Any]) -> bytes:
+    return uuid.UUID(file["uuid"]).bytes if file.get("uuid") else b""
+
+
+@contextmanager
+def _bars(shown: bool) -> Iterator[None]:
+    """Whether coffea may draw: its executors draw a bar into any output, whatever their `status`."""
+    before = coffea_console.quiet
+    coffea_console.quiet = before or not shown
+    try:
+        yield
+    finally:
+        coffea_console.quiet = before
+
+
+@contextmanager
+def _executor(name: str, workers: int, scheduler: str | None, **options: Any) -> Iterator[Any]:
+    if name == "iterative":
+        yield processor.IterativeExecutor(**options)
+    elif name == "futures":
+        with _pool(workers) as pool:
+            yield processor.FuturesExecutor(pool=pool, workers=workers, **options)
+    else:
+        with _client(workers, scheduler) as client:
+            yield processor.DaskExecutor(client=client, **options)
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[Any]:
+    """Processes of coffea's default kind, which end at once if the run fails or is interrupted.
+
+    Left to itself coffea's executor first works off all chunks in the queue. It also prints the traceback of an
+    error that it raises, which would be told twice.
+    """
+    pool, printed = processor.FuturesExecutor.pool(max_workers=workers), io.StringIO()
+    try:
+        with redirect_stderr(printed):
+            yield pool
+    except BaseException:
+        pool.shutdown(kill_workers=True)
+        raise
+    pool.shutdown()
+    sys.stderr.write(printed.getvalue())
+
+
+@contextmanager
+def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
+    """A client of the scheduler at that address, or of a cluster that lives as long as the run."""
+    try:
+        import dask.dataframe  # noqa: F401  (coffea's executor needs it)
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise ImportError('the executor dask needs an extra: pip install "cortado[dask]"') from error
+    if scheduler is not None:
+        with Client(scheduler) as client:
+            yield client
+        return
+    # A failed chunk is raised: its traceback need not be logged by each worker too.
+    local = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": logging.CRITICAL}
+    with LocalCluster(n_workers=workers, **local) as cluster, Client(cluster) as client:
+        yield client

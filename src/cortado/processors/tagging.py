@@ -1,0 +1,180 @@
+"""The processor of a tagging analysis: cutflow, and mass, pT and score of the leading jet where it passes and fails."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import awkward as ak
+import hist
+import numpy as np
+from coffea import processor
+from coffea.analysis_tools import PackedSelection, Weights
+from numpy.typing import NDArray
+
+from cortado import histograms, readers
+from cortado.scoring import FoldScorer, Scorer
+from cortado.splits import TEST, Split
+
+__all__ = ["TaggingProcessor", "generator_weights"]
+
+TRUTH = {24: "W", 23: "Z", 25: "Higgs", 6: "top", 0: "QCD"}
+
+Floats = NDArray[np.float64]
+
+
+def generator_weights(events: ak.Array) -> Weights:
+    """Start the event weights of a chunk: the generator weight of simulation, one for recorded data.
+
+    The weight is copied, because coffea's `Weights` changes in place what it is given.
+    """
+    is_simulated = "genWeight" in events.fields
+    weights = Weights(len(events))
+    weights.add("generator", np.array(events["genWeight"], np.float64) if is_simulated else np.ones(len(events)))
+    return weights
+
+
+class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
+    """Tag the leading large-radius jet of each event, and histogram it where it passes and where it fails.
+
+    The output holds the histograms `mass`, `pt` and `score` (axes dataset, variation, tagger, region, truth, and the
+    quantity), `cutflow` (dataset, cut; weighted by the generator weight), and, as read before any cut, `events` and
+    `sum_of_weights` by data set. It is the same for every executor and any size of the chunks.
+
+    Args:
+        taggers: Scorers by the name that the histograms show.
+        working_point: Name of the working point that splits "pass" from "fail".
+        scale_factors: As in `Scorer.add_weight`: by truth class, what data say of the simulated efficiency.
+        pt_range: Range of the jet's transverse momentum [GeV].
+        max_abs_eta: Largest |eta| of the jet.
+        held_out: The split of the training. In data sets whose metadata have `trained_on` only its test events are
+            kept, scaled up by their share, so that no network is judged on what it learned from. The cutflow is not
+            scaled.
+
+    Raises:
+        ValueError: If there is no tagger, or one of them lacks the working point.
+    """
+
+    def __init__(
+        self,
+        taggers: Mapping[str, Scorer | FoldScorer],
+        *,
+        working_point: str = "50%",
+        scale_factors: Mapping[str, Any] | None = None,
+        pt_range: tuple[float, float] = (500.0, 700.0),
+        max_abs_eta: float = 2.4,
+        held_out: Split | None = None,
+    ) -> None:
+        if not taggers:
+            raise ValueError("TaggingProcessor needs at least one tagger, got none")
+        for tagger in taggers.values():
+            for scorer in tagger.scorers if isinstance(tagger, FoldScorer) else (tagger,):
+                scorer.working_point(working_point)  # or ValueError, here and not in a worker
+        self.taggers = dict(taggers)
+        self.working_point = working_point
+        self.scale_factors = scale_factors
+        self.pt_range = pt_range
+        self.max_abs_eta = max_abs_eta
+        self.held_out = held_out
+
+    def process(self, events: ak.Array) -> dict[str, Any]:
+        """Histograms of one chunk of NanoAOD v15 or PFNano events."""
+        dataset = events.metadata["dataset"]
+        held_out = self.held_out if events.metadata.get("trained_on") else None
+        generator = generator_weights(events).weight()
+        jets = readers.jets(events)
+        leading = ak.firsts(jets[ak.argmax(jets.pt, axis=1, keepdims=True)])
+        cuts = self._cuts(leading, held_out)
+        selected = cuts.all(*cuts.names)
+        weight = generator[selected] / (1.0 if held_out is None else held_out.test)
+        output = {
+            "events": {dataset: len(events)},
+            "sum_of_weights": {dataset: float(generator.sum())},
+            "cutflow": _cutflow(dataset, cuts, generator),
+            "mass": _book(histograms.axis_mass()),
+            "pt": _book(histograms.axis_pt(start=self.pt_range[0], stop=self.pt_range[1])),
+            "score": _book(histograms.axis_score()),
+        }
+        for name, tagger in self.taggers.items():
+            self._fill(output, dataset, name, tagger, ak.drop_none(leading[selected]), weight)
+        return output
+
+    def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
+        """Put categories in alphabetical order: that in which chunks arrive is not the same twice."""
+        return accumulator | {name: _in_order(accumulator[name]) for name in ("mass", "pt", "score")}
+
+    def _cuts(self, jets: ak.Array, held_out: Split | None) -> PackedSelection:
+        """The selection, one jet an event or None."""
+        low, high = self.pt_range
+        passes = {
+            "large-radius jet": ~ak.is_none(jets),
+            "jet pT": (jets.pt >= low) & (jets.pt < high),
+            "jet eta": abs(jets.eta) < self.max_abs_eta,
+            "constituents": ak.num(jets.constituents, axis=1) > 0,
+        }
+        if held_out is not None:
+            passes["held out"] = held_out.subset(ak.fill_none(jets.event_key, np.uint64(0))) == TEST
+        cuts = PackedSelection()
+        for name, passed in passes.items():
+            cuts.add(name, ak.to_numpy(ak.fill_none(passed, False)))
+        return cuts
+
+    def _fill(
+        self,
+        output: dict[str, Any],
+        dataset: str,
+        name: str,
+        tagger: Scorer | FoldScorer,
+        jets: ak.Array,
+        generator: Floats,
+    ) -> None:
+        """Fill all histograms with the jets, shape (n,), of one tagger."""
+        scores = tagger(jets)
+        # The threshold of a jet's own fold follows from the jet, not from its score.
+        passed = tagger.passes(jets if isinstance(tagger, FoldScorer) else scores, self.working_point)
+        weights = Weights(len(jets))
+        weights.add("generator", generator.copy())
+        if "truth_pdg_id" in jets.fields:
+            tagger.add_weight(
+                weights, jets, working_point=self.working_point, scale_factors=self.scale_factors, scores=scores
+            )
+        categories = {
+            "tagger": name,
+            "region": np.where(ak.to_numpy(passed), "pass", "fail"),
+            "truth": _truth(jets),
+        }
+        for quantity, values in (("mass", jets.mass), ("pt", jets.pt), ("score", scores)):
+            columns = categories | {quantity: ak.to_numpy(values)}
+            histograms.fill_variations(output[quantity], dataset, columns, weights)
+
+
+def _truth(jets: ak.Array) -> NDArray[np.str_]:
+    """Name of each jet's true class, shape (n,); "data" where the file has no truth."""
+    if "truth_pdg_id" not in jets.fields:
+        return np.full(len(jets), "data")
+    pdg_id = ak.to_numpy(jets.truth_pdg_id)
+    return np.select([pdg_id == code for code in TRUTH], list(TRUTH.values()), default="partly contained")
+
+
+def _book(axis: hist.axis.Regular) -> hist.Hist:
+    return histograms.book(*(histograms.axis_category(name) for name in ("tagger", "region", "truth")), axis)
+
+
+def _cutflow(dataset: str, cuts: PackedSelection, weight: Floats) -> hist.Hist:
+    """Sum of weights that is left after each cut."""
+    stages = hist.axis.StrCategory(["all", *cuts.names], growth=True, name="cut")
+    flow = hist.Hist(histograms.axis_dataset(), stages, storage=hist.storage.Weight())
+    for stage, name in enumerate(stages):
+        left = weight[cuts.all(*cuts.names[:stage])] if stage else weight
+        flow.fill(dataset=dataset, cut=np.full(len(left), name), weight=left)
+    return flow
+
+
+def _in_order(histogram: hist.Hist) -> hist.Hist:
+    """The same histogram with the categories of each axis in alphabetical order."""
+    axes, order = [], []
+    for axis in histogram.axes:
+        named = isinstance(axis, hist.axis.StrCategory)
+        order.append(np.argsort(list(axis)) if named else np.arange(axis.extent))
+        axes.append(type(axis)(sorted(axis), growth=True, name=axis.name, label=axis.label) if named else axis)
+    result = hist.Hist(*axes, storage=hist.storage.Weight())
+    result.view(flow=True)[...] = histogram.view(flow=True)[np.ix_(*order)]
+    return result
