@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from typing import ClassVar
 
 import awkward as ak
 import distributed
@@ -355,6 +356,29 @@ def test_executors_give_the_same_histograms_and_read_each_bundle_once_a_worker(f
     assert os.getpid() not in map(int, output["loads"])
     assert sum(max(counts) for counts in output["loads"].values()) <= 2 * len(taggers)
     assert output["in worker"] == {True}  # the condition on which a scorer sets its threads to one
+
+
+class Growing(processor.ProcessorABC):
+    """Keeps 400 MB from its second chunk on, and takes longer than loky waits between two looks at the memory."""
+
+    kept: ClassVar[list[np.ndarray]] = []
+    chunks = 0
+
+    def process(self, events):
+        Growing.chunks += 1
+        if Growing.chunks == 2:
+            Growing.kept.append(np.ones(50_000_000))
+        time.sleep(1.2)
+        return {"workers": {os.getpid()}, "kept": {len(Growing.kept)}}
+
+    def postprocess(self, accumulator):
+        return accumulator
+
+
+def test_workers_that_grow_stay(fileset):
+    output = processors.run(fileset, Growing(), executor="futures", workers=1, chunksize=50)
+    assert len(output["workers"]) == 1
+    assert 1 in output["kept"]
 
 
 def test_a_dask_scheduler_that_runs_already_is_used(fileset, taggers, reference):

@@ -10,6 +10,7 @@ from contextlib import contextmanager, redirect_stderr
 from difflib import get_close_matches
 from typing import Any
 
+import loky
 from coffea import processor
 from coffea.nanoevents import NanoAODSchema
 from coffea.processor.executor import WorkItem
@@ -24,6 +25,9 @@ _FAILURE = re.compile(
     re.DOTALL,
 )
 """What coffea says of a chunk that failed."""
+_WORKERS = {"LOKY_MAX_MEMORY_LEAK_SIZE": "1e18"}
+"""Environment of worker processes. By default loky takes a worker that grew by 300 MB, with torch and its bundles, for
+a leak, and starts another, which reads them all again."""
 
 
 class NanoAOD(NanoAODSchema):  # type: ignore[misc]
@@ -154,12 +158,12 @@ def _executor(name: str, workers: int, scheduler: str | None, **options: Any) ->
 
 @contextmanager
 def _pool(workers: int) -> Iterator[Any]:
-    """Processes of coffea's default kind, which end at once if the run fails or is interrupted.
+    """Processes of coffea's default kind that live as long as the run, and end at once if it fails or is interrupted.
 
     Left to itself coffea's executor first works off all chunks in the queue. It also prints the traceback of an
     error that it raises, which would be told twice.
     """
-    pool, printed = processor.FuturesExecutor.pool(max_workers=workers), io.StringIO()
+    pool, printed = loky.ProcessPoolExecutor(max_workers=workers, env=_WORKERS), io.StringIO()
     try:
         with redirect_stderr(printed):
             yield pool
