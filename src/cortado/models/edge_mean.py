@@ -5,7 +5,7 @@ other layers are linear with ReLU. The activations of N k edges are the largest 
 blocks that stay in the cache.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -32,13 +32,14 @@ def edge_mean(
     """
     layers = [(weight.to(dtype), bias.to(dtype)) for weight, bias in layers]
     first = _First(center, other, neighbours)
-    means = []
-    for block in _blocks(neighbours, [center.shape[1], *(len(bias) for _, bias in layers)]):
-        edges = first.at(*block)[1].to(dtype)
+
+    def mean(nodes: slice, block: slice) -> Tensor:
+        edges = first.at(nodes, block)[1].to(dtype)
         for weight, bias in layers:
             edges = functional.linear(edges, weight, bias).relu_()
-        means.append(_per_node(edges, neighbours).mean(1, dtype=center.dtype))
-    return torch.cat(means)
+        return _per_node(edges, neighbours).mean(1, dtype=center.dtype)
+
+    return _join(mean, _blocks(neighbours, [center.shape[1], *(len(bias) for _, bias in layers)]), neighbours)
 
 
 def edge_mean_in_training(
@@ -96,11 +97,11 @@ class _EdgeMean(torch.autograd.Function):
             last = _Norm(values, mean.to(weight.dtype), torch.rsqrt(variance + eps), gamma, beta)
             norms.append(last)
             statistics += [last.mean, variance]
-        means = [_per_node(last.at(*block)[1], neighbours).mean(1) for block in blocks]
+        means = _join(lambda *block: _per_node(last.at(*block)[1], neighbours).mean(1), blocks, neighbours)
         ctx.save_for_backward(center, other, neighbours, *weights, *(tensor for norm in norms for tensor in norm))
         ctx.mark_non_differentiable(*statistics)
         ctx.dtype = dtype
-        return torch.cat(means), *statistics
+        return means, *statistics
 
     @staticmethod
     @once_differentiable
@@ -160,6 +161,21 @@ def _blocks(neighbours: Tensor, widths: Sequence[int]) -> _Blocks:
         return [(slice(None), slice(None))]
     step = max(_BLOCK_VALUES * torch.get_num_threads() // (k * max(widths)), 1)
     return [(slice(i, i + step), slice(i * k, (i + step) * k)) for i in range(0, max(nodes, 1), step)]
+
+
+def _join(of_block: Callable[[slice, slice], Tensor], blocks: _Blocks, neighbours: Tensor) -> Tensor:
+    """What a function gives for all blocks, (N, c).
+
+    Written to one array as it comes: small results left between the large arrays of the blocks would scatter these
+    over the memory.
+    """
+    result = of_block(*blocks[0])
+    if len(blocks) > 1:
+        first, result = result, result.new_empty((len(neighbours), result.shape[1]))
+        result[blocks[0][0]] = first
+        for nodes, edges in blocks[1:]:
+            result[nodes] = of_block(nodes, edges)
+    return result
 
 
 def _per_node(edges: Tensor, neighbours: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from cortado.weights import (
 Precision = Literal["float32", "bfloat16"]
 Empty = Literal["raise", "nan"]
 TRUTH = {"w": 24, "z": 23, "higgs": 25, "top": 6}
-_BATCH_CONSTITUENTS = 128  # a batch is never larger than batch_size jets of so many constituents
+_BATCH_CONSTITUENTS = 32  # a batch is never larger than batch_size jets of so many constituents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Scorer:
         sha256: Its fingerprint; another bundle at the same path is refused.
         device: "cpu", "cuda", "cuda:1" or "mps".
         threads: CPU threads while scoring. None: one in worker processes, torch's own choice elsewhere.
-        batch_size: Most jets scored at once; fewer where they have more than 128 constituents.
+        batch_size: Most jets scored at once; fewer where they have more than 32 constituents.
         precision: Of products: "float32", or "bfloat16" by autocast.
         without_constituents: Jets without constituents are an error ("raise") or score NaN ("nan").
         classes: Names of the probabilities.
