@@ -37,15 +37,18 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     weaver = options.weaver_python or peer.environment(folder / "weaver")
     peer.require(weaver)
-    results: dict[str, Any] = {"machine": _machine(options.threads)}
+    file = folder / "results.json"
+    # What --only leaves out was measured before, on this machine.
+    results: dict[str, Any] = json.loads(file.read_text()) if options.only and file.exists() else {}
+    results["machine"] = _machine(options.threads)
     place = Workplace(folder, weaver, options.threads)
     for name, measure in _measurements(place, options).items():
         if options.only in (None, name):
             print(f"{name}:", flush=True)
             results[name] = measure()
-    (folder / "results.json").write_text(json.dumps(results, indent=1))
+            file.write_text(json.dumps(results, indent=1))
     _print(results)
-    print(f"wrote {folder / 'results.json'}")
+    print(f"wrote {file}")
 
 
 def _measurements(place: Workplace, options: argparse.Namespace) -> Mapping[str, Callable[[], dict[str, Any]]]:

@@ -40,13 +40,15 @@ def measure(place: Workplace, *, number: int, rounds: int) -> dict[str, Any]:
     candidates = {f"weaver{_START_UP}": weaver(few), f"cortado{_START_UP}": cortado(few)}
     seconds = in_turn(candidates | {"weaver": weaver(many), "cortado": cortado(many)}, rounds)
     scores = np.load(ours)
+    differences = np.abs(scores - _weaver_scores(theirs, number))
     return {
         "jets": number,
         "seconds": seconds,
         "ratio": ratio(seconds["weaver"], seconds["cortado"]),
         "jets_per_second": {name: number / statistics.median(seconds[name]) for name in _NAMES},
         "jets_per_second_without_start_up": {name: _net_rate(seconds, name, number) for name in _NAMES},
-        "largest_difference": float(np.abs(scores - _weaver_scores(theirs, number)).max()),
+        "largest_difference": float(differences.max()),
+        "jets_beyond_tolerance": int((differences > TOLERANCE).sum()),
         "spread_of_scores": float(scores.std()),
     }
 
@@ -85,4 +87,5 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
         *((name + _START_UP, f"{medians[name + _START_UP]:.1f} s", "") for name in _NAMES),
         ("the ratio without starting up", f"{net['cortado'] / net['weaver']:.2f}" if known else "not measurable", ""),
         ("largest difference of a score", difference, f"<= {TOLERANCE:g}"),
+        ("scores that differ by more", f"{result['jets_beyond_tolerance']} of {result['jets']:,}", "0"),
     ]

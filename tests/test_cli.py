@@ -332,3 +332,12 @@ def test_simulate_writes_a_file_that_inspect_knows(tmp_path):
     assert re.fullmatch(rf"wrote {out}: \d+ jets of qcd in \d+ of \d+ generated events", lines[-1])
     assert succeed("inspect", out)[1].startswith("NanoAOD v15")
     assert "qdc" in fail("simulate", "qdc", "--out", out)
+
+
+def test_simulate_writes_jets_with_tracks(tmp_path):
+    pytest.importorskip("pythia8mc")
+    out = tmp_path / "flavour.root"
+    lines = succeed("simulate", "flavour", "--out", out, "--jets", 6, "--no-mpi", "--workers", 1)
+    assert re.fullmatch(rf"wrote {out}: 6 jets of flavour in \d+ of \d+ generated events", lines[-1])
+    assert succeed("inspect", out)[1].startswith("Set2Graph")
+    assert "flavour has all jets above 20 GeV" in fail("simulate", "flavour", "--out", out, "--pt", 20, 50)

@@ -20,7 +20,7 @@ from toys import toy_event_jets, toy_jets
 import cortado
 from cortado import bundle, scoring, splits, weights
 from cortado.scoring import process
-from cortado.scoring.scorer import _batches
+from cortado.scoring.batching import batches
 
 
 @pytest.fixture(scope="module")
@@ -195,11 +195,11 @@ def test_a_representation_without_constituents_does_not_ask_for_them(tmp_path):
 def test_batches_hold_every_jet_once_and_are_bounded(lengths, batch_size):
     lengths = np.array(lengths, np.int64)
     scored = np.flatnonzero(lengths)
-    batches = list(_batches(scored, lengths, batch_size))
-    assert sorted(np.concatenate([*batches, []])) == scored.tolist()
-    for batch in batches:
+    found = list(batches(scored, lengths, batch_size))
+    assert sorted(np.concatenate([*found, []])) == scored.tolist()
+    for batch in found:
         assert 1 <= len(batch) <= batch_size
-        assert len(batch) == 1 or len(batch) * lengths[batch].max() <= 128 * batch_size
+        assert len(batch) == 1 or len(batch) * lengths[batch].max() <= 32 * batch_size
 
 
 # Processes, threads, devices

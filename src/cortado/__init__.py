@@ -14,6 +14,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `bundle`           the artefact of a training: one file that says what produced a score
 `scoring`          a bundle in use: jets in, scores of the same shape out
 `export`           bundles to ONNX and torch.export
+`reconstruction`   vertex fits, adaptive vertex reconstruction, partitions of tracks
 `metrics`          ROC, rejection, confusion matrix; numbers with uncertainties
 `weights`          scores to event weights with variations
 `histograms`       axes and filling
@@ -35,12 +36,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cortado.reading import read
-    from cortado.scoring import load
+    from cortado.scoring import load, load_finder
 
-__all__ = ["load", "read"]
+__all__ = ["load", "load_finder", "read"]
 __version__ = "0.1.0"
 
-_HOMES = {"load": "cortado.scoring", "read": "cortado.reading"}
+_HOMES = {"load": "cortado.scoring", "load_finder": "cortado.scoring", "read": "cortado.reading"}
 
 
 def __getattr__(name: str) -> Any:

@@ -81,24 +81,31 @@ def _options(
 
 @app.command()
 def simulate(
-    process: Annotated[str, typer.Argument(help="wprime (W' -> WZ), top or qcd")],
+    process: Annotated[str, typer.Argument(help="wprime (W' -> WZ), top, qcd; or flavour: b, c and light jets")],
     out: Annotated[Path, typer.Option(help="ROOT file to write")],
-    jets: Annotated[int, typer.Option(min=1, help="jets to keep, with flat pT")] = 5000,
-    pt: Annotated[tuple[float, float], typer.Option(help="range of the jet pT [GeV]")] = (500.0, 700.0),
+    jets: Annotated[int, typer.Option(min=1, help="jets to keep; flat in pT, or as many of each flavour")] = 5000,
+    pt: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="range of the jet pT [GeV]; 500 700 if not given, not for flavour"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="same seed, same file")] = 1,
     mpi: Annotated[bool, typer.Option(help="multi-parton interactions: realistic, four times slower")] = True,
     workers: _Workers = 2,
 ) -> None:
-    """Make jets with Pythia and a fast detector, as CMS NanoAOD v15 (extra `sim`).
+    """Make jets with Pythia and a fast detector, as CMS NanoAOD v15, or as Set2Graph with tracks (extra `sim`).
 
     Example: [cyan]cortado simulate wprime --jets 5000 --out wprime.root[/]
     """
-    from cortado.simulation import simulate_jets
+    from cortado.simulation import simulate_flavour_jets, simulate_jets
 
+    if process == "flavour" and pt is not None:
+        raise ValueError(f"--pt {pt[0]:g} {pt[1]:g} is for the other processes: flavour has all jets above 20 GeV")
     with _progress(f"simulating {process}", jets) as advance:
-        made = simulate_jets(
-            out, process=process, jets=jets, pt_range=pt, seed=seed, mpi=mpi, workers=workers, progress=advance
-        )
+        common: dict[str, Any] = {"jets": jets, "seed": seed, "mpi": mpi, "workers": workers, "progress": advance}
+        if process == "flavour":
+            made = simulate_flavour_jets(out, **common)
+        else:
+            made = simulate_jets(out, process=process, pt_range=pt or (500.0, 700.0), **common)
     events = f"{made.events} of {made.generated} generated events"
     console.print(f"wrote {out}: {made.jets} jets of {process} in {events}", markup=False)
 

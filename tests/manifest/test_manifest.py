@@ -92,6 +92,7 @@ def test_no_such_manifest(tmp_path):
 
 
 PUBLISHED = sorted((Path(__file__).parents[2] / "data_manifests").glob("*.toml"))
+WITHOUT_CHECKSUMS = {"set2graph"}  # says so
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
@@ -103,7 +104,7 @@ def test_the_manifests_of_the_project_load_and_are_complete(path):
     for sample in published.samples:
         for file in sample.files:
             assert (file.url is None) == (sample.recipe is not None)
-            assert file.url is None or file.checksum
+            assert file.url is None or file.checksum or published.name in WITHOUT_CHECKSUMS
 
 
 # ---- fileset

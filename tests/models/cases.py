@@ -9,7 +9,19 @@ from typing import NamedTuple
 
 import torch
 
-from cortado.models import EFN, MLP, PFN, JetImageCNN, ParticleNet
+from cortado.models import (
+    EFN,
+    MLP,
+    PFN,
+    DeepJet,
+    EdgeFlavourTagger,
+    FlavourTagger,
+    JetImageCNN,
+    ParticleNet,
+    SetToGraph,
+    TrackPair,
+    VertexRNN,
+)
 from cortado.models.particlenet import LITE
 
 
@@ -20,6 +32,7 @@ class Case(NamedTuple):
     small: Callable[[], torch.nn.Module]
     inputs: Callable[..., tuple[torch.Tensor, ...]]
     ragged: bool  # has a mask, and constituents in dimension 1
+    classes: int = 2
 
 
 def particles(lengths, seed=0, *, features=3, longest=None):
@@ -35,6 +48,22 @@ def cloud(lengths, seed=0, *, features=7, longest=None):
     """Point clouds (points, features, mask), padded with zeros."""
     values, mask = particles(lengths, seed, features=features, longest=longest)
     return 0.3 * values[..., :2], values, mask
+
+
+def graphs(lengths, seed=0, *, features=10, longest=None):
+    """Sets of tracks with edges (features, mask, edges), padded with zeros; p is 50 unless given."""
+    values, mask = particles(lengths, seed, features=features, longest=longest or 50)
+    edges = torch.rand(*mask.shape, mask.shape[1], generator=torch.Generator().manual_seed(seed))
+    return values, mask, edges * mask.unsqueeze(1) * mask.unsqueeze(2)
+
+
+def collections(lengths, seed=0, *, features=(15, 16, 6, 12), longest=31):
+    """Jets with three collections: as many charged candidates as told, half as many neutral ones, a third vertices."""
+    charged, neutral, vertices = (
+        particles([length // part for length in lengths], seed + part, features=width, longest=longest // part)
+        for part, width in zip((1, 2, 3), features[1:])
+    )
+    return (*observables(lengths, seed, features=features[0]), *charged, *neutral, *vertices)
 
 
 def observables(lengths, seed=0, *, features=6):
@@ -77,5 +106,62 @@ CASES = [
         cloud,
         True,
     ),
+    # 265,252 in Keras, which gives an LSTM one bias, not two.
+    Case("DeepJet", DeepJet, 265_252 + 1_000, partial(DeepJet, hidden=(12, 8)), collections, False, 6),
+    Case("FlavourTagger", FlavourTagger, 328_741, FlavourTagger, partial(particles, features=10), True, 3),
+    Case(
+        "FlavourTagger-SetToGraph",
+        partial(FlavourTagger, finder="SetToGraph"),
+        328_741 + 457_449,
+        partial(FlavourTagger, finder="SetToGraph", finder_arguments={"hidden": [8, 5], "edge_hidden": [8]}),
+        partial(particles, features=10),
+        True,
+        3,
+    ),
+    Case(
+        "EdgeFlavourTagger",
+        EdgeFlavourTagger,
+        328_741,
+        partial(EdgeFlavourTagger, hidden=(20, 20), message_passings=2, message_hidden=10, message=5, head=(8,)),
+        graphs,
+        False,
+        3,
+    ),
 ]
 RAGGED = [case for case in CASES if case.ragged]
+
+FINDERS = [
+    Case(
+        "SetToGraph",
+        SetToGraph,
+        457_449,
+        partial(SetToGraph, hidden=(20, 20, 5), edge_hidden=(8,)),
+        partial(particles, features=10),
+        True,
+    ),
+    Case(
+        "SetToGraph-plus",
+        partial(SetToGraph, plus=True),
+        461_289,
+        partial(SetToGraph, hidden=(20, 20, 5), edge_hidden=(8, 6), plus=True),
+        partial(particles, features=10),
+        True,
+    ),
+    Case(
+        "TrackPair",
+        TrackPair,
+        452_742,
+        partial(TrackPair, hidden=(20, 20, 5), edge_hidden=(8,)),
+        partial(particles, features=10),
+        True,
+    ),
+    Case(
+        "VertexRNN",
+        VertexRNN,
+        1_005_147,
+        partial(VertexRNN, hidden=(20, 20, 6), edge_hidden=(8,)),
+        partial(particles, features=10),
+        True,
+    ),
+]
+"""Models that give logits (n, p, p) of pairs, under the laws of test_vertex_finders.py."""

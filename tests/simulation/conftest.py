@@ -60,3 +60,13 @@ def pythia_events():
         return made[process]
 
     return events
+
+
+@pytest.fixture(scope="session")
+def flavour_sample(tmp_path_factory):
+    """6000 b, c and light jets with a little pile-up: summary and branches."""
+    simulation = pytest.importorskip("cortado.simulation", reason=REASON, exc_type=ImportError)
+    path = tmp_path_factory.mktemp("flavour") / "jets.root"
+    summary = simulation.simulate_flavour_jets(path, jets=6000, seed=5, pileup=5.0, mpi=False, workers=1)
+    with uproot.open(path) as file:
+        return Sample(summary, file["tree"].arrays())

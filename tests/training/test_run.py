@@ -64,7 +64,7 @@ def test_the_table_is_in_the_history_too(trained):
     with open(folder / "history.csv") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == list(range(1, 7))
-    assert [float(row["validation_auc"]) for row in rows] == [row.validation_auc for row in result.epochs]
+    assert [float(row["validation_auc"]) for row in rows] == [row.merits["auc"] for row in result.epochs]
 
 
 def test_the_best_epoch_is_kept(trained):

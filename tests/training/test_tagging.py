@@ -6,7 +6,8 @@ import torch
 
 from cortado.training import Recipe
 from cortado.training.loading import Batch
-from cortado.training.tagging import Tagging, learning_rate
+from cortado.training.optimisation import learning_rate
+from cortado.training.tagging import Tagging
 
 
 def test_one_cycle_is_that_of_particlenet():

@@ -15,7 +15,7 @@ write its checksums, but can still not make it run code.
 
 from cortado.bundle.loading import canary_jets, describe, fingerprint, load
 from cortado.bundle.saving import save
-from cortado.bundle.tagger import Bundle, columns, run
+from cortado.bundle.tagger import Bundle, columns, lengths, run
 from cortado.weights import WorkingPoint
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "columns",
     "describe",
     "fingerprint",
+    "lengths",
     "load",
     "run",
     "save",

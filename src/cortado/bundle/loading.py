@@ -85,6 +85,7 @@ def _bundle(
         arguments=taken["arguments"],
         classes=content["classes"],
         signal=content["signal"],
+        task=content.get("task", "tagging"),  # taggers written before there were other tasks
         working_points=tuple(_make(path, WorkingPoint, point) for point in content["working_points"]),
         provenance=content["provenance"],
     )

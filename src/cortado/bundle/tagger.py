@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import awkward as ak
 import numpy as np
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from cortado.representations.scaling import Scaling
 from cortado.weights import WorkingPoint
+
+Task = Literal["tagging", "pairing"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,8 @@ class Bundle:
         arguments: Keyword arguments that make the model anew.
         classes: Names of the logits, in order.
         signal: The class whose probability is the score.
+        task: "tagging", or "pairing": logits (n, p, p) that two constituents of a jet belong together; the classes
+            are then those of a pair.
         working_points: Cuts on the score with the efficiencies measured in training.
         provenance: Where it comes from: samples with checksums, seed, fold rule, metrics. Must be writable as
             JSON.
@@ -37,6 +41,7 @@ class Bundle:
     arguments: Mapping[str, Any]
     classes: tuple[str, ...]
     signal: str
+    task: Task = "tagging"
     working_points: tuple[WorkingPoint, ...] = ()
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -67,6 +72,12 @@ def columns(jets: ak.Array, fields: Iterable[str]) -> ak.Array:
             plain[outer] = column
     nested = {name: ak.zip(x, behavior={}) if isinstance(x, dict) else x for name, x in plain.items()}
     return ak.zip(nested, depth_limit=1, behavior={})
+
+
+def lengths(jets: ak.Array) -> NDArray[np.int64]:
+    """Objects in the longest collection of each jet (constituents, tracks, ...), shape (n,); 1 without collections."""
+    nested = [ak.to_numpy(ak.num(jets[name])) for name in ak.fields(jets) if ak.fields(jets[name])]
+    return np.max(nested, axis=0) if nested else np.ones(len(jets), np.int64)
 
 
 def _field(array: ak.Array, name: str, *, prefix: str = "") -> ak.Array:
@@ -100,7 +111,8 @@ def checked_logits(path: str, bundle: Bundle, inputs: Any) -> NDArray[np.float32
         logits: NDArray[np.float32] = run(bundle.model, inputs).numpy()
     except (RuntimeError, IndexError, ValueError) as error:
         raise ValueError(f"{path}: {made} gives {shapes}, which does not fit {taken}: {error}") from error
-    expected = (len(inputs[0]), len(bundle.classes))
+    pairs = bundle.task == "pairing"
+    expected = (*inputs[0].shape[:2], inputs[0].shape[1]) if pairs else (len(inputs[0]), len(bundle.classes))
     if logits.shape != expected:
         raise ValueError(
             f"{path}: {taken} gives logits of shape {logits.shape} for {shapes}, "

@@ -11,7 +11,9 @@ Example:
     output["mass"][{"tagger": "ParticleNet", "region": "pass"}]
 """
 
+from cortado.processors.bookkeeping import generator_weights
 from cortado.processors.running import EXECUTORS, NanoAOD, run
-from cortado.processors.tagging import TaggingProcessor, generator_weights
+from cortado.processors.tagging import TaggingProcessor
+from cortado.processors.vertexing import VertexingProcessor
 
-__all__ = ["EXECUTORS", "NanoAOD", "TaggingProcessor", "generator_weights", "run"]
+__all__ = ["EXECUTORS", "NanoAOD", "TaggingProcessor", "VertexingProcessor", "generator_weights", "run"]

@@ -11,25 +11,15 @@ from coffea.analysis_tools import PackedSelection, Weights
 from numpy.typing import NDArray
 
 from cortado import histograms, readers
+from cortado.processors.bookkeeping import cutflow, generator_weights, in_order
 from cortado.scoring import FoldScorer, Scorer
 from cortado.splits import TEST, Split
 
-__all__ = ["TaggingProcessor", "generator_weights"]
+__all__ = ["TaggingProcessor"]
 
 TRUTH = {24: "W", 23: "Z", 25: "Higgs", 6: "top", 0: "QCD"}
 
 Floats = NDArray[np.float64]
-
-
-def generator_weights(events: ak.Array) -> Weights:
-    """Start the event weights of a chunk: the generator weight of simulation, one for recorded data.
-
-    The weight is copied, because coffea's `Weights` changes in place what it is given.
-    """
-    is_simulated = "genWeight" in events.fields
-    weights = Weights(len(events))
-    weights.add("generator", np.array(events["genWeight"], np.float64) if is_simulated else np.ones(len(events)))
-    return weights
 
 
 class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
@@ -88,7 +78,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         output = {
             "events": {dataset: len(events)},
             "sum_of_weights": {dataset: float(generator.sum())},
-            "cutflow": _cutflow(dataset, cuts, generator),
+            "cutflow": cutflow(dataset, cuts, generator),
             "mass": _book(histograms.axis_mass()),
             "pt": _book(histograms.axis_pt(start=self.pt_range[0], stop=self.pt_range[1])),
             "score": _book(histograms.axis_score()),
@@ -99,7 +89,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
         """Put categories in alphabetical order: that in which chunks arrive is not the same twice."""
-        return accumulator | {name: _in_order(accumulator[name]) for name in ("mass", "pt", "score")}
+        return accumulator | {name: in_order(accumulator[name]) for name in ("mass", "pt", "score")}
 
     def _cuts(self, jets: ak.Array, held_out: Split | None) -> PackedSelection:
         """The selection, one jet an event or None."""
@@ -156,25 +146,3 @@ def _truth(jets: ak.Array) -> NDArray[np.str_]:
 
 def _book(axis: hist.axis.Regular) -> hist.Hist:
     return histograms.book(*(histograms.axis_category(name) for name in ("tagger", "region", "truth")), axis)
-
-
-def _cutflow(dataset: str, cuts: PackedSelection, weight: Floats) -> hist.Hist:
-    """Sum of weights that is left after each cut."""
-    stages = hist.axis.StrCategory(["all", *cuts.names], growth=True, name="cut")
-    flow = hist.Hist(histograms.axis_dataset(), stages, storage=hist.storage.Weight())
-    for stage, name in enumerate(stages):
-        left = weight[cuts.all(*cuts.names[:stage])] if stage else weight
-        flow.fill(dataset=dataset, cut=np.full(len(left), name), weight=left)
-    return flow
-
-
-def _in_order(histogram: hist.Hist) -> hist.Hist:
-    """The same histogram with the categories of each axis in alphabetical order."""
-    axes, order = [], []
-    for axis in histogram.axes:
-        named = isinstance(axis, hist.axis.StrCategory)
-        order.append(np.argsort(list(axis)) if named else np.arange(axis.extent))
-        axes.append(type(axis)(sorted(axis), growth=True, name=axis.name, label=axis.label) if named else axis)
-    result = hist.Hist(*axes, storage=hist.storage.Weight())
-    result.view(flow=True)[...] = histogram.view(flow=True)[np.ix_(*order)]
-    return result

@@ -7,9 +7,18 @@ A record is an awkward array of events with the fields
   (JetClass), is_signal (top tagging);
 - their `constituents` (var): pt, eta, phi, mass; where the file has them charge, pdg_id, d0, d0_err, dz, dz_err
   (cm in the CMS dialects, mm in JetClass), puppi_weight; in the order of the file;
+- their `tracks` (var), in the dialects made for vertices: perigee parameters d0, z0 (mm), phi, theta, q_over_p (1/GeV),
+  with pt, eta, charge, mass, where the file has it the covariance cov_d0_d0, cov_d0_z0, ... (see `perigee`), and the
+  truth: vertex_index (equal in a jet for tracks of one vertex, 0 for the primary one; each fake is alone) and
+  vertex_type (0 primary, 1 decay of a b hadron, 2 of a c hadron from one, 3 of another c hadron, 4 of another
+  particle, 5 pile-up, 6 fake); other partitions of the tracks are <name>_vertex_index. The jets then have the truth
+  flavour (5, 4, 0) and true_vertices (var): x, y, z (mm), vertex_index, vertex_type;
+- instead of constituents `charged`, `neutral` and `vertices` (var) of the jets, which then have neither phi nor mass
+  (DeepNTuple, see there);
 - `event_key`: 64 bits that name the event, for `splits`;
-- where the file has them `run`, `luminosity_block`, `event`, `weight` (of the generator), and `gen_particles`: pt,
-  eta, phi, mass, pdg_id, status, status_flags, mother (position in the event, -1: none).
+- where the file has them `run`, `luminosity_block`, `event`, `weight` (of the generator), `gen_particles`: pt, eta,
+  phi, mass, pdg_id, status, status_flags, mother (position in the event, -1: none), and `secondary_vertices` (NanoAOD
+  v15, see `nanoaod.secondary_vertices`).
 
 Jets, constituents and gen_particles are vectors of scikit-hep's *vector* (`jets.energy`). What a file lacks is not in
 the record, and no number is corrected: a NaN in the file is a NaN in the record.
@@ -24,11 +33,22 @@ from types import ModuleType
 
 import awkward as ak
 
-from cortado.readers import columns, jetclass, nanoaod, pfnano, toptagging
+from cortado.readers import columns, deepntuple, edm4hep, jetclass, nanoaod, pfnano, set2graph, toptagging
 
-__all__ = ["DIALECTS", "dialect", "jetclass", "jets", "nanoaod", "pfnano", "toptagging"]
+__all__ = [
+    "DIALECTS",
+    "deepntuple",
+    "dialect",
+    "edm4hep",
+    "jetclass",
+    "jets",
+    "nanoaod",
+    "pfnano",
+    "set2graph",
+    "toptagging",
+]
 
-DIALECTS: tuple[ModuleType, ...] = (nanoaod, pfnano, jetclass, toptagging)
+DIALECTS: tuple[ModuleType, ...] = (nanoaod, pfnano, jetclass, toptagging, edm4hep, deepntuple, set2graph)
 """The dialects that are recognised, in the order in which they are tried."""
 
 

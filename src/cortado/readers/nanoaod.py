@@ -5,16 +5,20 @@ used. Impact parameters are in cm. The events are plain arrays (`events.FatJet_p
 (`events.FatJet.pt`); of virtual NanoEvents, the columns of jets and constituents are read when they are used.
 
 Where the file gives no charge of the candidates, it is taken from their PDG code, see `charge_of`.
+
+Secondary vertices (`SV`) belong to the event; `vertices_in_jets` shares them out. Their lengths are in cm.
 """
 
 from collections.abc import Iterable
 
 import awkward as ak
+import numpy as np
 
-from cortado.readers import links
-from cortado.readers.links import charge_of
+from cortado.kinematics import delta_r
+from cortado.readers import columns, links
+from cortado.readers.links import KINEMATICS, charge_of
 
-__all__ = ["FORMS", "NAME", "branches", "charge_of", "jets", "record"]
+__all__ = ["FORMS", "NAME", "branches", "charge_of", "jets", "record", "secondary_vertices", "vertices_in_jets"]
 
 NAME = "NanoAOD v15"
 _NAMING = links.Naming(
@@ -22,11 +26,27 @@ _NAMING = links.Naming(
 )
 FORMS = (_NAMING.required,)
 """Branches by which the dialect is recognised, and without which it cannot be read."""
+_VERTICES = KINEMATICS | {
+    "x": "x",
+    "y": "y",
+    "z": "z",
+    "reduced_chi2": "chi2",
+    "ndf": "ndof",
+    "n_tracks": "ntracks",
+    "charge": "charge",
+    "flight_distance": "dlen",
+    "significance": "dlenSig",
+    "flight_distance_2d": "dxy",
+    "significance_2d": "dxySig",
+    "pointing_angle": "pAngle",
+}
 
 
 def branches(available: Iterable[str]) -> list[str]:
     """Choose the branches that `record` uses, of those that are available."""
-    return _NAMING.branches(available)
+    there = list(available)
+    vertices = (f"SV_{name}" for name in _VERTICES.values())
+    return [*_NAMING.branches(there), *(name for name in vertices if name in there)]
 
 
 def jets(events: ak.Array) -> ak.Array:
@@ -54,10 +74,55 @@ def record(events: ak.Array) -> ak.Array:
 
     Returns:
         Events, shape (n_events,), with jets, event_key, run, luminosity_block, event and, for simulation,
-        weight and gen_particles.
+        weight and gen_particles; secondary_vertices where the file has them.
 
     Raises:
         KeyError: If a required column is missing.
         ValueError: If a link points to a jet or a candidate that is not there, or lacks one of its two ends.
     """
-    return links.record(events, _NAMING)
+    found = links.record(events, _NAMING)
+    vertices = secondary_vertices(events)
+    return found if vertices is None else ak.with_field(found, vertices, "secondary_vertices")
+
+
+def secondary_vertices(events: ak.Array) -> ak.Array | None:
+    """Secondary vertices of the events.
+
+    Args:
+        events: Events, shape (n_events,).
+
+    Returns:
+        Vertices, shape (n_events, var), with pt, eta, phi, mass and, where the file has them, x, y, z [cm],
+        reduced_chi2 (chi2 / ndf), ndf, n_tracks, charge, flight_distance and flight_distance_2d from the primary
+        vertex [cm], their significance and significance_2d, pointing_angle [rad]; None for files without.
+    """
+    found = columns.chosen(events, _VERTICES, "SV_")
+    # No vectors: those of scikit-hep take x, y, z for a momentum.
+    return ak.zip(found, depth_limit=2) if KINEMATICS.keys() <= found.keys() else None
+
+
+def vertices_in_jets(jets: ak.Array, vertices: ak.Array, *, radius: float = 0.8) -> ak.Array:
+    """Give each secondary vertex to the jet whose axis is nearest, if that is near enough.
+
+    Args:
+        jets: Jets with eta and phi, shape (n_events, var).
+        vertices: Vertices with eta and phi, shape (n_events, var).
+        radius: Largest distance of the vertex' momentum from the axis.
+
+    Returns:
+        Vertices of each jet, in the order of the file, shape (n_events, var, var).
+
+    Raises:
+        ValueError: If the numbers of events differ.
+    """
+    if len(jets) != len(vertices):
+        raise ValueError(f"{len(jets)} events of jets, but {len(vertices)} events of vertices")
+    axis, vertex = jets[:, np.newaxis], vertices[:, :, np.newaxis]
+    distance = delta_r(vertex["eta"], vertex["phi"], axis["eta"], axis["phi"])  # (n_events, vertices, jets)
+    inside = columns.flat(ak.fill_none(ak.min(distance, axis=-1) < radius, False))
+    nearest = columns.flat(ak.fill_none(ak.argmin(distance, axis=-1), 0))
+    counts = columns.flat(ak.num(jets))
+    jet = nearest + np.repeat(np.cumsum(counts) - counts, columns.flat(ak.num(vertices)))
+    order = np.argsort(jet[inside], kind="stable")
+    n_vertices = np.bincount(jet[inside], minlength=counts.sum())
+    return ak.unflatten(ak.unflatten(ak.flatten(vertices)[inside][order], n_vertices), counts)

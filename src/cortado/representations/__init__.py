@@ -7,6 +7,10 @@ representation     arrays                                                      f
 `JetImage`         image (n, c, eta, phi)                                      `JetImageCNN`
 `ParticleList`     features (n, p, f), mask (n, p)                             `PFN`, `EFN`
 `PointCloud`       points (n, p, 2), features (n, p, f), mask (n, p)           `ParticleNet`
+`TrackSet`         features (n, p, f), mask (n, p)                             vertex finders, `FlavourTagger`
+`TrackGraph`       features (n, p, f), mask (n, p), edges (n, p, p)            `EdgeFlavourTagger`
+`DeepJetFeatures`  jet (n, f), and features (n, p, f), mask (n, p) of three    `DeepJet`
+                   collections: charged, neutral, vertices
 =================  ==========================================================  ======================
 
 Each is a frozen dataclass; calling it on jets of shape (n,) gives a NamedTuple. Its `fields` are what it
@@ -22,9 +26,11 @@ Example:
       [ 0.25   0.062]]]
 """
 
+from cortado.representations.deepjet import DeepJetFeatures
 from cortado.representations.high_level import HighLevel
 from cortado.representations.jet_image import JetImage
 from cortado.representations.particle_list import ParticleList
 from cortado.representations.point_cloud import PointCloud
+from cortado.representations.track_set import TrackGraph, TrackSet
 
-__all__ = ["HighLevel", "JetImage", "ParticleList", "PointCloud"]
+__all__ = ["DeepJetFeatures", "HighLevel", "JetImage", "ParticleList", "PointCloud", "TrackGraph", "TrackSet"]

@@ -41,17 +41,19 @@ CENTRES = {
 
 
 class Constituents(NamedTuple):
-    """The m constituents of n jets, jet after jet, from the highest pT of each jet to its lowest.
+    """The m constituents of n jets, jet after jet, in the order of falling pT or of the file.
 
     Attributes:
         counts: Number of constituents of each jet, shape (n,).
         owner: Index of each constituent's jet, shape (m,).
         columns: By field name, "constituents.pt" of shape (m,) and "pt" (of the jet) of shape (n,).
+        collection: Field of the jets that holds the constituents.
     """
 
     counts: NDArray[np.int64]
     owner: NDArray[np.int64]
     columns: dict[str, Floats]
+    collection: str = "constituents"
 
     @property
     def first(self) -> NDArray[np.int64]:
@@ -60,21 +62,25 @@ class Constituents(NamedTuple):
 
     def own(self, name: str) -> Floats:
         """A column of the constituents, shape (m,)."""
-        return self.columns[f"constituents.{name}"]
+        return self.columns[f"{self.collection}.{name}"]
 
     def jet(self, name: str) -> Floats:
         """A column of the jets, repeated for each constituent, shape (m,)."""
         return self.columns[name][self.owner]
 
 
-def flat(jets: ak.Array, fields: Iterable[str], *, caller: str) -> Constituents:
+def flat(
+    jets: ak.Array, fields: Iterable[str], *, caller: str, collection: str = "constituents", by_pt: bool = True
+) -> Constituents:
     """Flat columns of the named fields, in float64; constituents of equal pT keep their order.
 
     Args:
         jets: Jets, shape (n,).
-        fields: Names such as "pt" or "constituents.charge"; "constituents.pt" is always read if any of the
-            latter is.
+        fields: Names such as "pt" or "constituents.charge"; "constituents.pt" is read, too, if they are to be in its
+            order.
         caller: The representation that asks, for messages.
+        collection: Field that holds the constituents; it may be the tracks.
+        by_pt: Whether to order them by pT; else they stay in the order of the file.
 
     Raises:
         KeyError: If a field is missing.
@@ -90,14 +96,16 @@ def flat(jets: ak.Array, fields: Iterable[str], *, caller: str) -> Constituents:
     if not inner:
         nothing = np.zeros(0, dtype=np.int64)
         return Constituents(np.zeros(layout.length, dtype=np.int64), nothing, columns)
-    counts, found = _constituents(layout, tuple(dict.fromkeys(("pt", *inner))), caller)
+    wanted = ("pt", *inner) if by_pt else inner
+    counts, found = _constituents(layout, tuple(dict.fromkeys(wanted)), collection, caller)
     owner = np.repeat(np.arange(len(counts)), counts)
     for name, column in found.items():
-        _require_finite(column, f"constituents.{name}", owner, caller)
-    if not np.all((found["pt"][1:] <= found["pt"][:-1]) | (owner[1:] != owner[:-1])):
+        _require_finite(column, f"{collection}.{name}", owner, caller)
+    if by_pt and not np.all((found["pt"][1:] <= found["pt"][:-1]) | (owner[1:] != owner[:-1])):
         order = descending(found["pt"], counts)
         found = {name: column[order] for name, column in found.items()}
-    return Constituents(counts, owner, columns | {f"constituents.{name}": found[name] for name in found})
+    columns |= {f"{collection}.{name}": found[name] for name in found}
+    return Constituents(counts, owner, columns, collection)
 
 
 def centred(constituents: Constituents, centre: str) -> tuple[Floats, Floats]:
@@ -139,11 +147,11 @@ def selected(constituents: Constituents, keep: NDArray[np.bool_]) -> Constituent
     """Only some of the constituents; all jets stay."""
     n = len(constituents.counts)
     columns = {
-        name: column[keep] if name.startswith("constituents.") else column
+        name: column[keep] if name.startswith(f"{constituents.collection}.") else column
         for name, column in constituents.columns.items()
     }
     owner = constituents.owner[keep]
-    return Constituents(np.bincount(owner, minlength=n), owner, columns)
+    return Constituents(np.bincount(owner, minlength=n), owner, columns, constituents.collection)
 
 
 def jet_sum(values: Floats, constituents: Constituents) -> Floats:
@@ -240,18 +248,20 @@ def _column(layout: Any, name: str, caller: str) -> Floats:
     return column
 
 
-def _constituents(layout: Any, names: tuple[str, ...], caller: str) -> tuple[NDArray[np.int64], dict[str, Floats]]:
-    _require("constituents", layout.fields, caller)
-    nested = layout["constituents"]
+def _constituents(
+    layout: Any, names: tuple[str, ...], collection: str, caller: str
+) -> tuple[NDArray[np.int64], dict[str, Floats]]:
+    _require(collection, layout.fields, caller)
+    nested = layout[collection]
     for name in names:
-        _require(name, nested.fields, caller, prefix="constituents.")
+        _require(name, nested.fields, caller, prefix=f"{collection}.")
     packed = nested[list(names)].to_packed()
     if packed.is_regular:
         packed = packed.to_ListOffsetArray64(True)
     if not packed.is_list or packed.purelist_depth != 2:
-        raise ValueError(f"{caller}: constituents must be one list per jet, got {ak.type(packed)!s:.60}")
+        raise ValueError(f"{caller}: {collection} must be one list per jet, got {ak.type(packed)!s:.60}")
     counts = np.diff(np.asarray(packed.offsets))
-    return counts, {name: _numbers(packed.content[name], f"constituents.{name}", caller) for name in names}
+    return counts, {name: _numbers(packed.content[name], f"{collection}.{name}", caller) for name in names}
 
 
 def _numbers(content: Any, name: str, caller: str) -> Floats:
@@ -268,7 +278,7 @@ def _require(name: str, available: Sequence[str], caller: str, prefix: str = "")
 
 
 def _require_finite(column: Floats, name: str, owner: NDArray[np.int64] | None, caller: str) -> None:
-    pt = name == "constituents.pt"
+    pt = name.endswith(".pt")
     bad = ~np.isfinite(column) | (column < 0) if pt else ~np.isfinite(column)
     if bad.any():
         first = int(np.argmax(bad))

@@ -9,8 +9,9 @@ import awkward as ak
 import numpy as np
 
 from cortado import splits
+from cortado.scoring.loading import load
 from cortado.scoring.nesting import flatten, flatten_values, restore
-from cortado.scoring.scorer import Scorer, add_per_event, load, with_truth
+from cortado.scoring.scorer import Scorer, add_per_event, with_truth
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import awkward as ak
 import torch
 
 from cortado import bundle
@@ -19,6 +20,10 @@ class Loaded(NamedTuple):
 
     bundle: bundle.Bundle
     network: torch.nn.Module
+
+    def logits(self, jets: ak.Array, device: str) -> torch.Tensor:
+        """What the network says of jets (n,)."""
+        return bundle.run(self.network, self.bundle.prepare(jets), device)
 
 
 _KEPT = 32  # enough for several taggers of ten folds

@@ -2,8 +2,7 @@
 
 import dataclasses
 import difflib
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import awkward as ak
@@ -12,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from cortado import bundle as bundles
-from cortado.scoring import process
+from cortado.scoring import batching, process
 from cortado.scoring.nesting import flatten, flatten_values, restore
 from cortado.weights import (
     ScaleFactor,
@@ -26,7 +25,6 @@ from cortado.weights import (
 Precision = Literal["float32", "bfloat16"]
 Empty = Literal["raise", "nan"]
 TRUTH = {"w": 24, "z": 23, "higgs": 25, "top": 6}
-_BATCH_CONSTITUENTS = 32  # a batch is never larger than batch_size jets of so many constituents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -221,9 +219,9 @@ class Scorer:
 
     def _probabilities(self, flat: ak.Array) -> NDArray[np.float32]:
         """Probabilities of flat jets, shape (n, classes); NaN for jets without constituents."""
-        tagger, network = self._loaded()
-        jets = bundles.columns(flat, tagger.fields)
-        lengths = _lengths(jets, tagger)
+        loaded = self._loaded()
+        jets = bundles.columns(flat, loaded.bundle.fields)
+        lengths = batching.lengths(jets, loaded.bundle)
         scored = np.flatnonzero(lengths)
         if (empty := len(jets) - len(scored)) and self.without_constituents == "raise":
             raise ValueError(
@@ -232,47 +230,10 @@ class Scorer:
             )
         result = np.full((len(jets), len(self.classes)), np.nan, np.float32)
         with process.settings(self.device, self.threads, self.precision):
-            for batch in _batches(scored, lengths, self.batch_size):
-                logits = bundles.run(network, tagger.prepare(jets[batch]), self.device)
+            for batch in batching.batches(scored, lengths, self.batch_size):
+                logits = loaded.logits(jets[batch], self.device)
                 result[batch] = torch.softmax(logits, dim=-1).cpu().numpy()
         return result
-
-
-def load(
-    path: str | os.PathLike[str],
-    *,
-    device: str = "cpu",
-    threads: int | None = None,
-    batch_size: int = 512,
-    precision: Precision = "float32",
-    without_constituents: Empty = "raise",
-    representations: Iterable[type] = (),
-    models: Iterable[type] = (),
-) -> Scorer:
-    """Scorer of the bundle at `path`; the arguments are the attributes of `Scorer`.
-
-    Raises:
-        FileNotFoundError: If there is no bundle.
-        ValueError: If it cannot be trusted (see `cortado.bundle.load`), or the device is not there.
-    """
-    process.check_device(device)
-    where, sha256 = os.path.abspath(path), bundles.fingerprint(path)
-    representations, models = tuple(representations), tuple(models)
-    tagger = process.loaded(where, sha256, device, representations, models).bundle
-    return Scorer(
-        path=where,
-        sha256=sha256,
-        device=device,
-        threads=threads,
-        batch_size=batch_size,
-        precision=precision,
-        without_constituents=without_constituents,
-        classes=tagger.classes,
-        signal=tagger.signal,
-        working_points=tagger.working_points,
-        representations=representations,
-        models=models,
-    )
 
 
 def with_truth(jets: ak.Array, is_signal: ak.Array | None, signal: str) -> ak.Array:
@@ -298,28 +259,6 @@ def add_per_event(weights: Any, name: str, factors: ak.Array) -> None:
     """Multiply the jet weights of each event and add the products to a coffea `Weights`."""
     varied = per_event(WeightVariations(factors.nominal, factors.up, factors.down))
     weights.add(name, varied.nominal, weightUp=varied.up, weightDown=varied.down)
-
-
-def _lengths(jets: ak.Array, tagger: bundles.Bundle) -> NDArray[np.int64]:
-    """Constituents that a jet takes in a batch; 1 for representations that do not use them."""
-    if "constituents" not in jets.fields:
-        return np.ones(len(jets), np.int64)
-    longest = getattr(tagger.representation, "max_constituents", None)
-    lengths: NDArray[np.int64] = ak.to_numpy(ak.num(jets.constituents, axis=1))
-    return lengths if longest is None else np.minimum(lengths, longest)
-
-
-def _batches(scored: NDArray[np.int64], lengths: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
-    """Indices of the jets to score together: of like length, so that little is padded, the shortest first."""
-    order = scored[np.argsort(lengths[scored], kind="stable")]
-    start = 0
-    while start < len(order):
-        batch = order[start : start + batch_size]
-        # The jets rise in length: keep those at which a batch that ends there still fits.
-        padded = np.arange(1, len(batch) + 1) * lengths[batch]
-        fits = max(1, int(np.count_nonzero(padded <= batch_size * _BATCH_CONSTITUENTS)))
-        yield batch[:fits]
-        start += fits
 
 
 def _share(above: NDArray[np.float32], below: NDArray[np.float32]) -> NDArray[np.float32]:

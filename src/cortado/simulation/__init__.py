@@ -1,4 +1,4 @@
-"""Jets simulated with Pythia 8 and written in the CMS NanoAOD v15 dialect (extra ``sim``).
+"""Jets simulated with Pythia 8, written in the dialects of CMS NanoAOD v15 and of Set2Graph (extra ``sim``).
 
 Pythia and FastJet are GPL programs: they are never needed to train, score or analyse, only to make samples here.
 """
@@ -12,6 +12,7 @@ except ImportError as error:
     ) from error
 
 from cortado.simulation.events import PROCESSES
+from cortado.simulation.flavour import FLAVOUR_PROCESSES, simulate_flavour_jets
 from cortado.simulation.jets import SimulationSummary, simulate_jets
 
-__all__ = ["PROCESSES", "SimulationSummary", "simulate_jets"]
+__all__ = ["FLAVOUR_PROCESSES", "PROCESSES", "SimulationSummary", "simulate_flavour_jets", "simulate_jets"]

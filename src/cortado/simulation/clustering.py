@@ -1,4 +1,4 @@
-"""Anti-kT jets of radius 0.8, soft drop and N-subjettiness, by FastJet on whole batches of events."""
+"""Anti-kT jets, soft drop and N-subjettiness, by FastJet on whole batches of events."""
 
 from typing import NamedTuple
 
@@ -23,11 +23,13 @@ class Substructure(NamedTuple):
     tau: npt.NDArray[np.float64]
 
 
-def anti_kt(candidates: ak.Array) -> ak.Array:
-    """Cluster the candidates of each event with anti-kT, R = 0.8, into jets above 170 GeV, hardest first.
+def anti_kt(candidates: ak.Array, *, radius: float = RADIUS, min_pt: float = MIN_PT) -> ak.Array:
+    """Cluster the candidates of each event with anti-kT into jets, hardest first.
 
     Args:
         candidates: Shape (n_events, var), with ``pt eta phi mass``.
+        radius: R of the jets.
+        min_pt: Least pT of jets that are kept [GeV].
 
     Returns:
         Jets, shape (n_events, var): ``pt eta phi mass`` (sum of four-momenta) and ``candidate``, the positions of the
@@ -37,8 +39,8 @@ def anti_kt(candidates: ak.Array) -> ak.Array:
         Cacciari, Salam, Soyez, The anti-kt jet clustering algorithm (2008), arXiv:0802.1189; FastJet user manual
         (2011), arXiv:1111.6097.
     """
-    sequence = fastjet.ClusterSequence(_momenta(candidates), fastjet.JetDefinition(fastjet.antikt_algorithm, RADIUS))
-    momenta, index = sequence.inclusive_jets(MIN_PT), sequence.constituent_index(MIN_PT)
+    sequence = fastjet.ClusterSequence(_momenta(candidates), fastjet.JetDefinition(fastjet.antikt_algorithm, radius))
+    momenta, index = sequence.inclusive_jets(min_pt), sequence.constituent_index(min_pt)
     pt = np.hypot(momenta.px, momenta.py)
     jets = ak.zip(
         {

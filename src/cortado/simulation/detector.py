@@ -19,11 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from cortado import kinematics
+from cortado.simulation.helix import closest_approach
 
 Array = npt.NDArray[Any]
 
 PHOTON, NEUTRAL_HADRON, CHARGED_HADRON, ELECTRON, MUON = 22, 130, 211, 11, 13
-_INVISIBLE = (12, 14, 16)
+INVISIBLE = (12, 14, 16)
 _POSITIVE = (-11, -13, 211, 321, 2212, 3222, -3112, -3312, -3334)  # the charged particles that Pythia leaves stable
 _PION_MASS, _ELECTRON_MASS, _MUON_MASS = 0.13957, 0.000511, 0.10566  # GeV
 
@@ -101,9 +102,14 @@ def _visible(particles: ak.Array) -> Particles:
     pdg_id = ak.to_numpy(flat.id).astype(np.int64)
     momentum = (ak.to_numpy(flat.p[axis]) for axis in ("px", "py", "pz", "e"))
     vertex = (ak.to_numpy(ak.fill_none(flat.vProd[axis], 0.0)) / 10 for axis in ("px", "py", "pz"))  # mm to cm
-    charge = np.isin(pdg_id, _POSITIVE).astype(np.int64) - np.isin(-pdg_id, _POSITIVE)
-    everything = Particles(event, pdg_id, charge, *momentum, *vertex)
-    return everything.where(~np.isin(np.abs(pdg_id), _INVISIBLE))
+    everything = Particles(event, pdg_id, charge_of(pdg_id), *momentum, *vertex)
+    return everything.where(~np.isin(np.abs(pdg_id), INVISIBLE))
+
+
+def charge_of(pdg_id: Array) -> Array:
+    """Charge of the particles that Pythia leaves stable, 0 for all others, by PDG code; shape (n,)."""
+    charge: Array = np.isin(pdg_id, _POSITIVE).astype(np.int64) - np.isin(-pdg_id, _POSITIVE)
+    return charge
 
 
 def _has_track(particles: Particles, rng: np.random.Generator) -> Array:
@@ -148,14 +154,10 @@ def impact_parameters(particles: Particles) -> tuple[Array, Array]:
 
     d0 has the sign of CMS's dxy, -x sin(phi) + y cos(phi) there. Momenta must have pT > 0 and charge +1 or -1.
     """
-    pt, turn = np.hypot(particles.px, particles.py), particles.charge
-    radius = pt / (0.002998 * _FIELD)  # cm, for pT in GeV
-    centre_x = particles.x + turn * radius * particles.py / pt
-    centre_y = particles.y - turn * radius * particles.px / pt
-    d0 = turn * (radius - np.hypot(centre_x, centre_y))
-    phi_there = np.arctan2(turn * centre_x, -turn * centre_y)
-    arc = turn * radius * kinematics.delta_phi(phi_there, np.arctan2(particles.py, particles.px))
-    return d0, particles.z - arc * particles.pz / pt
+    radius = np.hypot(particles.px, particles.py) / (0.002998 * _FIELD)  # cm, for pT in GeV
+    momentum, position = (particles.px, particles.py, particles.pz), (particles.x, particles.y, particles.z)
+    d0, dz, _ = closest_approach(particles.charge, momentum, position, radius)
+    return d0, dz
 
 
 def _clusters(particles: Particles, calorimeter: Calorimeter, rng: np.random.Generator) -> dict[str, Array]:

@@ -16,7 +16,7 @@ _DETECTOR = (
     "ParticleDecays:xyMax = 1100.",
     "ParticleDecays:zMax = 2800.",
 )
-_HADRONIC_W = ("24:onMode = off", "24:onIfAny = 1 2 3 4 5")
+HADRONIC_W = ("24:onMode = off", "24:onIfAny = 1 2 3 4 5")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def _wprime(low: float, high: float) -> tuple[str, ...]:
         f"34:mMax = {2.6 * high}",
         "23:onMode = off",
         "23:onIfAny = 12 14 16",
-        *_HADRONIC_W,
+        *HADRONIC_W,
     )
 
 
@@ -71,7 +71,7 @@ def _biased(low: float, high: float) -> tuple[str, ...]:
 
 
 def _top(low: float, high: float) -> tuple[str, ...]:
-    return ("Top:gg2ttbar = on", "Top:qqbar2ttbar = on", *_HADRONIC_W, *_biased(low, high))
+    return ("Top:gg2ttbar = on", "Top:qqbar2ttbar = on", *HADRONIC_W, *_biased(low, high))
 
 
 def _qcd(low: float, high: float) -> tuple[str, ...]:
@@ -93,11 +93,20 @@ def find_process(name: str) -> Process:
     Raises:
         ValueError: If there is none.
     """
-    if name in PROCESSES:
-        return PROCESSES[name]
-    near = get_close_matches(name, PROCESSES, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"process is {name!r}; it must be one of {', '.join(PROCESSES)}{hint}")
+    check_process(name, PROCESSES)
+    return PROCESSES[name]
+
+
+def check_process(name: str, known: Mapping[str, object]) -> None:
+    """Refuse a name that is not known.
+
+    Raises:
+        ValueError: If it is not; names the nearest one.
+    """
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"process is {name!r}; it must be one of {', '.join(known)}{hint}")
 
 
 class BosonWindow(pythia8mc.UserHooks):  # type: ignore[misc]
@@ -141,26 +150,53 @@ def generator(process: Process, pt_range: tuple[float, float], *, seed: int, mpi
         Bierlich et al., A comprehensive guide to the physics and usage of PYTHIA 8.3 (2022), arXiv:2203.11601.
     """
     low, high = (edge * margin for edge, margin in zip(pt_range, process.margin, strict=True))
+    hook = BosonWindow(low, high) if process.boson_window else None
+    return start(
+        process.settings(low, high), seed=seed, mpi=mpi, hook=hook, what=f"{pt_range[0]:g} < pT < {pt_range[1]:g} GeV"
+    )
+
+
+def start(
+    settings: tuple[str, ...],
+    *,
+    seed: int,
+    mpi: bool,
+    beam_energy: float = 13000.0,
+    hook: pythia8mc.UserHooks | None = None,
+    what: str,
+) -> Callable[[int], ak.Array]:
+    """Start Pythia with the detector's volume and return the function that makes the next n events.
+
+    Args:
+        settings: Lines for Pythia that choose the hard process and its decays.
+        seed: Pythia's seed, 1 to 900,000,000.
+        mpi: Simulate multi-parton interactions.
+        beam_energy: Energy of the collision, of both protons together [GeV].
+        hook: Veto during generation.
+        what: What is generated, for the message.
+
+    Raises:
+        RuntimeError: If Pythia refuses a setting or fails to start.
+    """
     pythia = pythia8mc.Pythia("", False)
-    settings = (
+    lines = (
         "Print:quiet = on",
-        "Beams:eCM = 13000.",
+        f"Beams:eCM = {beam_energy}",
         "Random:setSeed = on",
         f"Random:seed = {seed}",
         f"PartonLevel:MPI = {'on' if mpi else 'off'}",
         *_DETECTOR,
-        *process.settings(low, high),
+        *settings,
     )
-    refused = [line for line in settings if not pythia.readString(line)]
+    refused = [line for line in lines if not pythia.readString(line)]
     if refused:
         raise RuntimeError(f"Pythia does not know the settings {refused}")
-    hook = BosonWindow(low, high)
-    if process.boson_window:
+    if hook is not None:
         pythia.setUserHooksPtr(hook)
     if not pythia.init():
-        raise RuntimeError(f"Pythia failed to start for {pt_range[0]:g} < pT < {pt_range[1]:g} GeV")
+        raise RuntimeError(f"Pythia failed to start for {what}")
 
-    def next_events(n: int, _alive: BosonWindow = hook) -> ak.Array:  # Pythia does not own its Python hooks
+    def next_events(n: int, _alive: pythia8mc.UserHooks | None = hook) -> ak.Array:  # not owned by Pythia
         return pythia.nextBatch(n)
 
     return next_events

@@ -92,11 +92,25 @@ def _nearest_kept(parent: IntArray, keep: IntArray) -> IntArray:
     """Position among the kept particles of the nearest kept ancestor of each of them, -1 for none."""
     position = np.full(len(parent) + 1, -1)  # the last entry stands for "no parent" and is found by index -1
     position[keep] = np.arange(len(keep))
-    ancestor = parent[keep]
+    return position[nearest_ancestor(parent, position[:-1] >= 0, keep)]
+
+
+def nearest_ancestor(parent: IntArray, wanted: BoolArray, of: IntArray) -> IntArray:
+    """Climb from some particles to the nearest ancestor of each that is wanted.
+
+    Args:
+        parent: Index of the parent of every particle, -1 for none, shape (n,).
+        wanted: Where to stop, shape (n,).
+        of: Indices of the particles to begin at, shape (m,); these themselves do not count.
+
+    Returns:
+        Indices of the ancestors, -1 where none is wanted, shape (m,).
+    """
+    ancestor = parent[of]
     while True:
-        climbing = (ancestor >= 0) & (position[ancestor] < 0)
+        climbing = (ancestor >= 0) & ~wanted[ancestor]
         if not climbing.any():
-            return position[ancestor]
+            return ancestor
         ancestor = np.where(climbing, parent[ancestor], ancestor)
 
 

@@ -1,9 +1,6 @@
 """Samples of simulated jets: so many jets of a process in a window of pT, evenly spread, in one ROOT file."""
 
-import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,10 +14,10 @@ from cortado.simulation.detector import particle_flow
 from cortado.simulation.events import PROCESSES, Process, find_process, generator
 from cortado.simulation.gen_particles import hard_process, holds_decay
 from cortado.simulation.nanoaod import collections
+from cortado.simulation.units import MOST_UNITS, check_limits, in_order
 
 MAX_ETA = 2.4  # of selected jets
 UNIT = 500  # jets
-_UNITS = 10_000  # at most, in one sample: keeps the seeds of samples apart
 _BINS = 10
 _BATCH = 250  # events, bounds the memory
 _PATIENCE = 50  # events a jet, before giving up
@@ -107,7 +104,7 @@ def simulate_jets(
     selected, generated = [], []
 
     def chunks() -> Iterator[dict[str, ak.Array]]:
-        for sample in _samples(units, workers):
+        for sample in in_order(simulate_unit, units, workers):
             selected.append(sample.jets)
             generated.append(sample.generated)
             if progress is not None:
@@ -122,25 +119,7 @@ def _check(jets: int, pt_range: tuple[float, float], seed: int, workers: int) ->
     low, high = pt_range
     if not MIN_PT <= low < high <= 3000:
         raise ValueError(f"pt_range is {pt_range}; it must be (low, high) with {MIN_PT:g} <= low < high <= 3000 GeV")
-    limits = {"jets": (jets, UNIT * _UNITS), "seed": (seed, 900_000_000 // _UNITS - 1), "workers": (workers, 1024)}
-    for name, (value, most) in limits.items():
-        if not 1 <= value <= most:
-            raise ValueError(f"{name} is {value}; it must be from 1 to {most}")
-
-
-def _samples(units: list[Unit], workers: int) -> Iterator[UnitSample]:
-    """Simulate the units, in this process or several, and give them in order."""
-    if min(workers, len(units)) == 1:
-        yield from map(simulate_unit, units)
-        return
-    # Spawned, not forked: the parent may have threads running (torch, a progress bar). Ctrl-C ends workers at once.
-    pool = ProcessPoolExecutor(
-        min(workers, len(units)), get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_DFL)
-    )
-    try:
-        yield from pool.map(simulate_unit, units)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    check_limits(jets=(jets, UNIT * MOST_UNITS), seed=(seed, 900_000_000 // MOST_UNITS - 1), workers=(workers, 1024))
 
 
 def simulate_unit(unit: Unit) -> UnitSample:
@@ -151,7 +130,7 @@ def simulate_unit(unit: Unit) -> UnitSample:
     """
     process, number = PROCESSES[unit.process], list(PROCESSES).index(unit.process)
     rng = np.random.default_rng([unit.seed, number, unit.number])
-    next_events = generator(process, unit.pt_range, seed=_UNITS * unit.seed + unit.number, mpi=unit.mpi)
+    next_events = generator(process, unit.pt_range, seed=MOST_UNITS * unit.seed + unit.number, mpi=unit.mpi)
     edges, missing = _quotas(unit)
     batches: list[dict[str, ak.Array]] = []
     selected = generated = 0
@@ -162,7 +141,7 @@ def simulate_unit(unit: Unit) -> UnitSample:
         pt_bin = _pt_bins(jets, gen_particles, process, edges)
         keep, missing = _fill(pt_bin, missing)
         if keep.any():
-            block = _UNITS * number + unit.number + 1
+            block = MOST_UNITS * number + unit.number + 1
             identity = _identity(unit.seed, block, generated + 1 + np.flatnonzero(keep))
             batches.append(identity | collections(jets[keep], candidates[keep], gen_particles[keep]))
         selected += int(ak.sum(pt_bin[keep] >= 0))

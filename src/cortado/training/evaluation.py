@@ -11,15 +11,18 @@ import numpy as np
 import torch
 
 from cortado import bundle as bundles
+from cortado import metrics
 from cortado.bundle import Bundle
+from cortado.reconstruction.partition import components
 from cortado.splits import TEST, TRAIN, VALIDATION
-from cortado.training.loading import NO_CLASS, labelled, parts_of
+from cortado.training.loading import NO_CLASS, NO_PARTITION, labelled, padded_partition, parts_of
 from cortado.training.mixing import Labelled
 from cortado.training.study import Study, require_one_of
 
 __all__ = ["Evaluation", "evaluate"]
 
 Subset = Literal["train", "validation", "test", "all"]
+_PAIRING_BATCH = 512  # jets
 _SUBSETS = {"train": (TRAIN,), "validation": (VALIDATION,), "test": (TEST,), "all": (TRAIN, VALIDATION, TEST)}
 
 
@@ -62,10 +65,12 @@ def evaluate(
         device: Where the network runs.
         batch_size: Most jets given to the network at once.
     Raises:
-        ValueError: If the bundle's classes are not the study's, or the subset has no jets.
+        ValueError: If the study is one of pairs, the bundle's classes are not the study's, or the subset has no jets.
     """
     require_one_of("evaluate", "subset", subset, _SUBSETS)
     found = tagger if isinstance(tagger, Bundle) else load_bundle(tagger, study)
+    if study.partition is not None:
+        raise ValueError(f"study {study.name!r} is of pairs ({study.partition}): they have no score of a jet")
     if found.classes != tuple(study.classes):
         raise ValueError(f"the bundle's classes are {found.classes}, the study's {tuple(study.classes)}")
     if files is not None:
@@ -76,6 +81,32 @@ def evaluate(
         raise ValueError(f"study {study.name!r}: the subset {subset!r} of {', '.join(study.files)} has no jets")
     target, score, weight, pt, probabilities = (np.concatenate(column) for column in zip(*scored))
     return Evaluation(target, score, weight, pt, probabilities, found.classes, found.signal)
+
+
+def pairing_merits(found: Bundle, study: Study, *, subset: Subset, device: str = "cpu") -> dict[str, float]:
+    """Mean F1 and adjusted Rand index, over the jets of the signal class, of the pairs that a network puts together.
+
+    Args:
+        found: Bundle of a network on pairs.
+        study: Gives selection, classes and split; its `partition` is the truth.
+        subset: The part of the events to judge on.
+        device: Where the network runs.
+    """
+    assert study.partition is not None
+    held_out = (found.provenance.get("fold") or {}).get("index")
+    signal, rows = list(study.classes).index(study.signal), []
+    model = found.model.to(device).eval()
+    for step in _selected(study, _SUBSETS[subset], held_out):
+        jets = step.jets[step.target == signal]
+        order = np.argsort(bundles.lengths(jets), kind="stable")
+        for start in range(0, len(order), _PAIRING_BATCH):
+            batch = jets[order[start : start + _PAIRING_BATCH]]
+            logits = bundles.run(model, found.prepare(batch), device)
+            truth = padded_partition(batch, study.partition)
+            together = components(logits.cpu().numpy(), truth != NO_PARTITION, threshold=0.0)
+            rows.append(np.stack(metrics.partition_merits(truth, together), axis=1))
+    f1, ari = np.nanmean(np.concatenate(rows), axis=0)
+    return {"f1": float(f1), "ari": float(ari)}
 
 
 def load_bundle(path: str | os.PathLike[str], study: Study) -> Bundle:
@@ -98,8 +129,7 @@ def _selected(study: Study, subsets: tuple[int, ...], held_out: int | None) -> I
 def _score(tagger: Bundle, jets: Labelled, device: str, batch_size: int) -> tuple[Any, ...]:
     probabilities = np.empty((len(jets.target), len(tagger.classes)), dtype=np.float32)
     # Jets of like length together: padding costs time, and the network in evaluation does not mind.
-    lengths = ak.num(jets.jets.constituents) if "constituents" in ak.fields(jets.jets) else jets.target
-    order = np.argsort(ak.to_numpy(lengths), kind="stable")
+    order = np.argsort(bundles.lengths(jets.jets), kind="stable")
     model = tagger.model.to(device).eval()
     for start in range(0, len(order), batch_size):
         index = order[start : start + batch_size]

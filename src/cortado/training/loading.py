@@ -19,9 +19,10 @@ from cortado import bundle, ntuples, reading
 from cortado.training.mixing import Labelled, batches, even, shares
 from cortado.training.study import Study, subset_of
 
-__all__ = ["Batch", "Part", "Stream", "labelled", "loader", "parts_of"]
+__all__ = ["Batch", "Part", "Stream", "labelled", "loader", "padded_partition", "parts_of"]
 
 NO_CLASS = -1
+NO_PARTITION = -1
 
 
 class Part(NamedTuple):
@@ -37,6 +38,7 @@ class Batch(NamedTuple):
     inputs: Any  # NamedTuple of tensors, as the representation names them
     target: torch.Tensor  # (n,) int64
     weight: torch.Tensor  # (n,) float32
+    partition: Any = None  # (n, p) int64, NO_PARTITION where there is no constituent; of networks on pairs
 
 
 def parts_of(study: Study) -> list[Part]:
@@ -79,7 +81,8 @@ def labelled(study: Study, part: Part, *, held_out: int | None = None) -> Labell
     where = f"{part.step.path}, entries {part.step.start} to {part.step.stop}"
     target = _targets(study, jets, where)
     subset = subset_of(study, ak.to_numpy(jets.event_key), validation_only=part.validation_only, held_out=held_out)
-    fields = dict.fromkeys(("pt", *study.representation.fields))  # type: ignore[attr-defined]
+    truth = () if study.partition is None else (study.partition,)
+    fields = dict.fromkeys(("pt", *study.representation.fields, *truth))  # type: ignore[attr-defined]
     jets = ak.to_packed(bundle.columns(jets, fields))
     _require_finite(jets, where)
     _require_weights(weight, where)
@@ -115,6 +118,16 @@ def _require_weights(weight: np.ndarray, where: str) -> None:
         f"the lowest {np.nanmin(weight):g}; a cross-entropy needs weights of at least 0: event_weight=False "
         "ignores them"
     )
+
+
+def padded_partition(jets: ak.Array, field: str) -> np.ndarray:
+    """The partition of the constituents of each jet, (n, p) int64; p of the longest jet, at least 1."""
+    outer, _, inner = field.partition(".")
+    column = jets[outer, inner]
+    longest = max(int(ak.max(ak.num(column), initial=0)), 1)
+    padded = ak.fill_none(ak.pad_none(column, longest, clip=True), NO_PARTITION)
+    numbers: np.ndarray = ak.to_numpy(padded, allow_missing=False).astype(np.int64)
+    return numbers
 
 
 class Stream(IterableDataset[Batch]):

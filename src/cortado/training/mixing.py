@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import awkward as ak
 import numpy as np
 
+from cortado import bundle
+
 __all__ = ["Labelled", "batches", "even", "shares"]
 
 
@@ -88,8 +90,8 @@ def _with_last(items: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
 def _cut(jets: Labelled, sizes: list[int], bucket: bool, rng: np.random.Generator | None) -> Iterator[Labelled]:
     edges = [0, *itertools.accumulate(sizes)]
     order = np.arange(len(sizes))
-    if bucket and "constituents" in ak.fields(jets.jets):
-        jets = jets.take(np.argsort(ak.to_numpy(ak.num(jets.jets.constituents)), kind="stable"))
+    if bucket:
+        jets = jets.take(np.argsort(bundle.lengths(jets.jets), kind="stable"))
         order = order if rng is None else rng.permutation(len(sizes))
     for i in order:
         yield jets.take(slice(edges[i], edges[i + 1]))

@@ -14,12 +14,15 @@ import torch
 
 from cortado import metrics, weights
 from cortado.bundle import Bundle
-from cortado.training.evaluation import evaluate, load_bundle
+from cortado.training.evaluation import evaluate, load_bundle, pairing_merits
 from cortado.training.progress import Epoch
 from cortado.training.study import Study, describe
 from cortado.training.survey import Survey
 
 __all__ = ["TrainingResult", "arguments", "finished", "measured", "unmeasured"]
+
+PAIRS = ("different", "same")
+"""Classes of a pair of constituents."""
 
 
 class TrainingResult(NamedTuple):
@@ -34,16 +37,19 @@ class TrainingResult(NamedTuple):
 
     def __str__(self) -> str:
         best = min(self.epochs, key=lambda epoch: epoch.validation_loss)
+        if "auc" in self.metrics:
+            found = f"AUC {self.metrics['auc']:.4f}, 1/mistag {self.metrics['rejection']:.1f} at 50 %"
+        else:
+            found = f"F1 {self.metrics['f1']:.4f}, adjusted Rand index {self.metrics['ari']:.4f}"
         return (
-            f"wrote {self.bundle}: epoch {best.epoch} of {len(self.epochs)}, validation AUC "
-            f"{self.metrics['auc']:.4f}, 1/mistag {self.metrics['rejection']:.1f} at 50 %, "
-            f"{self.seconds:.0f} s"
+            f"wrote {self.bundle}: epoch {best.epoch} of {len(self.epochs)}, validation {found}, {self.seconds:.0f} s"
         )
 
 
 def arguments(study: Study) -> dict[str, Any]:
     """Keyword arguments that make the network of a study."""
-    return {**study.model.keywords, "classes": len(study.classes)}
+    classes = {} if study.partition is not None else {"classes": len(study.classes)}
+    return {**study.model.keywords, **classes}
 
 
 def unmeasured(
@@ -56,8 +62,9 @@ def unmeasured(
         scaling=found.scaling,
         model=model,
         arguments=arguments(study),
-        classes=found.classes,
-        signal=study.signal,
+        classes=found.classes if study.partition is None else PAIRS,
+        signal=study.signal if study.partition is None else PAIRS[1],
+        task="tagging" if study.partition is None else "pairing",
         provenance={
             "study": describe(study),
             "samples": [_sample(path) for path in paths],
@@ -74,6 +81,9 @@ def unmeasured(
 
 def measured(tagger: Bundle, study: Study, device: str) -> Bundle:
     """The bundle with figures of merit and working points of the validation jets."""
+    if study.partition is not None:
+        of_pairs = pairing_merits(tagger, study, subset="validation", device=device)
+        return dataclasses.replace(tagger, provenance={**tagger.provenance, "metrics": of_pairs})
     found = evaluate(tagger, study, subset="validation", device=device)
     jets = (found.is_signal, found.score)
     area, rejection = metrics.auc(*jets, found.weight), metrics.rejection(*jets, 0.5, found.weight)

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +14,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 __all__ = ["Epoch", "EpochTable", "write_text"]
 
-_HEADER = (
-    f"{'epoch':>7} {'train loss':>11} {'val loss':>9} {'val AUC':>8} {'1/mistag at 50%':>16} "
-    f"{'rate':>9} {'seconds':>8} {'jets/s':>8}"
-)
+_MERITS = {
+    "auc": ("val AUC", "8.4f"),
+    "rejection": ("1/mistag at 50%", "16.1f"),
+    "f1": ("val F1", "8.4f"),
+    "ari": ("val ARI", "8.4f"),
+}
+"""Figures of merit, how they are called and written in the table."""
 
 
 class Epoch(NamedTuple):
@@ -25,8 +29,7 @@ class Epoch(NamedTuple):
     epoch: int
     train_loss: float
     validation_loss: float
-    validation_auc: float
-    validation_rejection: float  # at 50 % signal efficiency
+    merits: dict[str, float]  # of the validation jets: auc and rejection at 50 % signal efficiency, or f1 and ari
     learning_rate: float  # of the last step
     seconds: float  # with validation
     jets_per_second: float  # training alone
@@ -60,7 +63,7 @@ class EpochTable(Callback):  # type: ignore[misc]
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the header, and the rows of a resumed training."""
         if trainer.is_global_zero:
-            self.console.print(_HEADER, style="bold")
+            self.console.print(_header(pl_module.merits), style="bold")
             for index in range(len(self.rows)):
                 self._print(index)
 
@@ -90,8 +93,7 @@ class EpochTable(Callback):  # type: ignore[misc]
             epoch=trainer.current_epoch + 1,
             train_loss=values["train_loss"],
             validation_loss=values["validation_loss"],
-            validation_auc=values["validation_auc"],
-            validation_rejection=values["validation_rejection"],
+            merits={name: values[f"validation_{name}"] for name in pl_module.merits},
             learning_rate=trainer.optimizers[0].param_groups[0]["lr"],
             seconds=time.perf_counter() - self._begin,
             jets_per_second=self.jets / (self._trained - self._begin),
@@ -113,20 +115,34 @@ class EpochTable(Callback):  # type: ignore[misc]
     def _print(self, index: int) -> None:
         row = self.rows[index]
         best = row.validation_loss <= min(other.validation_loss for other in self.rows[: index + 1])
+        merits = " ".join(f"{value:>{_MERITS[name][1]}}" for name, value in row.merits.items())
         text = (
             f"{f'{row.epoch}/{self.epochs}':>7} {row.train_loss:>11.4f} {row.validation_loss:>9.4f} "
-            f"{row.validation_auc:>8.4f} {row.validation_rejection:>16.1f} {row.learning_rate:>9.1e} "
+            f"{merits} {row.learning_rate:>9.1e} "
             f"{row.seconds:>8.1f} {row.jets_per_second:>8.0f}{'  best' if best else ''}"
         )
         self.console.print(text, highlight=False, style="green" if best else None)
 
 
+def _header(merits: Iterable[str]) -> str:
+    titles = " ".join(f"{title:>{int(float(form[:-1]))}}" for title, form in (_MERITS[name] for name in merits))
+    return f"{'epoch':>7} {'train loss':>11} {'val loss':>9} {titles} {'rate':>9} {'seconds':>8} {'jets/s':>8}"
+
+
 def _csv(rows: list[Epoch]) -> str:
+    """A line for each epoch, the figures of merit as `validation_auc`, ..."""
+    flat = [_flat(row) for row in rows]
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Epoch._fields)
-    writer.writerows(rows)
+    writer = csv.DictWriter(text, flat[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
     return text.getvalue()
+
+
+def _flat(row: Epoch) -> dict[str, float]:
+    merits = {f"validation_{name}": value for name, value in row.merits.items()}
+    before, after = row._fields[:3], row._fields[4:]
+    return {name: getattr(row, name) for name in before} | merits | {name: getattr(row, name) for name in after}
 
 
 def write_text(path: Path, text: str) -> None:

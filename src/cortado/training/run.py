@@ -23,6 +23,7 @@ from cortado import bundle as bundles
 from cortado.splits import TRAIN, VALIDATION
 from cortado.training.loading import Batch, Stream, loader
 from cortado.training.outcome import TrainingResult, arguments, finished, measured, unmeasured
+from cortado.training.pairing import Pairing
 from cortado.training.progress import EpochTable, write_text
 from cortado.training.study import Study, describe
 from cortado.training.survey import Survey, finish, survey
@@ -89,7 +90,7 @@ def train(
         epochs=study.recipe.epochs,
         jets=int(found.jets[TRAIN].sum()),
     )
-    tagging = _tagging(study, found)
+    task = _task(study, found)
     with _quiet_lightning():
         trainer = Trainer(
             accelerator=accelerator,
@@ -105,11 +106,11 @@ def train(
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
         )
-        _fit(trainer, tagging, _Jets(study, found, fold), folder / "checkpoints" / "last.ckpt")
+        _fit(trainer, task, _Jets(study, found, fold), folder / "checkpoints" / "last.ckpt")
     state = torch.load(checkpoints.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-    tagging.load_state_dict(state)
+    task.load_state_dict(state)
     if trainer.is_global_zero:
-        tagger = unmeasured(study, found, tagging.model, table.rows, fold)
+        tagger = unmeasured(study, found, task.model, table.rows, fold)
         tagger = measured(tagger, study, str(trainer.strategy.root_device))
         bundles.save(tagger, path, canary_jets=found.canary)
     trainer.strategy.barrier("bundle")
@@ -164,12 +165,35 @@ def _survey(study: Study, fold: int | None, console: Console) -> Survey:
         return survey(study, held_out=fold, advance=lambda done, of: bar.update(task, completed=done, total=of))
 
 
-def _tagging(study: Study, found: Survey) -> Tagging:
+def _task(study: Study, found: Survey) -> Tagging | Pairing:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(study.recipe.seed)
         model = study.model(**arguments(study))
+    for part, path in study.frozen.items():
+        _freeze(model, part, path)
     jets = int(found.jets[TRAIN].sum())
-    return Tagging(model, study.recipe, signal=found.classes.index(study.signal), jets=jets)
+    task = Tagging if study.partition is None else Pairing
+    return task(model, study.recipe, signal=found.classes.index(study.signal), jets=jets)
+
+
+def _freeze(model: torch.nn.Module, part: str, path: str) -> None:
+    """Give a part of the model the weights of a bundle, which then do not change.
+
+    Raises:
+        ValueError: If there is no such part, or the bundle's network is another one.
+    """
+    found = bundles.load(path).model
+    parts = {name: module for name, module in model.named_children() if type(module) is type(found)}
+    if part not in parts:
+        raise ValueError(
+            f"frozen = {{{part!r}: {path!r}}}: {type(model).__name__} has no part {part!r} that is a "
+            f"{type(found).__name__}; it has {', '.join(parts) or 'none'}"
+        )
+    try:
+        parts[part].load_state_dict(found.state_dict())
+    except RuntimeError as error:
+        raise ValueError(f"frozen = {{{part!r}: {path!r}}}: the weights do not fit: {error}") from error
+    parts[part].requires_grad_(False)
 
 
 def _optional_callbacks(study: Study) -> list[Callback]:
@@ -224,6 +248,7 @@ def _quiet_lightning() -> Iterator[None]:
             ".*does not have many workers",
             ".*Checkpoint directory",
             ".*isinstance.treespec",
+            ".*module.s. in eval mode",
             ".*sync_dist=True",
         ):
             warnings.filterwarnings("ignore", message)
@@ -236,10 +261,10 @@ def _quiet_lightning() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def _fit(trainer: Trainer, tagging: Tagging, jets: _Jets, last: Path) -> None:
+def _fit(trainer: Trainer, task: Tagging | Pairing, jets: _Jets, last: Path) -> None:
     """Fit, from the last checkpoint if there is one."""
     try:
-        trainer.fit(tagging, datamodule=jets, ckpt_path=last if last.exists() else None, weights_only=True)
+        trainer.fit(task, datamodule=jets, ckpt_path=last if last.exists() else None, weights_only=True)
     except SystemExit as stop:  # Lightning's answer to Ctrl-C
         kept = torch.load(last, weights_only=True)["epoch"] + 1 if last.exists() else 0
         raise KeyboardInterrupt(

@@ -140,6 +140,10 @@ class Study:
         flat_pt: Reweighting in pT and class; None weights every jet by its event only.
         event_weight: Use the weight of the event (generator weight) in loss and metrics.
         working_points: Signal efficiencies at which thresholds are kept in the bundle.
+        partition: Truth of a network on pairs, such as "tracks.vertex_index": constituents of a jet with the same
+            number belong together. The model then gives logits of pairs (n, p, p), and the classes only serve for
+            weights and figures of merit. None trains a tagger.
+        frozen: Part of the model -> bundle of the network whose weights it keeps: "finder" -> "finder.cortado".
     """
 
     name: str
@@ -158,6 +162,8 @@ class Study:
     flat_pt: FlatPt | None = None
     event_weight: bool = True
     working_points: tuple[float, ...] = (0.3, 0.5, 0.7)
+    partition: str | None = None
+    frozen: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for field in ("files", "validation_files"):
@@ -178,7 +184,10 @@ class Study:
         _require(ordered, self, "working_points", "signal efficiencies in (0, 1)")
         if isinstance(self.scaling, str):
             require_one_of("Study", "scaling", self.scaling, ("fit",))
-        self._check_class_count()
+        nested = self.partition is None or len(self.partition.split(".")) == 2
+        _require(nested, self, "partition", 'None or a field of constituents, "tracks.vertex_index"')
+        if self.partition is None:
+            self._check_class_count()
 
     def _check_class_count(self) -> None:
         given = self.model.keywords.get("classes", len(self.classes))
@@ -227,8 +236,14 @@ def describe(study: Study) -> dict[str, Any]:
         "flat_pt": None if study.flat_pt is None else list(study.flat_pt.bins),
         "event_weight": study.event_weight,
         "working_points": list(study.working_points),
+        "partition": study.partition,
+        "frozen": {name: os.path.basename(path) for name, path in study.frozen.items()},
     }
 
 
 def _name(function: Callable[..., Any]) -> str:
+    if isinstance(function, functools.partial):
+        # Its own repr has addresses, which differ in each process.
+        given = [*map(repr, function.args), *(f"{name}={value!r}" for name, value in function.keywords.items())]
+        return f"{_name(function.func)}({', '.join(given)})"
     return str(getattr(function, "__qualname__", repr(function)))

@@ -10,7 +10,7 @@ import torch
 
 from cortado.representations import scaling as scalings
 from cortado.splits import TRAIN, VALIDATION
-from cortado.training.loading import NO_CLASS, Batch, Part, labelled, parts_of
+from cortado.training.loading import NO_CLASS, Batch, Part, labelled, padded_partition, parts_of
 from cortado.training.mixing import Labelled
 from cortado.training.study import Study
 
@@ -186,4 +186,5 @@ def _finish(study: Study, scaling: scalings.Scaling | None, weighting: Weighting
         inputs = scaling(inputs)
     weight = weighting(jets.target, ak.to_numpy(jets.jets.pt), jets.weight)
     tensors = [torch.from_numpy(np.require(array, requirements=("C", "W"))) for array in inputs]
-    return Batch(type(inputs)(*tensors), torch.from_numpy(jets.target), torch.from_numpy(weight))
+    partition = None if study.partition is None else torch.from_numpy(padded_partition(jets.jets, study.partition))
+    return Batch(type(inputs)(*tensors), torch.from_numpy(jets.target), torch.from_numpy(weight), partition)

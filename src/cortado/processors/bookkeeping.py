@@ -1,0 +1,44 @@
+"""What every processor keeps: event weights, cutflows, histograms that do not depend on the order of chunks."""
+
+import awkward as ak
+import hist
+import numpy as np
+from coffea.analysis_tools import PackedSelection, Weights
+from numpy.typing import NDArray
+
+from cortado import histograms
+
+__all__ = ["cutflow", "generator_weights", "in_order"]
+
+
+def generator_weights(events: ak.Array) -> Weights:
+    """Start the event weights of a chunk: the generator weight of simulation, one for recorded data.
+
+    The weight is copied, because coffea's `Weights` changes in place what it is given.
+    """
+    is_simulated = "genWeight" in events.fields
+    weights = Weights(len(events))
+    weights.add("generator", np.array(events["genWeight"], np.float64) if is_simulated else np.ones(len(events)))
+    return weights
+
+
+def cutflow(dataset: str, cuts: PackedSelection, weight: NDArray[np.float64]) -> hist.Hist:
+    """Sum of weights that is left after each cut."""
+    stages = hist.axis.StrCategory(["all", *cuts.names], growth=True, name="cut")
+    flow = hist.Hist(histograms.axis_dataset(), stages, storage=hist.storage.Weight())
+    for stage, name in enumerate(stages):
+        left = weight[cuts.all(*cuts.names[:stage])] if stage else weight
+        flow.fill(dataset=dataset, cut=np.full(len(left), name), weight=left)
+    return flow
+
+
+def in_order(histogram: hist.Hist) -> hist.Hist:
+    """The same histogram with the categories of each axis in alphabetical order."""
+    axes, order = [], []
+    for axis in histogram.axes:
+        named = isinstance(axis, hist.axis.StrCategory)
+        order.append(np.argsort(list(axis)) if named else np.arange(axis.extent))
+        axes.append(type(axis)(sorted(axis), growth=True, name=axis.name, label=axis.label) if named else axis)
+    result = hist.Hist(*axes, storage=hist.storage.Weight())
+    result.view(flow=True)[...] = histogram.view(flow=True)[np.ix_(*order)]
+    return result

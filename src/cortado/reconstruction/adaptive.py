@@ -1,0 +1,278 @@
+"""Adaptive vertex reconstruction (AVR): robust fits with soft weights, repeated on the tracks that are left over.
+
+The classical rival of networks that find vertices. An adaptive fit weights each track by how well it agrees with the
+vertex; the weights harden as a temperature falls. Tracks of large final weight make the vertex and are taken out,
+and the next is sought among the others, until no two tracks agree. All jets run in parallel.
+
+Deviation from the paper: each fit starts at the crossing point of two tracks with which most others agree (smallest
+sum of truncated chi2), not at the mode of crossing points along each axis. Time and memory of that start grow with
+the third power of the tracks in a jet: meant for jets, not for the tracks of a whole event with pile-up.
+
+References:
+    Waltenberger, Fruehwirth, Vanlaer, Adaptive vertex fitting, J. Phys. G 34 (2007) N343.
+    Waltenberger, Adaptive Vertex Reconstruction, CMS NOTE-2008/033.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import NamedTuple
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from cortado.reconstruction.helix import phi_near
+from cortado.reconstruction.matrices import inverse, times
+from cortado.reconstruction.priors import Constraint, Prior, constraint
+from cortado.reconstruction.tracks import Resolution, flat_tracks
+from cortado.reconstruction.vertex_fit import VAGUE, Parabolas, newton_step, parabolas, total
+
+__all__ = ["AdaptiveCuts", "Tuning", "find_vertices", "tune"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptiveCuts:
+    """Cuts of the adaptive vertex reconstruction; the defaults are those of RAVE.
+
+    Attributes:
+        primary_cutoff: Distance of a track to the primary vertex, in standard deviations, at weight 1/2.
+        secondary_cutoff: The same for all further vertices.
+        minimum_weight: From which on a track belongs to the vertex.
+        temperatures: Of the annealing, falling.
+        max_vertices: How many are sought in a jet at most, with the primary.
+
+    Raises:
+        ValueError: If a cutoff, a temperature or the number of vertices is not positive, the temperatures do not
+            fall, or the minimum weight is not between 0 and 1.
+    """
+
+    primary_cutoff: float = 2.0
+    secondary_cutoff: float = 6.0
+    minimum_weight: float = 0.5
+    temperatures: tuple[float, ...] = (256.0, 64.0, 16.0, 4.0, 1.0)
+    max_vertices: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("primary_cutoff", "secondary_cutoff", "max_vertices"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be positive")
+        if not 0 < self.minimum_weight < 1:
+            raise ValueError(f"minimum_weight is {self.minimum_weight}, must be between 0 and 1")
+        falling = all(earlier > later for earlier, later in zip(self.temperatures, self.temperatures[1:]))
+        if not (self.temperatures and falling and self.temperatures[-1] > 0):
+            raise ValueError(f"temperatures are {self.temperatures}, must be positive and fall")
+
+
+class Tuning(NamedTuple):
+    """Result of `tune`: the best cuts, and every candidate with its score."""
+
+    cuts: AdaptiveCuts
+    scores: dict[AdaptiveCuts, float]
+
+
+def find_vertices(
+    jets: ak.Array,
+    *,
+    cuts: AdaptiveCuts | None = None,
+    primary: Prior | None = None,
+    magnetic_field: float = 2.0,
+    resolution: Resolution | None = None,
+    skip_unfit: bool = False,
+) -> ak.Array:
+    """Partition the tracks of each jet into vertices.
+
+    Args:
+        jets: Jets with `tracks`, shape (n,); a jet may have none.
+        cuts: Cuts; those of RAVE if not given.
+        primary: Primary vertex of the jets, or beam spot, that constrains vertex 0: position (3,) or (n, 3). Without
+            it vertex 0 is the one with which most tracks agree, which in a b jet may be that of the decay.
+        magnetic_field: Along z [T].
+        resolution: Errors to assume, instead of the covariance in the record; see `tracks.flat_tracks`.
+        skip_unfit: Give tracks that cannot be fitted a vertex of their own, with a warning, instead of refusing them.
+
+    Returns:
+        Index of the vertex of each track, shape (n, var), int32: 0 for tracks of the primary vertex, then the other
+        vertices in the order in which they were found; each track in no vertex has an index of its own.
+
+    Raises:
+        KeyError: If a field is missing.
+        ValueError: If a track cannot be fitted, see `tracks.flat_tracks`, or the covariance of the primary vertex is
+            not positive definite.
+    """
+    tracks = flat_tracks(jets, resolution=resolution, skip_unfit=skip_unfit, caller="find_vertices")
+    n = len(tracks.counts)
+    known = constraint(primary, n)
+    found = _found(
+        tracks.parameters, inverse(tracks.covariance), tracks.jet, known, cuts or AdaptiveCuts(), magnetic_field
+    )
+    vertex = np.full(int(tracks.counts.sum()), -1)
+    vertex[tracks.entry] = found
+    jet = np.repeat(np.arange(n), tracks.counts)
+    return ak.unflatten(_own_index(vertex, jet, n).astype(np.int32), tracks.counts)
+
+
+def tune(
+    jets: ak.Array,
+    score: Callable[[ak.Array, ak.Array], float],
+    *,
+    primary_cutoffs: Sequence[float] = (2.0, 3.0, 4.0),
+    secondary_cutoffs: Sequence[float] = (3.0, 4.0, 6.0),
+    temperatures: Sequence[tuple[float, ...]] = ((256.0, 64.0, 16.0, 4.0, 1.0), (4.0, 1.0)),
+    cuts: AdaptiveCuts | None = None,
+    primary: Prior | None = None,
+    magnetic_field: float = 2.0,
+    resolution: Resolution | None = None,
+    skip_unfit: bool = False,
+) -> Tuning:
+    """Choose the cutoffs and temperatures that do best on a training sample, by trying all combinations.
+
+    Args:
+        jets: Jets to judge by, with `tracks.vertex_index`, shape (n,); give only b jets to tune for them.
+        score: Of true and found partitions, both of shape (n, var), such as the mean pairwise F1; larger is better.
+        primary_cutoffs: To try.
+        secondary_cutoffs: To try.
+        temperatures: Schedules to try: a start that is as good as here may need less heat than RAVE's.
+        cuts: All other cuts.
+        primary: As in `find_vertices`, here and below.
+        magnetic_field: Along z [T].
+        resolution: Errors to assume.
+        skip_unfit: Leave out tracks that cannot be fitted.
+
+    Raises:
+        KeyError: If a field is missing.
+        ValueError: If there is nothing to try, a score is not finite, or a track cannot be fitted.
+    """
+    candidates = [
+        replace(cuts or AdaptiveCuts(), primary_cutoff=first, secondary_cutoff=second, temperatures=schedule)
+        for first, second, schedule in product(primary_cutoffs, secondary_cutoffs, temperatures)
+    ]
+    if not candidates:
+        raise ValueError(f"no cuts to try: {primary_cutoffs=}, {secondary_cutoffs=}, {temperatures=}")
+    scores = {}
+    for candidate in candidates:
+        found = find_vertices(
+            jets,
+            cuts=candidate,
+            primary=primary,
+            magnetic_field=magnetic_field,
+            resolution=resolution,
+            skip_unfit=skip_unfit,
+        )
+        scores[candidate] = float(score(jets.tracks.vertex_index, found))
+        if not np.isfinite(scores[candidate]):
+            raise ValueError(f"the score of {candidate} is {scores[candidate]}, must be finite")
+    return Tuning(max(candidates, key=scores.__getitem__), scores)
+
+
+def _found(
+    parameters: Floats, precision: Floats, jet: Integers, known: Constraint, cuts: AdaptiveCuts, magnetic_field: float
+) -> Integers:
+    """Index of the vertex of each track, -1 if in none, shape (m,)."""
+    n = len(known.position)
+    # Secondary vertices are sought around the primary, but not drawn to it.
+    unknown = Constraint(known.position, np.zeros((n, 3, 3)))
+    vertex = np.full(len(jet), -1)
+    searching = np.ones(n, dtype=np.bool_)
+    for number in range(cuts.max_vertices):
+        primary = number == 0
+        left = (vertex == -1) & searching[jet]
+        enough = np.bincount(jet[left], minlength=n) >= (1 if primary else 2)
+        track = np.flatnonzero(left & enough[jet])
+        if not len(track):
+            continue
+        owners, owner = np.unique(jet[track], return_inverse=True)
+        near = Constraint(*(column[owners] for column in (known if primary else unknown)))
+        cutoff = cuts.primary_cutoff if primary else cuts.secondary_cutoff
+        weight = _annealed(parameters[track], precision[track], owner, near, cutoff, cuts.temperatures, magnetic_field)
+        taken = weight >= cuts.minimum_weight
+        if not primary:
+            searching[owners] = np.bincount(owner[taken], minlength=len(owners)) >= 2
+            taken &= searching[jet[track]]
+        vertex[track[taken]] = number
+    return vertex
+
+
+def _annealed(
+    parameters: Floats,
+    precision: Floats,
+    jet: Integers,
+    known: Constraint,
+    cutoff: float,
+    temperatures: tuple[float, ...],
+    magnetic_field: float,
+) -> Floats:
+    """Weights of tracks in the adaptive fit of one vertex per jet, shape (m,)."""
+
+    def around(position: Floats) -> Parabolas:
+        direction = parameters[:, 2:].copy()
+        direction[:, 0] = phi_near(parameters, position[jet], magnetic_field)
+        return parabolas(parameters, precision, position[jet], direction, magnetic_field)
+
+    position = known.position + _seeds(around(known.position), jet, known.precision, cutoff)
+    # The last temperature three times: position and weights settle.
+    for temperature in (*temperatures, *2 * temperatures[-1:]):
+        tracks = around(position)
+        information, slope = total(tracks, _weights(tracks.chi2, cutoff, temperature), jet, known, position)
+        position = position + newton_step(information, slope)
+    return _weights(around(position).chi2, cutoff, temperatures[-1])
+
+
+def _weights(chi2: Floats, cutoff: float, temperature: float) -> Floats:
+    """1 / (1 + exp((chi2 - cutoff^2) / 2T)), shape (m,)."""
+    return 0.5 * (1 - np.tanh((chi2 - cutoff**2) / (4 * temperature)))
+
+
+def _seeds(tracks: Parabolas, jet: Integers, precision: Floats, cutoff: float, cells: int = 2**21) -> Floats:
+    """Where to begin, relative to the point of expansion: the crossing with which most tracks agree, shape (n, 3)."""
+    counts = np.bincount(jet, minlength=len(precision))
+    order = np.argsort(jet, kind="stable")
+    first = np.cumsum(counts) - counts
+    seeds = np.zeros((len(counts), 3))
+    for count in np.unique(counts[counts > 0]):
+        jets = np.flatnonzero(counts == count)
+        for block in np.array_split(jets, -(-len(jets) * count**3 // cells)):
+            members = order[first[block][:, np.newaxis] + np.arange(count)]
+            chosen = Parabolas(*(column[members] for column in tracks))
+            seeds[block] = _best_crossing(chosen, precision[block], cutoff)
+    return seeds
+
+
+def _best_crossing(tracks: Parabolas, precision: Floats, cutoff: float) -> Floats:
+    """Of the crossings of all pairs of tracks of a jet, that of the smallest sum of truncated chi2, shape (n, 3).
+
+    Each track with itself is a pair too: its point nearest to the constraint.
+
+    Args:
+        tracks: Parabolas of p tracks of each jet around the position of the constraint, shape (n, p, ...).
+        precision: Inverse covariance of the constraint, shape (n, 3, 3).
+        cutoff: At which chi2 are truncated, in standard deviations.
+    """
+    one, other = np.triu_indices(tracks.chi2.shape[1])
+    information = (
+        tracks.information[:, one] + tracks.information[:, other] + precision[:, np.newaxis] + VAGUE * np.eye(3)
+    )
+    crossing = times(inverse(information), tracks.slope[:, one] + tracks.slope[:, other])  # (n, pairs, 3)
+    # chi2 of every track at every crossing is one matrix product: (1, v, v v) times its coefficients.
+    square = (crossing[..., :, np.newaxis] * crossing[..., np.newaxis, :]).reshape(*crossing.shape[:2], 9)
+    terms = np.concatenate([np.ones((*crossing.shape[:2], 1)), crossing, square], axis=-1)
+    flat = tracks.information.reshape(*tracks.chi2.shape, 9)
+    coefficients = np.concatenate([tracks.chi2[..., np.newaxis], -2 * tracks.slope, flat], axis=-1)
+    chi2 = terms @ np.swapaxes(coefficients, 1, 2)  # (n, pairs, p)
+    prior = np.sum(crossing * times(precision[:, np.newaxis], crossing), axis=-1)
+    best = np.argmin(np.minimum(chi2, cutoff**2).sum(axis=-1) + prior, axis=1)
+    found: Floats = crossing[np.arange(len(best)), best]
+    return found
+
+
+def _own_index(vertex: Integers, jet: Integers, n: int) -> Integers:
+    """Give each track in no vertex (-1) an index of its own, beyond those of its jet, shape (m,)."""
+    highest = np.zeros(n, dtype=np.int64)
+    np.maximum.at(highest, jet, vertex)
+    alone = vertex == -1
+    seen = np.cumsum(alone)
+    before = np.concatenate([[0], seen])[np.searchsorted(jet, np.arange(n))]
+    return np.where(alone, highest[jet] + seen - before[jet], vertex)

@@ -1,0 +1,41 @@
+"""Work in units with seeds of their own, so that the result does not depend on who computes them."""
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TypeVar
+
+MOST_UNITS = 10_000  # in one sample: keeps the seeds of samples apart
+
+Unit = TypeVar("Unit")
+Result = TypeVar("Result")
+
+
+def in_order(work: Callable[[Unit], Result], units: Sequence[Unit], workers: int) -> Iterator[Result]:
+    """Do the work on each unit, in this process or several, and give the results in the order of the units."""
+    if min(workers, len(units)) == 1:
+        yield from map(work, units)
+        return
+    # Spawned, not forked: the parent may have threads running (torch, a progress bar). Ctrl-C ends workers at once.
+    pool = ProcessPoolExecutor(
+        min(workers, len(units)), get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_DFL)
+    )
+    try:
+        yield from pool.map(work, units)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def check_limits(**limits: tuple[int, int]) -> None:
+    """Refuse numbers that are not from 1 to their largest value.
+
+    Args:
+        **limits: Number and its largest value, by name.
+
+    Raises:
+        ValueError: If one is outside.
+    """
+    for name, (value, most) in limits.items():
+        if not 1 <= value <= most:
+            raise ValueError(f"{name} is {value}; it must be from 1 to {most}")

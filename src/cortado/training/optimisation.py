@@ -1,0 +1,61 @@
+"""What every task does alike: AdamW, one learning rate for each step, a seed for each epoch."""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from cortado.training.loading import Batch
+from cortado.training.study import Recipe
+
+__all__ = ["adamw", "begin_epoch", "learning_rate", "set_learning_rate"]
+
+_ONE_CYCLE = ((0.0, 0.1), (0.4, 1.0), (0.8, 0.1))  # part of the training, part of the full learning rate
+_LOWEST = 5e-7
+
+
+def adamw(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW; one-dimensional parameters (biases, normalisations) do not decay, frozen ones are left out."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=recipe.learning_rate)
+
+
+def learning_rate(recipe: Recipe, progress: float) -> float:
+    """Learning rate after a part of the training.
+
+    Args:
+        recipe: Names the schedule and its highest rate.
+        progress: Jets seen over jets to be seen in all epochs, in [0, 1].
+    References:
+        Qu, Gouskos, ParticleNet (2019), arXiv:1902.08570, sec. IV A: 8 epochs up, 8 down, 4 to 5e-7.
+    """
+    full = recipe.learning_rate
+    if recipe.schedule == "constant":
+        return full
+    if recipe.schedule == "cosine":
+        rise = min(1.0, (progress + 1e-3) / 0.02)
+        return full * rise * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+    places, factors = zip(*_ONE_CYCLE)
+    return float(np.interp(progress, (*places, 1.0), (*(full * factor for factor in factors), min(full, _LOWEST))))
+
+
+def begin_epoch(module: Any) -> None:
+    """Give an epoch its seed and its order of jets: a training that is resumed repeats the one that was not stopped."""
+    # The stream of the first epoch is open by now, at this same number: see _Jets.
+    module.trainer.train_dataloader.dataset.epoch.fill_(module.current_epoch)
+    module.seen = 0
+    seed = np.random.SeedSequence((module.recipe.seed, module.current_epoch, module.global_rank))
+    torch.manual_seed(int(seed.generate_state(1)[0]))
+
+
+def set_learning_rate(module: Any, batch: Batch) -> None:
+    """Set the learning rate of a step by the jets seen: it does not depend on how they are cut into batches."""
+    progress = (module.current_epoch + min(1.0, module.seen / module.jets)) / module.recipe.epochs
+    for group in module.trainer.optimizers[0].param_groups:
+        group["lr"] = learning_rate(module.recipe, progress)
+    module.seen += len(batch.target) * module.trainer.world_size
