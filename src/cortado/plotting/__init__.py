@@ -6,10 +6,14 @@ from cortado.plotting.jets import average_images, jet_display
 from cortado.plotting.stack import stacked
 from cortado.plotting.style import COLOURS, label, save, style
 from cortado.plotting.tables import confusion_matrix, cutflow
+from cortado.plotting.vertex_display import vertex_display
+from cortado.plotting.vertices import binned_means, binned_rates
 
 __all__ = [
     "COLOURS",
     "average_images",
+    "binned_means",
+    "binned_rates",
     "calibration_curve",
     "confusion_matrix",
     "cutflow",
@@ -21,4 +25,5 @@ __all__ = [
     "score_distributions",
     "stacked",
     "style",
+    "vertex_display",
 ]

@@ -29,7 +29,7 @@ def score_distributions(
     Args:
         histogram: With the axis `by`, the axis to show, and perhaps `variation` (the nominal one is drawn).
         names: Categories of `by` to draw, or what the legend calls them by category.
-        by: The axis that tells the curves from each other.
+        by: The axis that tells the curves from each other; "truth" for those of b, c and light jets, say.
         log: Logarithmic vertical axis.
         right: Text above the frame.
     Raises:
