@@ -5,6 +5,7 @@ import pickle
 
 import awkward as ak
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from samples import branches
@@ -12,7 +13,7 @@ from toy_tracks import track_columns, write_tracks
 from toys import toy_jets
 
 import cortado
-from cortado import bundle, processors, readers, scoring
+from cortado import bundle, export, processors, readers, scoring
 from cortado.models import PFN, FlavourTagger, SetToGraph
 from cortado.representations import ParticleList, TrackSet
 from cortado.representations.scaling import SET2GRAPH_SCALING
@@ -128,6 +129,17 @@ def test_vertices_hold_the_tracks_of_the_partition(finder):
 def test_a_finder_is_small_and_survives_pickling(finder):
     assert len(pickle.dumps(finder)) < 2000
     assert pickle.loads(pickle.dumps(finder)) == finder
+
+
+def test_exported_pairs_have_the_probabilities_of_the_finder(path, finder, tmp_path):
+    assert export.to_onnx(path, tmp_path / "finder.onnx").difference < 1e-5
+    assert export.to_torch_export(path, tmp_path / "finder.pt2").difference < 1e-5
+    jets = JETS[ak.num(JETS.tracks) == 5]
+    session = onnxruntime.InferenceSession(tmp_path / "finder.onnx")
+    _, found = session.run(None, TrackSet()(jets)._asdict())
+    expected = np.array(finder.probabilities(jets).to_list())
+    off_diagonal = ~np.eye(5, dtype=bool)
+    np.testing.assert_allclose(found[:, off_diagonal], expected[:, off_diagonal], atol=1e-5)
 
 
 def test_a_nan_is_refused(finder):

@@ -5,7 +5,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 =================  =============================================================================
 `ntuples`          opens, iterates and writes ROOT, HDF5 and parquet files
 `manifest`         data sets: files, cross sections, checksums, licences; download and verify
-`readers`          ntuple dialects (NanoAOD, PFNano, JetClass, top tagging) to one record form
+`readers`          ntuple dialects (NanoAOD, JetClass, Set2Graph, EDM4hep, ...) to one record form
 `reading`          files to records: `read` and `iterate`
 `splits`           training, validation, test and folds, by event
 `representations`  records to arrays: images, particle lists, point clouds, high-level features
@@ -20,7 +20,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `histograms`       axes and filling
 `processors`       ready-made coffea processors, and the executors
 `plotting`         histograms and metrics to figures
-`simulation`       Pythia jets in the NanoAOD dialect (extra `sim`)
+`simulation`       Pythia jets in the NanoAOD dialect, b, c and light jets with tracks (extra `sim`)
 `cli`              the command `cortado`
 =================  =============================================================================
 

@@ -1,10 +1,10 @@
 """Bundles for other runtimes: ONNX and torch.export (.pt2), with any number of jets and constituents.
 
 The exported graph takes what the representation makes of the jets, before scaling, under the names of its
-fields; scaling is part of the graph. It gives `logits` and `probabilities`, shape (jets, classes). The file's
-metadata holds the description of the bundle (classes, signal, working points, representation with its
-arguments) as JSON under "cortado". Both are compared with the original on the canary before the file is put
-in place.
+fields; scaling is part of the graph. It gives `logits` and `probabilities`, shape (jets, classes), or of pairs
+(jets, constituents, constituents). The file's metadata holds the description of the bundle (classes, signal, working
+points, representation with its arguments) as JSON under "cortado". Both are compared with the original on the canary
+before the file is put in place.
 
 Needs the extra `export` for ONNX.
 """
@@ -108,6 +108,7 @@ class _Original(NamedTuple):
     names: tuple[str, ...]
     canary: tuple[tuple[Arrays, torch.Tensor], ...]  # unscaled inputs, logits; of different sizes and lengths
     description: str
+    task: bundles.Task
 
 
 class _Scaled(torch.nn.Module):
@@ -131,7 +132,7 @@ class _Graph(torch.nn.Module):
 
     def __init__(self, tagger: bundles.Bundle, names: Sequence[str]) -> None:
         super().__init__()
-        self.model, self.names = tagger.model, names
+        self.model, self.names, self.task = tagger.model, names, tagger.task
         self.scaled = None
         if (scaling := tagger.scaling) is not None:
             self.scaled = _Scaled(center=scaling.center, scale=scaling.scale, clip=scaling.clip)
@@ -141,7 +142,7 @@ class _Graph(torch.nn.Module):
         if self.scaled is not None:
             named["features"] = self.scaled(named["features"], named.get("mask"))
         logits = self.model(*named.values())
-        return logits, torch.softmax(logits, dim=-1)
+        return logits, bundles.probabilities(logits, self.task)
 
 
 def _read(path: str | os.PathLike[str], representations: Iterable[type], models: Iterable[type]) -> _Original:
@@ -157,15 +158,14 @@ def _read(path: str | os.PathLike[str], representations: Iterable[type], models:
         dynamic_shapes=(_dynamic_shapes(names),),
     )
     logits = [bundles.run(tagger.model, tagger.prepare(batch)) for batch in batches]
-    return _Original(program, names, tuple(zip(inputs, logits)), json.dumps(bundles.describe(path)))
+    return _Original(program, names, tuple(zip(inputs, logits)), json.dumps(bundles.describe(path)), tagger.task)
 
 
 def _dynamic_shapes(names: Sequence[str]) -> tuple[dict[int, Any], ...]:
     """Free dimensions of each input: the jets, and the constituents of everything that comes with a mask."""
-    free: dict[int, Any] = {0: torch.export.Dim("jets")}
-    if "mask" in names:
-        free[1] = torch.export.Dim("constituents")
-    return tuple(free for _ in names)
+    jets, constituents = torch.export.Dim("jets"), torch.export.Dim("constituents")
+    free: dict[int, Any] = {0: jets} | ({1: constituents} if "mask" in names else {})
+    return tuple(free | {2: constituents} if name == "edges" else free for name in names)
 
 
 def _write_checked(
@@ -199,6 +199,13 @@ def _difference(path: Path, run: Callable[[Arrays], Sequence[NDArray[Any]]], ori
         except (AssertionError, RuntimeError) as error:  # a guard of torch.export that a size was baked in
             shapes = ", ".join(str(array.shape) for array in inputs)
             raise ValueError(f"{path}: the exported graph does not take inputs of {shapes}: {error}") from error
-        expected = logits.numpy(), torch.softmax(logits, dim=-1).numpy()
-        differences += [np.abs(a - b).max() for a, b in zip(found, expected)]
+        expected = logits.numpy(), bundles.probabilities(logits, original.task).numpy()
+        counted = _pairs(dict(zip(original.names, inputs))["mask"]) if original.task == "pairing" else ...
+        differences += [np.abs(a - b)[counted].max(initial=0.0) for a, b in zip(found, expected)]
     return float(np.max(differences))
+
+
+def _pairs(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pairs of different constituents, (n, p, p): whatever else stands in logits of pairs has no meaning."""
+    pairs: NDArray[np.bool_] = mask[:, :, None] & mask[:, None, :] & ~np.eye(mask.shape[1], dtype=np.bool_)
+    return pairs

@@ -15,11 +15,12 @@ write its checksums, but can still not make it run code.
 
 from cortado.bundle.loading import canary_jets, describe, fingerprint, load
 from cortado.bundle.saving import save
-from cortado.bundle.tagger import Bundle, columns, lengths, run
+from cortado.bundle.tagger import Bundle, Task, columns, lengths, probabilities, run
 from cortado.weights import WorkingPoint
 
 __all__ = [
     "Bundle",
+    "Task",
     "WorkingPoint",
     "canary_jets",
     "columns",
@@ -27,6 +28,7 @@ __all__ = [
     "fingerprint",
     "lengths",
     "load",
+    "probabilities",
     "run",
     "save",
 ]

@@ -96,6 +96,13 @@ def run(model: torch.nn.Module, inputs: Iterable[NDArray[Any]], device: str | to
     return logits.float()
 
 
+def probabilities(logits: torch.Tensor, task: Task) -> torch.Tensor:
+    """Of the classes of each jet, shape (n, classes); or of each pair to belong together, (n, p, p)."""
+    if task == "pairing":
+        return torch.sigmoid((logits + logits.transpose(1, 2)) / 2)
+    return torch.softmax(logits, dim=-1)
+
+
 def checked_logits(path: str, bundle: Bundle, inputs: Any) -> NDArray[np.float32]:
     """Logits of prepared inputs, after checks that representation, model and classes fit together.
 

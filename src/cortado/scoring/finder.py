@@ -6,7 +6,6 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cortado import bundle as bundles
@@ -120,5 +119,4 @@ class VertexFinder:
         with process.settings(self.device, self.threads, self.precision):
             for batch in batching.batches(np.flatnonzero(lengths), lengths, self.batch_size):
                 logits = loaded.logits(jets[batch], self.device)
-                both_ways = (logits + logits.transpose(1, 2)) / 2
-                yield batch, torch.sigmoid(both_ways).cpu().numpy()
+                yield batch, bundles.probabilities(logits, "pairing").cpu().numpy()

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import awkward as ak
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cortado import bundle as bundles
@@ -232,7 +231,7 @@ class Scorer:
         with process.settings(self.device, self.threads, self.precision):
             for batch in batching.batches(scored, lengths, self.batch_size):
                 logits = loaded.logits(jets[batch], self.device)
-                result[batch] = torch.softmax(logits, dim=-1).cpu().numpy()
+                result[batch] = bundles.probabilities(logits, "tagging").cpu().numpy()
         return result
 
 
