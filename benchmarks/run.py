@@ -1,4 +1,4 @@
-"""Speed and memory against weaver-core: python benchmarks/run.py [--only scoring|training|memory]
+"""Speed and memory against weaver-core: python benchmarks/run.py [--only scoring|training|memory|vertexing]
 
 Prints a table and writes it with every single measurement to .bench/results.json. It needs the simulation
 (pip install "cortado[sim]"), and installs weaver-core in an environment of its own, .bench/weaver. The ratios mean
@@ -21,11 +21,12 @@ import memory
 import peer
 import scoring
 import training
+import vertexing
 from rich.console import Console
 from rich.table import Table
 from workplace import HERE, Workplace
 
-SECTIONS = {"scoring": scoring, "training": training, "memory": memory}
+SECTIONS = {"scoring": scoring, "training": training, "memory": memory, "vertexing": vertexing}
 
 
 def main() -> None:
@@ -56,6 +57,7 @@ def _measurements(place: Workplace, options: argparse.Namespace) -> Mapping[str,
         "scoring": partial(scoring.measure, place, number=options.jets, rounds=options.rounds),
         "training": partial(training.measure, place, number=options.jets, rounds=options.rounds, steps=options.steps),
         "memory": partial(memory.measure, place, number=options.jets),
+        "vertexing": partial(vertexing.measure, place, rounds=options.rounds, steps=options.steps),
     }
 
 

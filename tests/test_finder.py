@@ -245,3 +245,16 @@ def test_a_processor_without_tagger_shows_all_jets(finder, fileset):
 def test_a_working_point_that_is_not_there_is_named(finder, flavour_tagger):
     with pytest.raises(ValueError, match=r"working point.*'7%'"):
         processors.VertexingProcessor(finder, flavour_tagger, working_point="7%")
+
+
+def test_the_same_bundles_run_on_fcc_events(finder, flavour_tagger, test_data):
+    """EDM4hep has several jets an event and another tree; every jet of two tracks is there once."""
+    path = test_data / "vertexing/test_FCC_Spring2021.root"
+    fileset = {"fcc": {"files": {str(path): "events"}, "metadata": {}}}
+    output = run(fileset, processors.VertexingProcessor(finder, flavour_tagger), executor="iterative", chunksize=30)
+    jets = ak.flatten(cortado.read(path).jets)
+    chosen = (jets.pt >= 20) & (abs(jets.eta) < 2.5) & (ak.num(jets.tracks) >= 2)
+    assert output["events"] == {"fcc": 100}
+    nominal = output["vertices"][{"variation": "nominal", "dataset": "fcc"}]
+    assert nominal.sum(flow=True).variance == pytest.approx(ak.sum(chosen))
+    assert ak.sum(chosen) > 10

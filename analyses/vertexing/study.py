@@ -66,13 +66,14 @@ class Preset:
     """Size of the sample, by its manifest, and length of the trainings."""
 
     manifest: str
+    batch_size: int
     finder_epochs: int
     tagger_epochs: int
 
 
 PRESETS = {
-    "quick": Preset(manifest="vertexing.toml", finder_epochs=8, tagger_epochs=6),
-    "full": Preset(manifest="vertexing_full.toml", finder_epochs=20, tagger_epochs=10),
+    "quick": Preset(manifest="vertexing.toml", batch_size=256, finder_epochs=8, tagger_epochs=6),
+    "full": Preset(manifest="vertexing_full.toml", batch_size=128, finder_epochs=20, tagger_epochs=8),
 }
 
 
@@ -108,12 +109,15 @@ def studies(preset, folder):
         representation=TrackSet(features=RICH_FEATURES),
         scaling="fit",
         model=partial(SetToGraph, features=len(RICH_FEATURES)),
-        recipe=Recipe(epochs=chosen.finder_epochs, batch_size=256, learning_rate=2e-3, weight_decay=0.0, bucket=True),
+        recipe=Recipe(
+            epochs=chosen.finder_epochs, batch_size=chosen.batch_size, learning_rate=2e-3, weight_decay=0.0, bucket=True
+        ),
         split=SPLIT,
         partition="tracks.vertex_index",
     )
     every = {name: replace(finder, name=name, model=finder_model(name)) for name in FINDERS}
-    recipe = replace(finder.recipe, epochs=chosen.tagger_epochs)
+    # The taggers have batch norm: its statistics must not be those of jets of one multiplicity.
+    recipe = replace(finder.recipe, epochs=chosen.tagger_epochs, batch_size=256, bucket=False)
     tagger = replace(finder, partition=None, recipe=recipe, working_points=(0.5, 0.7, 0.8))
     every["tagger_baseline"] = replace(tagger, name="tagger_baseline", model=tagger_model())
     every["tagger_avr"] = replace(

@@ -244,7 +244,7 @@ def table(folder):
     lines = Table("model", "AUC", "1/mistag at 50 %", "1/mistag at 30 %", title="test jets that no training has seen")
     for name, figures in results.items():
         numbers = [str(metrics.Estimate(*figures[key])) for key in list(figures)[:3]]
-        lines.add_row({"likelihood": "soft-drop mass x tau21", **TITLES}[name], *numbers)
+        lines.add_row({"likelihood": "likelihood floor", **TITLES}[name], *numbers)
     return lines
 
 

@@ -198,6 +198,7 @@ def test_real_root_files(test_data, name, tree, entries, branches):
 
 def test_the_tree_of_the_events_is_found_among_several(test_data):
     assert ntuples.find_tree(test_data / "jets/pfnano.root") == "Events"
+    assert ntuples.find_tree(test_data / "vertexing/test_FCC_Spring2021.root") == "events"
 
 
 def test_every_branch_of_a_real_nanoaod_file_is_aligned(test_data):

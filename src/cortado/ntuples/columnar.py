@@ -46,7 +46,7 @@ def open_hdf5(path: str, tree: str | None) -> Iterator[Table]:
                 tables = _tables(file)
             except (ValueError, KeyError) as error:
                 raise OSError(f"cannot read the tables of {path}: {first_line(error)}") from error
-            name = choose_tree(path, list(tables), tree, others=", ".join(file), usual="table")
+            name = choose_tree(path, list(tables), tree, others=", ".join(file), usual=("table",))
             yield _table(path, name, tables[name])
 
 

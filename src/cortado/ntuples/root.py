@@ -42,7 +42,7 @@ def _choose(path: str, directory: Any, tree: str | None) -> str:
     classes = directory.classnames(recursive=True, cycle=False)
     available = [name for name, kind in classes.items() if kind in _TREES]
     others = ", ".join(f"{name} ({kind})" for name, kind in classes.items())
-    return choose_tree(path, available, tree, others=others, usual="Events")
+    return choose_tree(path, available, tree, others=others, usual=("Events", "events"))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ class Table(NamedTuple):
     read: Callable[[Sequence[str], int, int], ak.Array]
 
 
-def choose_tree(path: str, available: Sequence[str], tree: str | None, *, others: str, usual: str) -> str:
+def choose_tree(path: str, available: Sequence[str], tree: str | None, *, others: str, usual: Sequence[str]) -> str:
     """Choose the tree that was asked for, else the only one, else the usual one.
 
     Args:
@@ -29,7 +29,7 @@ def choose_tree(path: str, available: Sequence[str], tree: str | None, *, others
         available: Trees of the file.
         tree: What the user asked for.
         others: What else the file holds, told if it holds no tree.
-        usual: Name that a file with several trees gives the one of the events.
+        usual: Names that files with several trees give the one of the events.
 
     Raises:
         KeyError: If the file has no tree, or not the one asked for.
@@ -43,8 +43,8 @@ def choose_tree(path: str, available: Sequence[str], tree: str | None, *, others
         return tree
     if len(available) == 1:
         return available[0]
-    if usual in available:
-        return usual
+    if named := [name for name in usual if name in available]:
+        return named[0]
     raise ValueError(f"{path} has {len(available)} trees: {', '.join(available)}; choose one with tree=")
 
 
