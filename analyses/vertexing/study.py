@@ -12,6 +12,7 @@ from pathlib import Path
 
 import awkward as ak
 import numpy as np
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import Progress, track
 from rich.table import Table
@@ -32,7 +33,7 @@ FINDERS = {"set2graph": SetToGraph, "track_pair": TrackPair, "rnn": VertexRNN}
 TAGGERS = ("avr", "baseline", "track_pair", "rnn", "set2graph")
 TITLES = {
     "avr": "AVR",
-    "baseline": "no vertices",
+    "baseline": "none",
     "track_pair": "Track pair",
     "rnn": "RNN",
     "set2graph": "Set2Graph",
@@ -308,18 +309,24 @@ def run_on(files, folder, executor, workers, scheduler):
 def tables(folder):
     """Both tables of the paper, ours (with errors) beside the published numbers."""
     results = json.loads((folder / "results.json").read_text())
-    names = [f"{flavour} {merit}" for flavour in FLAVOURS.values() for merit in ("F1", "RI", "ARI")]
-    found = Table("vertex finding", *names, title="test jets: ours, and below arXiv:2008.02831")
-    for name, published in PUBLISHED_VERTICES.items():
-        ours = [f"{m[0]:.3f}±{m[1]:.3f}" for flavour in FLAVOURS.values() for m in results["vertices"][name][flavour]]
-        found.add_row(TITLES[name], *ours)
-        found.add_row("  published", *(f"{value:.2f}" for triple in published for value in triple), style="dim")
-    names = ("accuracy", "F1", *(f"{flavour} F1" for flavour in FLAVOURS.values()))
-    tagged = Table("flavour tagging", *names, title="test jets: ours, and below arXiv:2008.02831")
+    for index, flavour in enumerate(FLAVOURS.values()):
+        names = (f"{flavour} jets", "F1", "paper", "Rand index", "paper", "adjusted", "paper")
+        found = Table(*names, title="vertex finding: test jets, and arXiv:2008.02831", box=SIMPLE)
+        for name, published in PUBLISHED_VERTICES.items():
+            ours = results["vertices"][name][flavour]
+            pairs = ((shown(*each), f"{value:.2f}") for each, value in zip(ours, published[index], strict=True))
+            found.add_row(TITLES[name], *(cell for pair in pairs for cell in pair))
+        yield found
+    names = ("", "accuracy", "F1", *(f"{flavour} F1" for flavour in FLAVOURS.values()))
+    tagged = Table(*names, title="flavour: test jets, and below arXiv:2008.02831", box=SIMPLE, padding=(0, 0))
     for name, published in PUBLISHED_FLAVOURS.items():
-        tagged.add_row(TITLES[name], *(f"{value:.3f}±{error:.3f}" for value, error in results["flavours"][name]))
-        tagged.add_row("  published", *(f"{value:.2f}" for value in published), style="dim")
-    return found, tagged
+        tagged.add_row(TITLES[name], *(shown(*each) for each in results["flavours"][name]))
+        tagged.add_row("", *(f"{value:.2f}" for value in published), style="dim")
+    yield tagged
+
+
+def shown(value, error, *_):
+    return f"{value:.3f}±{error:.3f}"
 
 
 def plot(folder, plots):
