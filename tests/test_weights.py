@@ -100,6 +100,33 @@ def test_three_tenths_of_ten_jets_are_three():
     assert point.efficiency == pytest.approx(0.3)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_working_points_at_a_mistag_rate(dtype):
+    """Ten of a thousand background jets, and not the eleventh, whatever rounds the threshold."""
+    rng = np.random.default_rng(1)
+    scores, is_signal = rng.random(1500).astype(dtype), np.arange(1500) < 500
+    (point,) = weights.working_points(scores, is_signal, efficiencies=(), mistags=(0.01,))
+    assert point.name == "1% mistag"
+    assert point.mistag == pytest.approx(0.01)
+    assert np.sum(scores[~is_signal] >= point.threshold) == 10
+    assert point.efficiency == pytest.approx(np.mean(scores[is_signal] >= point.threshold))
+
+
+def test_equal_scores_stay_below_the_mistag_rate():
+    scores = [0.9, 0.8, 0.5, 0.5, 0.5, 0.1]
+    (point,) = weights.working_points(scores, [True] + [False] * 5, efficiencies=(), mistags=(0.5,))
+    assert point.mistag == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("mistag", "message"),
+    [(0.001, "mistag rate of 0.001 cannot be measured with 3 background jets"), (1.0, r"must lie in \(0, 1\), got 1")],
+)
+def test_mistag_rates_say_what_is_wrong(mistag, message):
+    with pytest.raises(ValueError, match=message):
+        weights.working_points([0.9, 0.5, 0.2, 0.1], [True] + [False] * 3, efficiencies=(), mistags=(mistag,))
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

@@ -119,7 +119,14 @@ def studies(preset, folder):
     every = {name: replace(finder, name=name, model=finder_model(name)) for name in FINDERS}
     # The taggers have batch norm: its statistics must not be those of jets of one multiplicity.
     recipe = replace(finder.recipe, epochs=chosen.tagger_epochs, batch_size=256, bucket=False)
-    tagger = replace(finder, partition=None, recipe=recipe, working_points=(0.5, 0.7, 0.8))
+    tagger = replace(
+        finder,
+        partition=None,
+        recipe=recipe,
+        working_points=(0.5, 0.7, 0.8),
+        mistags=(0.1, 0.01, 0.001),
+        mistag_class="light",
+    )
     every["tagger_baseline"] = replace(tagger, name="tagger_baseline", model=tagger_model())
     every["tagger_avr"] = replace(
         tagger,

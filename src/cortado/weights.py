@@ -121,21 +121,24 @@ def working_points(
     is_signal: ArrayLike,
     weights: ArrayLike | None = None,
     efficiencies: Iterable[float] = (0.3, 0.5, 0.7, 0.9),
+    mistags: Iterable[float] = (),
 ) -> tuple[WorkingPoint, ...]:
-    """Thresholds that keep the wanted fractions of the signal, with the efficiencies then measured.
+    """Thresholds that keep the wanted fractions of the signal or of the background, with what is then measured.
 
     Equal scores cannot be separated: the efficiency measured is the smallest one possible that is at least
-    the wanted.
+    the wanted, the mistag rate the largest one that is at most the wanted.
 
     Args:
         scores: Shape (n,); take jets that the network was not trained on.
         is_signal: Boolean, shape (n,).
         weights: Weights, shape (n,).
         efficiencies: Wanted signal efficiencies, each in (0, 1); 0.5 is named "50%".
+        mistags: Wanted mistag rates, each in (0, 1); 0.01 is named "1% mistag".
     Returns:
-        One working point for each efficiency.
+        One working point for each efficiency, then one for each mistag rate.
     Raises:
-        ValueError: If an efficiency is not in (0, 1), a score is not finite, or one class has no jets.
+        ValueError: If an efficiency or mistag rate is not in (0, 1), a score is not finite, one class has no jets,
+            or not a single background jet may pass at a mistag rate.
     """
     score, signal = np.asarray(scores), np.asarray(is_signal, bool)
     w = np.ones(len(score)) if weights is None else np.asarray(weights, np.float64)
@@ -143,21 +146,40 @@ def working_points(
     for name, members in (("signal", signal), ("background", ~signal)):
         if not members.any():
             raise ValueError(f"working points need both classes; of {len(score)} jets none is {name}")
-    return tuple(_working_point(score, signal, w, wanted) for wanted in efficiencies)
+    at_efficiency = {f"{100 * x:g}%": _keeping(x, score[signal], w[signal]) for x in efficiencies}
+    at_mistag = {f"{100 * x:g}% mistag": _passed_by(x, score[~signal], w[~signal]) for x in mistags}
+    return tuple(_measured(name, cut, score, signal, w) for name, cut in (at_efficiency | at_mistag).items())
 
 
-def _working_point(score: NDArray[Any], signal: NDArray[np.bool_], w: Floats, wanted: float) -> WorkingPoint:
+def _keeping(wanted: float, score: NDArray[Any], w: Floats) -> Any:
+    """Highest threshold that at least this part of the signal reaches."""
     if not 0 < wanted < 1:
         raise ValueError(f"the efficiency of a working point must lie in (0, 1), got {wanted}")
-    descending = np.argsort(-score[signal], kind="stable")
-    kept = np.cumsum(w[signal][descending]) / w[signal].sum()
+    descending = np.argsort(-score, kind="stable")
+    kept = np.cumsum(w[descending]) / w.sum()
     # The tolerance absorbs rounding of the sum, so that 0.3 of ten jets is three of them.
-    threshold = score[signal][descending[np.argmax(kept >= wanted * (1 - 1e-12))]]
+    return score[descending[np.argmax(kept >= wanted * (1 - 1e-12))]]
+
+
+def _passed_by(wanted: float, score: NDArray[Any], w: Floats) -> Any:
+    """Lowest threshold that at most this part of the background reaches."""
+    if not 0 < wanted < 1:
+        raise ValueError(f"the mistag rate of a working point must lie in (0, 1), got {wanted}")
+    descending = np.argsort(-score, kind="stable")
+    passed = np.cumsum(w[descending]) / w.sum()
+    first_refused = score[descending[np.argmax(passed > wanted * (1 + 1e-12))]]
+    if first_refused == score.max():
+        raise ValueError(f"a mistag rate of {wanted:g} cannot be measured with {len(score)} background jets")
+    # In the precision of the scores: a threshold between two of their numbers would be rounded when compared.
+    return np.nextafter(first_refused, np.array(np.inf, score.dtype))
+
+
+def _measured(name: str, threshold: Any, score: NDArray[Any], signal: NDArray[np.bool_], w: Floats) -> WorkingPoint:
     passes = score >= threshold
     measured, measured_err = efficiency(passes[signal], w[signal])
     mistag, mistag_err = efficiency(passes[~signal], w[~signal])
     return WorkingPoint(
-        name=f"{100 * wanted:g}%",
+        name=name,
         threshold=float(threshold),
         efficiency=measured,
         efficiency_err=measured_err,

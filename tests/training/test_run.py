@@ -52,6 +52,22 @@ def assert_same_weights(first, second):
 # ---------------------------------------------------------------- what it gives
 
 
+def test_working_points_at_mistag_rates_are_kept(study, tmp_path):
+    result = train(study(epochs=1, mistags=(0.2, 0.1), mistag_class="QCD"), tmp_path, progress=False)
+    points = {point.name: point for point in bundles.load(result.bundle).working_points}
+    assert list(points) == ["30%", "50%", "70%", "20% mistag", "10% mistag"]
+    assert 0 < points["10% mistag"].mistag <= 0.1 < points["20% mistag"].mistag <= 0.2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"mistags": (0.0,)}, "required: mistag rates in"), ({"mistag_class": "top"}, "mistag_class = 'top', required")],
+)
+def test_mistag_rates_of_a_study_are_checked(study, change, message):
+    with pytest.raises(ValueError, match=message):
+        study(**change)
+
+
 def test_training_separates_the_toys(trained):
     study, _, result = trained
     found = evaluate(result.bundle, study, subset="test")

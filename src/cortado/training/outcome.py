@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from cortado import metrics, weights
 from cortado.bundle import Bundle
-from cortado.training.evaluation import evaluate, load_bundle, pairing_merits
+from cortado.training.evaluation import Evaluation, evaluate, load_bundle, pairing_merits
 from cortado.training.progress import Epoch
 from cortado.training.study import Study, describe
 from cortado.training.survey import Survey
@@ -95,9 +96,21 @@ def measured(tagger: Bundle, study: Study, device: str) -> Bundle:
     }
     return dataclasses.replace(
         tagger,
-        working_points=weights.working_points(found.score, found.is_signal, found.weight, study.working_points),
+        working_points=(
+            *weights.working_points(found.score, found.is_signal, found.weight, study.working_points),
+            *_at_mistags(found, study),
+        ),
         provenance={**tagger.provenance, "metrics": merits},
     )
+
+
+def _at_mistags(found: Evaluation, study: Study) -> tuple[weights.WorkingPoint, ...]:
+    """Working points at the mistag rates of one class, or of all but the signal."""
+    chosen = np.ones(len(found.target), dtype=bool)
+    if study.mistag_class is not None:
+        chosen = found.is_signal | (found.target == found.classes.index(study.mistag_class))
+    score, is_signal, weight = (column[chosen] for column in (found.score, found.is_signal, found.weight))
+    return weights.working_points(score, is_signal, weight, efficiencies=(), mistags=study.mistags)
 
 
 def finished(path: Path, study: Study, seconds: float) -> TrainingResult:

@@ -140,6 +140,8 @@ class Study:
         flat_pt: Reweighting in pT and class; None weights every jet by its event only.
         event_weight: Use the weight of the event (generator weight) in loss and metrics.
         working_points: Signal efficiencies at which thresholds are kept in the bundle.
+        mistags: Mistag rates at which thresholds are kept in the bundle, too: 0.01 is "1% mistag".
+        mistag_class: Class whose jets are mistagged there; None for all but the signal.
         partition: Truth of a network on pairs, such as "tracks.vertex_index": constituents of a jet with the same
             number belong together. The model then gives logits of pairs (n, p, p), and the classes only serve for
             weights and figures of merit. None trains a tagger.
@@ -162,6 +164,8 @@ class Study:
     flat_pt: FlatPt | None = None
     event_weight: bool = True
     working_points: tuple[float, ...] = (0.3, 0.5, 0.7)
+    mistags: tuple[float, ...] = ()
+    mistag_class: str | None = None
     partition: str | None = None
     frozen: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -182,6 +186,10 @@ class Study:
         _require(self.folds is None or self.folds >= 2, self, "folds", "None or at least 2")
         ordered = all(0 < efficiency < 1 for efficiency in self.working_points)
         _require(ordered, self, "working_points", "signal efficiencies in (0, 1)")
+        _require(all(0 < rate < 1 for rate in self.mistags), self, "mistags", "mistag rates in (0, 1)")
+        if self.mistag_class is not None:
+            others = [name for name in self.classes if name != self.signal]
+            require_one_of("Study", "mistag_class", self.mistag_class, others)
         if isinstance(self.scaling, str):
             require_one_of("Study", "scaling", self.scaling, ("fit",))
         nested = self.partition is None or len(self.partition.split(".")) == 2
@@ -236,6 +244,8 @@ def describe(study: Study) -> dict[str, Any]:
         "flat_pt": None if study.flat_pt is None else list(study.flat_pt.bins),
         "event_weight": study.event_weight,
         "working_points": list(study.working_points),
+        "mistags": list(study.mistags),
+        "mistag_class": study.mistag_class,
         "partition": study.partition,
         "frozen": {name: os.path.basename(path) for name, path in study.frozen.items()},
     }
