@@ -223,6 +223,22 @@ def test_a_killed_training_goes_on_to_the_same_end(trained, study, tmp_path):
     assert_same_weights(result.bundle, trained[2].bundle)
 
 
+def test_averaged_weights_are_resumed_too(study, tmp_path):
+    averaged = study(**LONG, averaging=0.9)
+    whole = train(averaged, tmp_path / "whole", progress=False)
+    code, _ = stopped(averaged, tmp_path / "killed", signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    assert_same_weights(train(averaged, tmp_path / "killed", resume=True, progress=False).bundle, whole.bundle)
+
+
+def test_tensorboard_gets_the_figures_of_merit(study, tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    result = train(study(epochs=2), tmp_path, tensorboard=True, progress=False)
+    logs = accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    logged = [event.value for event in logs.Scalars("validation_auc")]
+    np.testing.assert_allclose(logged, [row.merits["auc"] for row in result.epochs], rtol=1e-6)
+
+
 def test_an_interrupted_training_says_how_to_go_on(trained, study, tmp_path):
     _, said = stopped(study(**LONG), tmp_path, signal.SIGINT)
     assert "KeyboardInterrupt" in said

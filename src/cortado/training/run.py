@@ -92,19 +92,13 @@ def train(
     )
     task = _task(study, found)
     with _quiet_lightning():
-        trainer = Trainer(
+        trainer = _trainer(
+            study,
+            [table, checkpoints],
             accelerator=accelerator,
             devices=devices,
             strategy=strategy,
-            max_epochs=study.recipe.epochs,
-            precision="bf16-mixed" if study.recipe.precision == "bfloat16" else "32-true",
-            gradient_clip_val=study.recipe.gradient_clip,
-            callbacks=[table, checkpoints, *_optional_callbacks(study)],
             logger=TensorBoardLogger(folder, name="tensorboard", version="") if tensorboard else False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
         )
         _fit(trainer, task, _Jets(study, found, fold), folder / "checkpoints" / "last.ckpt")
     state = torch.load(checkpoints.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
@@ -194,6 +188,21 @@ def _freeze(model: torch.nn.Module, part: str, path: str) -> None:
     except RuntimeError as error:
         raise ValueError(f"frozen = {{{part!r}: {path!r}}}: the weights do not fit: {error}") from error
     parts[part].requires_grad_(False)
+
+
+def _trainer(study: Study, callbacks: list[Callback], **hardware: Any) -> Trainer:
+    """Lightning's trainer, with the settings of the recipe and none of its own output."""
+    return Trainer(
+        **hardware,
+        max_epochs=study.recipe.epochs,
+        precision="bf16-mixed" if study.recipe.precision == "bfloat16" else "32-true",
+        gradient_clip_val=study.recipe.gradient_clip,
+        callbacks=[*callbacks, *_optional_callbacks(study)],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
 
 
 def _optional_callbacks(study: Study) -> list[Callback]:
