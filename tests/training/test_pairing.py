@@ -93,11 +93,12 @@ def test_loss_of_a_perfect_network_is_minus_one_and_of_no_pairs_nought():
     assert total_loss(*pair_loss(torch.zeros(3, 2, 2), alone, torch.ones(3))).item() == 0
 
 
-def test_divergence_is_reported():
+@pytest.mark.parametrize("logit", [torch.inf, torch.nan])
+def test_divergence_is_reported(logit):
     module = Pairing(torch.nn.Identity(), Recipe(), signal=1, jets=8).eval()
     _, partition, weight = toy_pairs()
     partition[:, :2] = 0
-    broken = Batch((torch.full((7, 5, 5), torch.inf),), torch.ones(7, dtype=torch.int64), weight, partition)
+    broken = Batch((torch.full((7, 5, 5), logit),), torch.ones(7, dtype=torch.int64), weight, partition)
     module.validation_step(broken, 0)
     with pytest.raises(FloatingPointError, match=r"of 7 validation jets are not finite .* lower learning_rate"):
         module.on_validation_epoch_end()

@@ -11,12 +11,11 @@ import numpy as np
 import torch
 
 from cortado import bundle as bundles
-from cortado import metrics
 from cortado.bundle import Bundle
-from cortado.reconstruction.partition import components
 from cortado.splits import TEST, TRAIN, VALIDATION
-from cortado.training.loading import NO_CLASS, NO_PARTITION, labelled, padded_partition, parts_of
+from cortado.training.loading import NO_CLASS, labelled, padded_partition, parts_of
 from cortado.training.mixing import Labelled
+from cortado.training.pairing import jet_merits
 from cortado.training.study import Study, require_one_of
 
 __all__ = ["Evaluation", "evaluate"]
@@ -102,9 +101,7 @@ def pairing_merits(found: Bundle, study: Study, *, subset: Subset, device: str =
         for start in range(0, len(order), _PAIRING_BATCH):
             batch = jets[order[start : start + _PAIRING_BATCH]]
             logits = bundles.run(model, found.prepare(batch), device)
-            truth = padded_partition(batch, study.partition)
-            together = components(logits.cpu().numpy(), truth != NO_PARTITION, threshold=0.0)
-            rows.append(np.stack(metrics.partition_merits(truth, together), axis=1))
+            rows.append(jet_merits(logits, padded_partition(batch, study.partition)))
     f1, ari = np.nanmean(np.concatenate(rows), axis=0)
     return {"f1": float(f1), "ari": float(ari)}
 

@@ -14,7 +14,7 @@ from cortado.training.loading import NO_PARTITION, Batch
 from cortado.training.optimisation import adamw, begin_epoch, set_learning_rate
 from cortado.training.study import Recipe
 
-__all__ = ["Pairing", "pair_loss"]
+__all__ = ["Pairing", "jet_merits", "pair_loss", "total_loss"]
 
 
 def pair_loss(logits: torch.Tensor, partition: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -96,7 +96,9 @@ class Pairing(LightningModule):  # type: ignore[misc]
         """Keep the sums of each jet, and how well its constituents were put together."""
         logits = self.model(*batch.inputs).float()
         sums = pair_loss(logits, batch.partition, batch.weight)
-        merits = torch.from_numpy(_merits(logits, batch.partition)).to(logits)
+        # Of logits that are not finite the sums tell, at the end of the epoch.
+        found = jet_merits(logits.nan_to_num(0.0, 0.0, 0.0), batch.partition.cpu().numpy())
+        merits = torch.from_numpy(found).to(logits)
         self.rows.update(torch.cat([*sums, merits, batch.target.to(logits)[:, None]], dim=1).double())
 
     def on_validation_epoch_end(self) -> None:
@@ -118,8 +120,12 @@ class Pairing(LightningModule):  # type: ignore[misc]
         self.log_dict({name: x.float() for name, x in values.items()})
 
 
-def _merits(logits: torch.Tensor, partition: torch.Tensor) -> np.ndarray:
-    """F1 and adjusted Rand index of each jet, shape (n, 2); NaN with less than two constituents."""
-    truth = partition.cpu().numpy()
+def jet_merits(logits: torch.Tensor, truth: np.ndarray) -> np.ndarray:
+    """F1 and adjusted Rand index of each jet, shape (n, 2); NaN with less than two constituents.
+
+    Args:
+        logits: Of pairs, shape (n, p, p).
+        truth: Partition, shape (n, p); NO_PARTITION where there is no constituent.
+    """
     found = components(logits.cpu().numpy(), truth != NO_PARTITION, threshold=0.0)
     return np.stack(metrics.partition_merits(truth, found), axis=1)
