@@ -13,12 +13,13 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "cortado"
 # room -> rooms that it may import, besides itself
 ARROWS = {
     "kinematics": set(),
+    "calorimeter": set(),
     "splits": set(),
     "ntuples": set(),
     "manifest": set(),
-    "readers": {"kinematics", "splits"},
+    "readers": {"calorimeter", "kinematics", "splits"},
     "reading": {"ntuples", "readers"},
-    "representations": {"kinematics"},
+    "representations": {"calorimeter", "kinematics"},
     "models": set(),
     "metrics": set(),
     "reconstruction": {"kinematics"},
@@ -39,9 +40,9 @@ ARROWS = {
         "reconstruction",
         "weights",
     },
-    "plotting": {"metrics", "kinematics", "histograms"},
-    "processors": {"scoring", "weights", "histograms", "readers", "splits"},
-    "simulation": {"kinematics", "ntuples"},
+    "plotting": {"calorimeter", "metrics", "kinematics", "histograms"},
+    "processors": {"calorimeter", "scoring", "weights", "histograms", "readers", "splits"},
+    "simulation": {"calorimeter", "kinematics", "ntuples"},
 }
 # library -> the only rooms that may import it
 QUARANTINE = {
@@ -53,6 +54,8 @@ QUARANTINE = {
     "mplhep": {"plotting"},
     "pythia8mc": {"simulation"},
     "fastjet": {"simulation"},
+    "numba": {"simulation"},
+    "zuko": {"models"},
     "torch": {"models", "bundle", "export", "scoring", "training"},
     "lightning": {"training"},
     "awkward": set(ARROWS) - {"models", "histograms", "plotting"} | {"cli", "plotting"},

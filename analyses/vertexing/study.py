@@ -1,6 +1,6 @@
 """Secondary vertices in jets and a flavour tagger that uses them: read it from top to bottom.
 
-Three networks and the adaptive vertex reconstruction say which tracks of a jet share a vertex. A flavour tagger (b, c,
+Networks and the adaptive vertex reconstruction say which tracks of a jet share a vertex. A flavour tagger (b, c,
 light) is then trained without vertices and on the vertices of each of them, as in arXiv:2008.02831. All are judged on
 events that no training has seen, beside the published numbers, and the best is used in a coffea processor.
 """
@@ -22,23 +22,29 @@ from cortado import metrics, ntuples, plotting, processors, readers, reading, re
 from cortado.histograms import scale_to_luminosity
 from cortado.models import EdgeFlavourTagger, FlavourTagger, SetToGraph, TrackPair, VertexRNN
 from cortado.representations import TrackGraph, TrackSet
-from cortado.representations.track_set import RICH_FEATURES
+from cortado.representations.track_set import RICH_FEATURES, SET2GRAPH_FEATURES
 from cortado.simulation import simulate_flavour_jets
 from cortado.splits import TEST, TRAIN, Split
 from cortado.training import Recipe, Study
 
 SPLIT = Split(validation=0.15, test=0.25, seed=1)
 FLAVOURS = {5: "b", 4: "c", 0: "light"}
-FINDERS = {"set2graph": SetToGraph, "track_pair": TrackPair, "rnn": VertexRNN}
-TAGGERS = ("avr", "baseline", "track_pair", "rnn", "set2graph")
+FINDERS = {
+    "track_pair": partial(TrackPair),
+    "rnn": partial(VertexRNN),  # sorts the tracks by their pT, or its logarithm: feature 4 of both sets
+    "set2graph": partial(SetToGraph),
+    "set2graph_plus": partial(SetToGraph, plus=True),
+}
+TAGGERS = ("avr", "baseline", *FINDERS)
 TITLES = {
     "avr": "AVR",
     "baseline": "none",
     "track_pair": "Track pair",
     "rnn": "RNN",
     "set2graph": "Set2Graph",
+    "set2graph_plus": "Set2Graph+",
 }
-JET_FEATURES = 3  # the last of RICH_FEATURES
+JET_FEATURES = {RICH_FEATURES: 3, SET2GRAPH_FEATURES: 4}  # the last ones
 AVR_BRANCH = "trk_avr_vtx_index"
 WORKING_POINT = "70%"
 SAMPLE = r"$t\bar{t}$ simulation, anti-$k_\mathrm{T}$ R = 0.4"
@@ -64,9 +70,11 @@ PUBLISHED_FLAVOURS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """Size of the sample, by its manifest, and length of the trainings."""
+    """Size of the sample, by its manifest, what is trained on it, and for how long."""
 
     manifest: str
+    features: tuple[str, ...] = RICH_FEATURES
+    finders: tuple[str, ...] = ("set2graph", "track_pair", "rnn")
     batch_size: int
     finder_epochs: int
     tagger_epochs: int
@@ -74,7 +82,13 @@ class Preset:
 
 PRESETS = {
     "quick": Preset(manifest="vertexing.toml", batch_size=256, finder_epochs=8, tagger_epochs=6),
-    "full": Preset(manifest="vertexing_full.toml", batch_size=128, finder_epochs=20, tagger_epochs=8),
+    "full": Preset(
+        manifest="vertexing_full.toml", finders=tuple(FINDERS), batch_size=128, finder_epochs=20, tagger_epochs=8
+    ),
+    # What the networks of the paper saw of a track, which has no errors.
+    "published_features": Preset(
+        manifest="vertexing.toml", features=SET2GRAPH_FEATURES, batch_size=128, finder_epochs=10, tagger_epochs=20
+    ),
 }
 
 
@@ -100,6 +114,9 @@ def sample(folder):
 def studies(preset, folder):
     """All trainings of a preset: the vertex finders, then the taggers that use them."""
     chosen = preset_named(preset)
+    sizes = {"features": len(chosen.features)}
+    tagged = sizes | {"jet_features": JET_FEATURES[chosen.features]}
+    models = {name: partial(FINDERS[name], **sizes) for name in chosen.finders}
     classes = {name: partial(has_flavour, code) for code, name in FLAVOURS.items()}
     finder = Study(
         name="set2graph",
@@ -107,16 +124,16 @@ def studies(preset, folder):
         selection=in_acceptance,
         classes=classes,
         signal="b",
-        representation=TrackSet(features=RICH_FEATURES),
+        representation=TrackSet(features=chosen.features),
         scaling="fit",
-        model=partial(SetToGraph, features=len(RICH_FEATURES)),
+        model=models["set2graph"],
         recipe=Recipe(
             epochs=chosen.finder_epochs, batch_size=chosen.batch_size, learning_rate=2e-3, weight_decay=0.0, bucket=True
         ),
         split=SPLIT,
         partition="tracks.vertex_index",
     )
-    every = {name: replace(finder, name=name, model=finder_model(name)) for name in FINDERS}
+    every = {name: replace(finder, name=name, model=model) for name, model in models.items()}
     # The taggers have batch norm: its statistics must not be those of jets of one multiplicity.
     recipe = replace(finder.recipe, epochs=chosen.tagger_epochs, batch_size=256, bucket=False)
     tagger = replace(
@@ -127,30 +144,21 @@ def studies(preset, folder):
         mistags=(0.1, 0.01, 0.001),
         mistag_class="light",
     )
-    every["tagger_baseline"] = replace(tagger, name="tagger_baseline", model=tagger_model())
+    every["tagger_baseline"] = replace(tagger, name="tagger_baseline", model=partial(FlavourTagger, **tagged))
     every["tagger_avr"] = replace(
         tagger,
         name="tagger_avr",
-        representation=TrackGraph(features=RICH_FEATURES, partition="avr_vertex_index"),
-        model=partial(EdgeFlavourTagger, features=len(RICH_FEATURES), jet_features=JET_FEATURES),
+        representation=TrackGraph(features=chosen.features, partition="avr_vertex_index"),
+        model=partial(EdgeFlavourTagger, **tagged),
     )
-    for name in FINDERS:
+    for name, model in models.items():
         every[f"tagger_{name}"] = replace(
             tagger,
             name=f"tagger_{name}",
-            model=tagger_model(finder=FINDERS[name].__name__, finder_arguments=finder_model(name).keywords),
+            model=partial(FlavourTagger, **tagged, finder=model.func.__name__, finder_arguments=model.keywords),
             frozen={"finder": str(Path(folder) / name / f"{name}.cortado")},
         )
     return every
-
-
-def finder_model(name):
-    """A vertex finder of the published size; that with a sequence sorts the tracks by log pT, feature 4."""
-    return partial(FINDERS[name], features=len(RICH_FEATURES))
-
-
-def tagger_model(**finder):
-    return partial(FlavourTagger, features=len(RICH_FEATURES), jet_features=JET_FEATURES, **finder)
 
 
 def run(*, preset, folder, files, executor, workers, scheduler, accelerator):
@@ -217,7 +225,9 @@ def with_avr(path, cuts, size=5_000):
 
 
 def finders(folder):
-    return {name: scoring.load_finder(folder / name / f"{name}.cortado") for name in FINDERS}
+    """The trained vertex finders of a folder."""
+    paths = {name: folder / name / f"{name}.cortado" for name in FINDERS}
+    return {name: scoring.load_finder(path) for name, path in paths.items() if path.exists()}
 
 
 def tagger_of(folder, name):
@@ -249,7 +259,7 @@ def evaluate(folder):
         by_flavour = metrics.vertex_finding(truth, partition, flavour)
         vertices[name] = {FLAVOURS[code]: by_flavour[code][:3] for code in FLAVOURS}
     flavours, scores = {}, {"flavour": flavour}
-    for name in TAGGERS:
+    for name in ("baseline", *found):
         probabilities = tagger_of(folder, name).probabilities(jets)
         columns = np.stack([ak.to_numpy(probabilities[label]) for label in FLAVOURS.values()], axis=1)
         scores[name] = columns
@@ -319,16 +329,20 @@ def tables(folder):
     for index, flavour in enumerate(FLAVOURS.values()):
         names = (f"{flavour} jets", "F1", "paper", "Rand index", "paper", "adjusted", "paper")
         found = Table(*names, title="vertex finding: test jets, and arXiv:2008.02831", box=SIMPLE)
-        for name, published in PUBLISHED_VERTICES.items():
-            ours = results["vertices"][name][flavour]
-            pairs = ((shown(*each), f"{value:.2f}") for each, value in zip(ours, published[index], strict=True))
+        for name, ours in results["vertices"].items():
+            published = (
+                [f"{value:.2f}" for value in PUBLISHED_VERTICES[name][index]]
+                if name in PUBLISHED_VERTICES
+                else 3 * [""]
+            )
+            pairs = zip((shown(*each) for each in ours[flavour]), published, strict=True)
             found.add_row(TITLES[name], *(cell for pair in pairs for cell in pair))
         yield found
     names = ("", "accuracy", "F1", *(f"{flavour} F1" for flavour in FLAVOURS.values()))
     tagged = Table(*names, title="flavour: test jets, and below arXiv:2008.02831", box=SIMPLE, padding=(0, 0))
-    for name, published in PUBLISHED_FLAVOURS.items():
-        tagged.add_row(TITLES[name], *(shown(*each) for each in results["flavours"][name]))
-        tagged.add_row("", *(f"{value:.2f}" for value in published), style="dim")
+    for name, ours in results["flavours"].items():
+        tagged.add_row(TITLES[name], *(shown(*each) for each in ours))
+        tagged.add_row("", *(f"{value:.2f}" for value in PUBLISHED_FLAVOURS.get(name, ())), style="dim")
     yield tagged
 
 
@@ -402,7 +416,7 @@ def rate_figures(jets, found):
 def roc_figures(folder):
     """b against light and against c jets, all taggers in one frame."""
     with np.load(folder / "scores.npz") as stored:
-        flavour, probabilities = stored["flavour"], {name: stored[name] for name in TAGGERS}
+        flavour, probabilities = stored["flavour"], {name: stored[name] for name in TAGGERS if name in stored}
     figures = {}
     for code, title in ((0, "light"), (4, "c")):
         chosen = (flavour == 5) | (flavour == code)

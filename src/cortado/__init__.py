@@ -7,6 +7,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `manifest`         data sets: files, cross sections, checksums, licences; download and verify
 `readers`          ntuple dialects (NanoAOD, JetClass, Set2Graph, EDM4hep, ...) to one record form
 `reading`          files to records: `read` and `iterate`
+`calorimeter`      cells and shapes of showers
 `splits`           training, validation, test and folds, by event
 `representations`  records to arrays: images, particle lists, point clouds, high-level features
 `models`           networks of the literature, one paper a file
