@@ -52,6 +52,27 @@ def test_round_trip_of_names_types_and_values(tmp_path, write):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("write", WRITERS)
+def test_arrays_of_any_dimension(tmp_path, write):
+    def cells(entries):
+        source = np.random.default_rng(entries)
+        layers = {"layer_0": source.random((entries, 3, 96), np.float32), "layer_1": source.random((entries, 12, 1))}
+        return layers | {"cube": source.integers(0, 9, (entries, 2, 3, 4))}
+
+    parts = [cells(entries) for entries in (0, 5, 2, 1)]
+    assert write(tmp_path / "a.root", "showers", iter(parts)) == 8
+    found = read_all(tmp_path / "a.root", "showers")
+    for name in parts[0]:
+        expected = np.concatenate([part[name] for part in parts])
+        assert ak.array_equal(found[name], expected, dtype_exact=True), name
+
+
+def test_cells_of_showers_are_fixed_size_leaves(tmp_path):
+    ntuples.write(tmp_path / "a.root", "showers", [{"layer_0": np.zeros((2, 3, 96), np.float32)}])
+    with uproot.open(tmp_path / "a.root") as file:
+        assert file["showers/layer_0"].typename == "float[3][96]"
+
+
 @pytest.mark.parametrize("compression", ["zstd", "lz4", "lzma", "none"])
 def test_every_compression_is_read_back(tmp_path, compression):
     ntuples.write(tmp_path / "a.root", "Events", [chunk()], compression=compression)
@@ -207,6 +228,7 @@ def test_chunks_with_another_type(old_file, write):
         ak.Array([1.0, None]),
         ak.Array([[1.0, None], []]),
         ak.Array([[[1.0]], []]),
+        ak.to_regular(ak.Array([[[1.0], []], [[2.0], [3.0, 4.0]]]), axis=1),
         ak.Array([[], []]),
         np.array([1j, 2j]),
         ak.Array([1.0, [2.0]]),

@@ -9,6 +9,8 @@ import pytest
 import uproot
 from coffea import processor
 from coffea.nanoevents import BaseSchema, FCCSchema, NanoEventsFactory
+from samples import branches
+from toy_tracks import track_columns
 
 from cortado import ntuples, readers
 from cortado.readers import edm4hep
@@ -143,6 +145,31 @@ def test_tracks_are_those_of_the_links():
             assert [[track[name] for track in jet["tracks"]] for jet in found] == own
 
 
+def test_tracks_of_an_event_are_those_of_all_particles():
+    events = toy_events()
+    record = edm4hep.record(events)
+    assert edm4hep.tracks(events).tolist() == readers.tracks(events).tolist() == record.tracks.tolist()
+    for event, found in zip(events.tolist(), record.tracks.tolist()):
+        begin, end = event["ReconstructedParticles.tracks_begin"], event["ReconstructedParticles.tracks_end"]
+        tracked = [particle for particle in range(len(begin)) if end[particle] > begin[particle]]
+        assert [track["charge"] for track in found] == [event["ReconstructedParticles.charge"][i] for i in tracked]
+        first = [event["ReconstructedParticles#1.index"][begin[i]] for i in tracked]
+        states = [event["EFlowTrack.trackStates_begin"][track] for track in first]
+        assert [track["d0"] for track in found] == [event["EFlowTrack_1.D0"][state] for state in states]
+
+
+def test_true_vertices_of_an_event_are_numbered_in_it():
+    record = edm4hep.record(toy_events(200))
+    for tracks, vertices in zip(record.tracks.tolist(), record.true_vertices.tolist()):
+        known = {track["vertex_index"] for track in tracks if track["vertex_type"] != 6}
+        assert sorted(known) == [vertex["vertex_index"] for vertex in vertices]
+        assert (0 in known) == any(track["vertex_type"] == 0 for track in tracks)
+
+
+def test_dialects_of_jets_alone_have_no_tracks_of_events():
+    assert readers.tracks(branches(track_columns(5))) is None
+
+
 def test_tracks_of_one_true_vertex_are_those_that_share_it_in_the_event():
     events = toy_events(200)
     found = 0
@@ -164,14 +191,17 @@ def test_fields_with_and_without_truth():
     events = toy_events()
     record = edm4hep.record(events)
     kinematics = ["pt", "eta", "phi", "mass"]
-    assert record.fields == ["jets", "event_key"]
+    assert record.fields == ["jets", "event_key", "tracks", "true_vertices"]
+    assert record.tracks.fields == record.jets.tracks.fields
+    assert record.true_vertices.fields == record.jets.true_vertices.fields
     assert set(record.jets.fields) == {*kinematics, "event_key", "flavour", "true_vertices", "tracks"}
     measured = {*PARAMETERS, *COVARIANCE, *kinematics, "charge"}
     assert set(record.jets.tracks.fields) == {*measured, "vertex_index", "vertex_type"}
     fields = [name for name in events.fields if not name.startswith(("Particle", "MCReco"))]
     without = edm4hep.record(events[fields])
     assert set(without.jets.fields) == {*kinematics, "event_key", "tracks"}
-    assert set(without.jets.tracks.fields) == measured
+    assert without.fields == ["jets", "event_key", "tracks"]
+    assert set(without.jets.tracks.fields) == set(without.tracks.fields) == measured
     assert without.jets.tracks.d0.tolist() == record.jets.tracks.d0.tolist()
     for name in ("vertex_index", "vertex_type", "charge"):
         assert record.jets.tracks[name].type.content.content.content.primitive == "int32"
@@ -293,6 +323,20 @@ def test_fcc_file_holds_jets_with_tracks_and_truth(test_data):
     assert types == [660, 64, 93, 21, 92, 0, 0]
 
 
+def test_fcc_events_hold_the_tracks_of_their_jets_and_others(test_data):
+    events = fcc_events(test_data)
+    record = edm4hep.record(events)
+    assert ak.num(record.tracks).tolist() == ak.num(events["EFlowTrack_1.D0"]).tolist()
+    assert ak.sum(ak.num(record.tracks)) == 3305
+    for mine, others in zip(ak.flatten(record.jets.tracks.d0, axis=2).tolist(), record.tracks.d0.tolist()):
+        assert set(mine) <= set(others)
+    primary = record.true_vertices[record.true_vertices.vertex_index == 0]
+    found = ak.num(primary) == 1
+    assert ak.sum(found) == 94
+    for axis in "xyz":
+        assert ak.all(abs(primary[axis][found][:, 0] - events[f"Particle.vertex.{axis}"][found][:, 0]) < 1e-3)
+
+
 def test_fcc_jets_have_the_momentum_of_their_particles(test_data):
     events = fcc_events(test_data)
     jets = edm4hep.jets(events)
@@ -350,9 +394,10 @@ def test_fcc_vertices_are_the_production_points(test_data):
 
 
 @pytest.mark.parametrize("schema", [BaseSchema, FCCSchema], ids=lambda schema: schema.__name__)
-def test_nano_events_of_both_schemas_give_the_same_jets(schema, test_data):
+def test_nano_events_of_both_schemas_give_the_same_record(schema, test_data):
     opened = NanoEventsFactory.from_root({str(test_data / FCC_FILE): "events"}, schemaclass=schema, mode="virtual")
     assert readers.jets(opened.events()).tolist() == edm4hep.jets(fcc_events(test_data)).tolist()
+    assert readers.tracks(opened.events()).tolist() == edm4hep.tracks(fcc_events(test_data)).tolist()
 
 
 class CountTracks(processor.ProcessorABC):

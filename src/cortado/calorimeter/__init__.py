@@ -4,7 +4,7 @@ Showers are records (n,) with the incident `energy` [GeV] and an array of cells 
 (n, rows, columns), `layer_1`, ...
 """
 
-from cortado.calorimeter.cells import cells, layer_names, layers, require_valid
+from cortado.calorimeter.cells import cells, layer_names, layer_shapes, layers, require_valid
 from cortado.calorimeter.geometry import (
     CALOCHALLENGE_1_PHOTONS,
     CALOCHALLENGE_1_PIONS,
@@ -18,7 +18,7 @@ from cortado.calorimeter.geometry import (
     geometry_of,
     read_xml,
 )
-from cortado.calorimeter.shapes import shape_names, shower_shapes
+from cortado.calorimeter.shapes import shape_label, shape_names, shower_shapes
 
 __all__ = [
     "CALOCHALLENGE_1_PHOTONS",
@@ -33,9 +33,11 @@ __all__ = [
     "cells",
     "geometry_of",
     "layer_names",
+    "layer_shapes",
     "layers",
     "read_xml",
     "require_valid",
+    "shape_label",
     "shape_names",
     "shower_shapes",
 ]

@@ -12,6 +12,13 @@ def layer_names(geometry: Geometry) -> tuple[str, ...]:
     return tuple(f"layer_{index}" for index in range(len(geometry.layers)))
 
 
+def layer_shapes(showers: ak.Array) -> tuple[tuple[int, int], ...]:
+    """Rows and columns of the layers that showers (n,) have."""
+    names = [name for name in showers.fields if name.startswith("layer_")]
+    types = [ak.type(showers[name]).content for name in sorted(names, key=lambda name: int(name[6:]))]
+    return tuple((one.size, one.content.size) for one in types)
+
+
 def cells(showers: ak.Array, geometry: Geometry) -> NDArray[np.float64]:
     """All cells of each shower in one row, layer after layer, each row by row.
 
@@ -60,24 +67,24 @@ def require_valid(energy: NDArray[np.floating], values: NDArray[np.floating], ca
         ValueError: If an incident energy is not positive and finite, or a cell is negative or not finite; says how
             many, and names the first shower.
     """
-    for what, required, wrong in (
-        ("incident energies", "positive and finite", ~((energy > 0) & np.isfinite(energy))),
-        ("showers", "cells of finite energies", ~np.isfinite(values).all(axis=1)),
-        ("showers", "cells of energies of at least 0", (values < 0).any(axis=1)),
+    incident = energy[:, np.newaxis]
+    for what, required, numbers, wrong in (
+        ("incident energies", "positive and finite", incident, ~((incident > 0) & np.isfinite(incident))),
+        ("showers", "cells of finite energies", values, ~np.isfinite(values)),
+        ("showers", "cells of energies of at least 0", values, values < 0),
     ):
-        if wrong.any():
-            first = int(np.flatnonzero(wrong)[0])
-            row = energy[first : first + 1] if what == "incident energies" else values[first]
-            bad = row[~(np.isfinite(row) & (row > 0 if what == "incident energies" else row >= 0))][0]
+        refused = wrong.any(axis=1)
+        if refused.any():
+            first = int(np.argmax(refused))
             raise ValueError(
-                f"{caller}: {wrong.sum()} of {len(energy)} {what} are refused, {required} are required; "
-                f"the first is number {first}, with {bad:g} GeV"
+                f"{caller}: {refused.sum()} of {len(energy)} {what} are refused, {required} are required; "
+                f"the first is number {first}, with {numbers[first][wrong[first]][0]:g} GeV"
             )
 
 
 def _layer(column: ak.Array, name: str, shape: tuple[int, int], geometry: Geometry) -> NDArray[np.float64]:
     try:
-        values = np.asarray(ak.to_numpy(column), dtype=np.float64)
+        values = np.asarray(ak.to_numpy(column, allow_missing=False), dtype=np.float64)
     except ValueError as error:
         raise ValueError(f"{name} must have the same number of cells in each shower, got {ak.type(column)}") from error
     if values.shape[1:] != shape:

@@ -73,7 +73,9 @@ def as_geometry(plain: Sequence[Any]) -> Geometry:
     try:
         name, coordinates, layers = plain
         found = Geometry(
-            str(name), str(coordinates), tuple(Layer(int(n), tuple(rows), tuple(cols)) for n, rows, cols in layers)
+            str(name),
+            str(coordinates),
+            tuple(Layer(int(n), tuple(map(float, rows)), tuple(map(float, cols))) for n, rows, cols in layers),
         )
     except (TypeError, ValueError) as error:
         raise ValueError(f"a geometry is (name, coordinates, layers), got {str(plain)[:80]!r}: {error}") from error

@@ -58,7 +58,7 @@ def shower_shapes(showers: ak.Array, geometry: Geometry, *, threshold: float = 0
         ValueError: If the layers are not those of the geometry.
     """
     values = cells(showers, geometry)
-    values = np.where(values > threshold, values, 0.0) if threshold > 0 else values
+    values = np.where(values <= threshold, 0.0, values) if threshold > 0 else values
     return _shapes(np.asarray(showers.energy, dtype=np.float64), values, geometry, threshold)
 
 
@@ -70,7 +70,7 @@ def _shapes(energy: Floats, values: Floats, geometry: Geometry, threshold: float
     found = {
         "total_energy": total,
         "response": total / energy,
-        "depth": np.where(by_layer > 0, index, 0).max(axis=1).astype(np.float64),
+        "depth": np.where(np.isnan(total), np.nan, np.where(by_layer > 0, index, 0).max(axis=1)),
         "lateral_depth": (by_layer * index).sum(axis=1),
         "shower_depth": mean,
         "shower_depth_width": np.sqrt(np.maximum(square - mean**2, 0.0)),
@@ -101,5 +101,40 @@ def _within(part: Floats, number: int, geometry: Geometry) -> Iterator[tuple[str
 
 def _ratio(above: Floats, below: Floats) -> Floats:
     """Quotient, 0 where there is nothing to divide by."""
-    found: Floats = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+    found: Floats = np.divide(above, below, out=np.zeros_like(above), where=~(below <= 0))
     return found
+
+
+def shape_label(name: str) -> str:
+    """What an axis of a histogram of a shower shape is called, with its unit.
+
+    Raises:
+        ValueError: If there is no such shape.
+    """
+    if name in _LABELS:
+        return _LABELS[name]
+    kind, _, layer = name.rpartition("_")
+    if kind not in _LAYER_LABELS or not layer.isdigit():
+        known = ", ".join((*_LABELS, *(f"{kind}_0" for kind in _LAYER_LABELS)))
+        raise ValueError(f"no shower shape {name!r}; there are {known}")
+    return _LAYER_LABELS[kind].format(layer)
+
+
+_LABELS = {
+    "total_energy": "Total energy [GeV]",
+    "response": "Total over incident energy",
+    "depth": "Last layer with energy",
+    "lateral_depth": "Lateral depth [GeV]",
+    "shower_depth": "Shower depth [layers]",
+    "shower_depth_width": "Shower depth width [layers]",
+}
+_LAYER_LABELS = {
+    "energy": "Energy of layer {} [GeV]",
+    "fraction": "Energy fraction of layer {}",
+    "centre_x": "Centre in x, layer {} [mm]",
+    "centre_y": "Centre in y, layer {} [mm]",
+    "width_x": "Width in x, layer {} [mm]",
+    "width_y": "Width in y, layer {} [mm]",
+    "ratio": "Energy ratio of layer {}",
+    "occupancy": "Occupancy of layer {}",
+}

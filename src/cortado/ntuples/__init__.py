@@ -9,6 +9,7 @@ followed by `:tree`, as in `nano.root:Events`.
 """
 
 from cortado.ntuples.friends import ENTRY_KEY, EVENT_KEYS, check_aligned, friend, write_friend
+from cortado.ntuples.hdf5 import write_hdf5
 from cortado.ntuples.histograms import read_histograms, write_histograms
 from cortado.ntuples.reading import Step, arrays, branch_names, find_tree, iterate, num_entries, steps
 from cortado.ntuples.writing import write, write_rntuple
@@ -28,6 +29,7 @@ __all__ = [
     "steps",
     "write",
     "write_friend",
+    "write_hdf5",
     "write_histograms",
     "write_rntuple",
 ]

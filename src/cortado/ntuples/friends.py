@@ -7,9 +7,10 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
+from cortado.ntuples.chunks import Chunk
 from cortado.ntuples.paths import nearest
 from cortado.ntuples.reading import Step, arrays, num_entries
-from cortado.ntuples.writing import Chunk, write
+from cortado.ntuples.writing import write
 
 EVENT_KEYS = ("run", "luminosityBlock", "event")
 ENTRY_KEY = ("entry",)

@@ -13,8 +13,13 @@ A record is an awkward array of events with the fields
   vertex_type (0 primary, 1 decay of a b hadron, 2 of a c hadron from one, 3 of another c hadron, 4 of another
   particle, 5 pile-up, 6 fake); other partitions of the tracks are <name>_vertex_index. The jets then have the truth
   flavour (5, 4, 0) and true_vertices (var): x, y, z (mm), vertex_index, vertex_type;
+- `tracks` (n_events, var), all of an event, and their true_vertices, where the file has more than those of jets
+  (EDM4hep);
 - instead of constituents `charged`, `neutral` and `vertices` (var) of the jets, which then have neither phi nor mass
   (DeepNTuple, see there);
+- in the dialects of calorimeters, instead of jets, `showers` (n_events, var): the incident `energy` and the cells of
+  each layer, `layer_0` (rows, columns), `layer_1`, ... (GeV), event_key; where the file has them `overflow` (GeV),
+  pdg_id and is_generated (made by a network);
 - `event_key`: 64 bits that name the event, for `splits`;
 - where the file has them `run`, `luminosity_block`, `event`, `weight` (of the generator), `gen_particles`: pt, eta,
   phi, mass, pdg_id, status, status_flags, mother (position in the event, -1: none), and `secondary_vertices` (NanoAOD
@@ -24,7 +29,7 @@ Jets, constituents and gen_particles are vectors of scikit-hep's *vector* (`jets
 the record, and no number is corrected: a NaN in the file is a NaN in the record.
 
 Each dialect is a module: its `NAME`, its `FORMS` (sets of branches by which it is recognised), and the pure
-functions `branches(available)`, `jets(events)`, `record(events)`.
+functions `branches(available)`, `jets(events)` or `showers(events)`, `record(events)`.
 """
 
 from collections.abc import Collection
@@ -33,10 +38,23 @@ from types import ModuleType
 
 import awkward as ak
 
-from cortado.readers import columns, deepntuple, edm4hep, jetclass, nanoaod, pfnano, set2graph, toptagging
+from cortado.readers import (
+    calochallenge,
+    calogan,
+    columns,
+    deepntuple,
+    edm4hep,
+    jetclass,
+    nanoaod,
+    pfnano,
+    set2graph,
+    toptagging,
+)
 
 __all__ = [
     "DIALECTS",
+    "calochallenge",
+    "calogan",
     "deepntuple",
     "dialect",
     "edm4hep",
@@ -45,10 +63,22 @@ __all__ = [
     "nanoaod",
     "pfnano",
     "set2graph",
+    "showers",
     "toptagging",
+    "tracks",
 ]
 
-DIALECTS: tuple[ModuleType, ...] = (nanoaod, pfnano, jetclass, toptagging, edm4hep, deepntuple, set2graph)
+DIALECTS: tuple[ModuleType, ...] = (
+    nanoaod,
+    pfnano,
+    jetclass,
+    toptagging,
+    edm4hep,
+    deepntuple,
+    set2graph,
+    calogan,
+    calochallenge,
+)
 """The dialects that are recognised, in the order in which they are tried."""
 
 
@@ -106,7 +136,47 @@ def jets(events: ak.Array) -> ak.Array:
         Jets with constituents, shape (n_events, var); see `nanoaod.jets`.
 
     Raises:
+        ValueError: If the events are of no known dialect, or of one without jets, or a link in them points nowhere.
+    """
+    return _objects(events, "jets", instead="showers")
+
+
+def tracks(events: ak.Array) -> ak.Array | None:
+    """All tracks of events of any dialect, from which their primary vertices can be fitted.
+
+    Args:
+        events: Events, shape (n_events,).
+
+    Returns:
+        Tracks, shape (n_events, var), see `edm4hep.tracks`; None if the dialect has those of jets alone, or none.
+
+    Raises:
         ValueError: If the events are of no known dialect, or a link in them points nowhere.
     """
-    found: ak.Array = dialect(columns.names(events)).jets(events)
+    module = dialect(columns.names(events))
+    found: ak.Array | None = module.tracks(events) if "tracks" in module.__all__ else None
+    return found
+
+
+def showers(events: ak.Array) -> ak.Array:
+    """Showers of events of any dialect, plain arrays or coffea NanoEvents.
+
+    Args:
+        events: Events, shape (n_events,).
+
+    Returns:
+        Showers with the cells of each layer, shape (n_events, var); see `calogan.showers`.
+
+    Raises:
+        ValueError: If the events are of no known dialect, or of one without showers, or a layer has not the same
+            cells in all showers.
+    """
+    return _objects(events, "showers", instead="jets")
+
+
+def _objects(events: ak.Array, kind: str, instead: str) -> ak.Array:
+    module = dialect(columns.names(events))
+    if kind not in module.__all__:
+        raise ValueError(f"{module.NAME} events have no {kind}, they have {instead}: use readers.{instead}")
+    found: ak.Array = getattr(module, kind)(events)
     return found
