@@ -85,6 +85,25 @@ def test_outliers_are_cut_off():
     ]
 
 
+def test_inverse_gives_the_features_back():
+    inputs = sample()
+    before = inputs.features[inputs.mask]
+    scaling = fit([inputs], NAMES, clip=None)
+    scaled = scaling(Inputs(before)).features
+    back = scaling.inverse(scaled)
+    assert back.dtype == np.float32
+    np.testing.assert_allclose(back, before, rtol=1e-6)
+    np.testing.assert_allclose(scaling(Inputs(back)).features, scaled, atol=1e-5)
+    assert scaling.inverse(scaled[:0]).shape == (0, 2)
+
+
+def test_no_inverse_of_what_is_cut_off_or_of_another_width():
+    with pytest.raises(ValueError, match=r"cuts off at 5.0 has no inverse; fit it with clip=None"):
+        fit([sample()], NAMES).inverse(np.zeros((3, 2), np.float32))
+    with pytest.raises(ValueError, match=r"scaling of 2 features \(a, b\), got 3"):
+        fit([sample()], NAMES, clip=None).inverse(np.zeros((3, 3), np.float32))
+
+
 def test_inputs_are_not_changed():
     inputs = sample()
     before = inputs.features.copy()

@@ -1,4 +1,4 @@
-"""Records to arrays: what a network sees of a jet. The same in training and in analysis.
+"""Records to arrays: what a network sees of a jet or a shower. The same in training and in analysis.
 
 =================  ==========================================================  ======================
 representation     arrays                                                      for the models
@@ -11,10 +11,14 @@ representation     arrays                                                      f
 `TrackGraph`       features (n, p, f), mask (n, p), edges (n, p, p)            `EdgeFlavourTagger`
 `DeepJetFeatures`  jet (n, f), and features (n, p, f), mask (n, p) of three    `DeepJet`
                    collections: charged, neutral, vertices
+`ShowerImages`     energy (n,), features (n, f)                                `CaloGAN`
+`ShowerLogits`     energy (n,), features (n, f)                                other generators of showers
+`ShowerCells`      features (n, f)                                             `MLP`, low level
+`ShowerShapes`     features (n, f)                                             `MLP`, high level
 =================  ==========================================================  ======================
 
-Each is a frozen dataclass; calling it on jets of shape (n,) gives a NamedTuple. Its `fields` are what it
-reads of a jet: "pt", "constituents.charge". Inputs are never modified.
+Each is a frozen dataclass; calling it on jets or showers of shape (n,) gives a NamedTuple. Its `fields` are what it
+reads of one: "pt", "constituents.charge". Inputs are never modified. Those for generators of showers have an `inverse`.
 
 Example:
     >>> import awkward as ak
@@ -31,6 +35,22 @@ from cortado.representations.high_level import HighLevel
 from cortado.representations.jet_image import JetImage
 from cortado.representations.particle_list import ParticleList
 from cortado.representations.point_cloud import PointCloud
+from cortado.representations.shower_cells import ShowerCells
+from cortado.representations.shower_images import ShowerImages
+from cortado.representations.shower_logits import ShowerLogits
+from cortado.representations.shower_shapes import ShowerShapes
 from cortado.representations.track_set import TrackGraph, TrackSet
 
-__all__ = ["DeepJetFeatures", "HighLevel", "JetImage", "ParticleList", "PointCloud", "TrackGraph", "TrackSet"]
+__all__ = [
+    "DeepJetFeatures",
+    "HighLevel",
+    "JetImage",
+    "ParticleList",
+    "PointCloud",
+    "ShowerCells",
+    "ShowerImages",
+    "ShowerLogits",
+    "ShowerShapes",
+    "TrackGraph",
+    "TrackSet",
+]

@@ -80,6 +80,24 @@ class Scaling:
             scaled = np.where(mask[..., np.newaxis], scaled, features)
         return inputs._replace(features=scaled)  # type: ignore[attr-defined, no-any-return]
 
+    def inverse(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Undo the standardisation.
+
+        Args:
+            features: Standardised, shape (n, f).
+
+        Returns:
+            As they were before, float32.
+
+        Raises:
+            ValueError: If the scaling cuts off, or there are not f features.
+        """
+        if self.clip is not None:
+            raise ValueError(f"a scaling that cuts off at {self.clip} has no inverse; fit it with clip=None")
+        _require_as_many(features, self.names)
+        unscaled: NDArray[np.float32] = (features / np.array(self.scale) + np.array(self.center)).astype(np.float32)
+        return unscaled
+
 
 PARTICLENET_SCALING = Scaling(
     names=PARTICLENET_FEATURES,
@@ -199,9 +217,14 @@ def _features(inputs: Any, names: tuple[str, ...]) -> NDArray[np.float32]:
     features: NDArray[np.float32] | None = getattr(inputs, "features", None)
     if features is None:
         raise ValueError(f"{type(inputs).__name__} has no features to scale, only {', '.join(inputs._fields)}")
-    if features.shape[-1] != len(names):
-        raise ValueError(f"scaling of {len(names)} features ({', '.join(names)}), got {features.shape[-1]}")
+    _require_as_many(features, names)
     return features
+
+
+def _require_as_many(features: NDArray[np.floating], names: tuple[str, ...]) -> None:
+    if features.shape[-1] != len(names):
+        listed = ", ".join(names[:7]) + (", ..." if len(names) > 7 else "")
+        raise ValueError(f"scaling of {len(names)} features ({listed}), got {features.shape[-1]}")
 
 
 def _named(names: tuple[str, ...], chosen: NDArray[np.bool_]) -> str:

@@ -1,0 +1,220 @@
+"""Showers as logits of shares: of each layer in what is left of the energy, and of each cell in its layer.
+
+All shares lie between 0 and 1, so that whatever a generator makes of their logits is a shower, and the energies of its
+layers add up. A share x of L layers is
+
+=====================  ============================================================================================
+share                  value
+=====================  ============================================================================================
+`u_0`                  energy in the calorimeter / incident energy / `max_response`
+`u_1` ... `u_(L-1)`    energy of the layers 0 ... L-2 / energy of this layer and all behind it
+`layer_0[0,0]`, ...    energy of the cell / energy of its layer
+=====================  ============================================================================================
+
+and its feature is logit(1e-6 + (1 - 2e-6) x). Where nothing is left to share, the share of a layer is 0.
+
+Many cells are empty. As a density cannot have a peak without width, an empty cell counts as one of a little energy,
+uniform in (0, `noise`), when the shares in its layer are taken; on the way back it falls below the `threshold`.
+CaloFlow adds such noise to all cells, here it leaves the others and the energies of the layers as they are. And here it
+follows from the shower itself (random numbers of SplitMix64, whose seed is made of the bits of its energies), so that
+a shower has the same features in each chunk, order and process.
+
+References:
+    Krause, Shih, CaloFlow (2021), arXiv:2106.05285.
+    Favaro et al., CaloDREAM (2024), arXiv:2405.09629, section 2.
+    Steele, Lea, Flood, Fast splittable pseudorandom number generators (2014), doi:10.1145/2660193.2660195.
+"""
+
+from dataclasses import dataclass
+
+import awkward as ak
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from cortado.calorimeter import CALOGAN, Geometry, as_geometry, layer_names
+from cortado.representations.showers import (
+    Floats,
+    ShowerInputs,
+    cell_names,
+    columns,
+    in_layers,
+    layer_energies,
+    record,
+    require_generated,
+    require_in_range,
+    require_range,
+)
+
+__all__ = ["ShowerLogits"]
+
+_ALPHA = 1e-6  # keeps the logits of 0 and 1 finite: -13.8 and 13.8
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowerLogits:
+    """Logits of the shares of layers, then of those of cells in their layers.
+
+    Attributes:
+        geometry: The calorimeter, also as nested tuples.
+        energy_range: Least and greatest incident energy [GeV].
+        max_response: Greatest energy in the calorimeter over incident energy; low energies in the first data set of the
+            CaloChallenge need 3.1.
+        noise: Greatest energy that an empty cell counts as [GeV]; 0 for none.
+        threshold: Least energy of a cell that `inverse` gives, else the cell is empty [GeV].
+
+    Raises:
+        ValueError: If it is no geometry, or no range, or `max_response` is not positive and finite, or not
+            0 <= noise <= threshold and 0 < threshold.
+    """
+
+    geometry: Geometry = CALOGAN
+    energy_range: tuple[float, float] = (1.0, 100.0)
+    max_response: float = 1.5
+    noise: float = 1e-6
+    threshold: float = 1e-5
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "geometry", as_geometry(self.geometry))
+        require_range(self.energy_range, "ShowerLogits")
+        if not 0 < self.max_response < np.inf:
+            raise ValueError(f"ShowerLogits: max_response must be positive and finite, got {self.max_response}")
+        if not (0 <= self.noise <= self.threshold and 0 < self.threshold < np.inf):
+            raise ValueError(
+                "ShowerLogits: 0 <= noise <= threshold and 0 < threshold is required, "
+                f"got noise = {self.noise} and threshold = {self.threshold} GeV"
+            )
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of a shower that this needs."""
+        return ("energy", *layer_names(self.geometry))
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return (*(f"u_{index}" for index in range(len(self.geometry.layers))), *cell_names(self.geometry))
+
+    def __call__(self, showers: ak.Array) -> ShowerInputs:
+        """Compute the logits of showers.
+
+        Args:
+            showers: Showers with `fields`, shape (n,).
+
+        Returns:
+            Incident energies and logits.
+
+        Raises:
+            KeyError: If they have no energy.
+            ValueError: If a layer does not fit the geometry, a number cannot be an energy, an incident energy is
+                outside of the range, or a shower has more energy than `max_response` allows.
+        """
+        energy, values = columns(showers, self.geometry, "ShowerLogits")
+        require_in_range(energy, self.energy_range, "ShowerLogits")
+        by_layer = layer_energies(values, self.geometry)
+        self._require_response(by_layer.sum(axis=1) / energy)
+        shares = [_layer_shares(by_layer, energy * self.max_response)]
+        seeds, first = _seeds(energy, values), 0
+        for part in in_layers(values, self.geometry):
+            filled = np.where(part > 0, part, self.noise * _uniform(seeds, first, part.shape[1]))
+            shares.append(_ratio(filled, filled.sum(axis=1, keepdims=True)))
+            first += part.shape[1]
+        return ShowerInputs(energy.astype(np.float32), np.concatenate([_logits(share) for share in shares], axis=1))
+
+    def inverse(self, energy: ArrayLike, features: ArrayLike) -> ak.Array:
+        """Make showers of logits.
+
+        A layer keeps its energy: it goes to the largest set of cells of greatest shares that are all at or above the
+        `threshold` when they share it. If the shares are all 0, it goes to the cell of the greatest feature. Only the
+        energy of a layer that is below the threshold itself is lost.
+
+        Args:
+            energy: Incident energies [GeV], in the range or not, shape (n,).
+            features: Logits, shape (n, f).
+
+        Returns:
+            Showers with `fields`, shape (n,).
+
+        Raises:
+            ValueError: If the shapes do not fit, an energy is not positive and finite, or a feature is not finite.
+        """
+        number = len(self.geometry.layers)
+        energies, made = require_generated(energy, features, number + sum(self.geometry.sizes), "ShowerLogits")
+        by_layer = _energies_of_layers(_shares(made[:, :number]), energies * self.max_response)
+        parts = in_layers(made[:, number:], self.geometry)
+        shared = [_shared(part, by_layer[:, index], self.threshold) for index, part in enumerate(parts)]
+        return record(energies, np.concatenate(shared, axis=1), self.geometry)
+
+    def _require_response(self, response: Floats) -> None:
+        if (above := response > self.max_response).any():
+            raise ValueError(
+                f"ShowerLogits: in {above.sum()} of {len(response)} showers the calorimeter has more than max_response "
+                f"= {self.max_response:g} times the incident energy, up to {response.max():.4g} times"
+            )
+
+
+def _logits(shares: Floats) -> NDArray[np.float32]:
+    logits: NDArray[np.float32] = special.logit(_ALPHA + (1 - 2 * _ALPHA) * shares).astype(np.float32)
+    return logits
+
+
+def _shares(logits: NDArray[np.floating]) -> Floats:
+    """Inverse of `_logits`."""
+    shares: Floats = np.clip((special.expit(logits.astype(np.float64)) - _ALPHA) / (1 - 2 * _ALPHA), 0, 1)
+    return shares
+
+
+def _layer_shares(by_layer: Floats, most: Floats) -> Floats:
+    """Shares u, shape (n, layers), of layers of energies (n, layers), which are together at most `most` (n,)."""
+    left = np.cumsum(by_layer[:, ::-1], axis=1)[:, ::-1]
+    return np.concatenate([left[:, :1] / most[:, np.newaxis], _ratio(by_layer, left)[:, :-1]], axis=1)
+
+
+def _energies_of_layers(shares: Floats, most: Floats) -> Floats:
+    """Inverse of `_layer_shares`."""
+    total, shares = most[:, np.newaxis] * shares[:, :1], shares[:, 1:]
+    one = np.ones_like(total)
+    left = total * np.cumprod(np.concatenate([one, 1 - shares], axis=1), axis=1)
+    energies: Floats = left * np.concatenate([shares, one], axis=1)
+    return energies
+
+
+def _shared(logits: NDArray[np.floating], energy: Floats, threshold: float) -> Floats:
+    """Energies of cells (n, c) of logits (n, c) in a layer of energies (n,)."""
+    # Of cells with the same share, the later counts as the smaller one.
+    shares = _shares(logits) * (1 - 1e-15 * np.arange(logits.shape[1], dtype=np.float64))
+    empty = ~shares.any(axis=1)
+    shares[empty, logits[empty].argmax(axis=1)] = 1
+    falling = np.sort(shares, axis=1)[:, ::-1]
+    enough = falling * energy[:, np.newaxis] >= threshold * np.cumsum(falling, axis=1)
+    least = np.where(enough, falling, np.inf).min(axis=1, keepdims=True)
+    shares[shares < least] = 0
+    return shares * _ratio(energy, shares.sum(axis=1))[:, np.newaxis]
+
+
+def _seeds(energy: Floats, values: Floats) -> NDArray[np.uint64]:
+    """64 bits of each shower, shape (n,): from those of its incident energy and of all its cells in float32."""
+    # Many showers of a test beam share the incident energy; the sum of integers is the same in any order.
+    cells = values.astype(np.float32).view(np.uint32).sum(axis=1, dtype=np.uint64)
+    return _mix(_mix(energy.astype(np.float32).view(np.uint32).astype(np.uint64)) ^ cells)
+
+
+def _uniform(seeds: NDArray[np.uint64], first: int, number: int) -> Floats:
+    """The random numbers first, first + 1, ... of each seed, uniform in (0, 1), shape (n, number)."""
+    counts = np.arange(first + 1, first + number + 1, dtype=np.uint64) * _GOLDEN
+    bits = _mix(seeds[:, np.newaxis] + counts) >> np.uint64(12)
+    return (bits.astype(np.float64) + 0.5) * 2.0**-52
+
+
+def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Scramble 64 bits, one to one."""
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    """Quotient, 0 where there is nothing to divide by."""
+    found: Floats = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+    return found
