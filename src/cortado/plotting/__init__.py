@@ -2,7 +2,10 @@
 
 from cortado.plotting.curves import calibration_curve, learning_curves, roc_curves
 from cortado.plotting.distributions import score_distributions
+from cortado.plotting.generation import auc_against_time, generation_speed, weight_distribution
 from cortado.plotting.jets import average_images, jet_display
+from cortado.plotting.shower_shapes import shape_histograms
+from cortado.plotting.showers import average_showers, shower_neighbours
 from cortado.plotting.stack import stacked
 from cortado.plotting.style import COLOURS, label, save, style
 from cortado.plotting.tables import confusion_matrix, cutflow
@@ -11,19 +14,25 @@ from cortado.plotting.vertices import binned_means, binned_rates
 
 __all__ = [
     "COLOURS",
+    "auc_against_time",
     "average_images",
+    "average_showers",
     "binned_means",
     "binned_rates",
     "calibration_curve",
     "confusion_matrix",
     "cutflow",
+    "generation_speed",
     "jet_display",
     "label",
     "learning_curves",
     "roc_curves",
     "save",
     "score_distributions",
+    "shape_histograms",
+    "shower_neighbours",
     "stacked",
     "style",
     "vertex_display",
+    "weight_distribution",
 ]

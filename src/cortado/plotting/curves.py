@@ -40,7 +40,8 @@ def roc_curves(curves: Mapping[str, RocCurve], *, right: str = "") -> tuple[Figu
             ax.plot(efficiency, rejection, color=colour, label=f"{name}  (AUC {curve.auc})")
             ax.fill_between(efficiency, low, high, color=colour, alpha=0.25, linewidth=0)
         ax.plot(efficiency, 1 / efficiency, color=GREY, linestyle=":", label="random")
-        top = max(float(np.nanmax(line.get_ydata())) for line in ax.get_lines())
+        # A curve without any background has no point.
+        top = max(np.max(line.get_ydata(), initial=1.0, where=np.isfinite(line.get_ydata())) for line in ax.get_lines())
         ax.set(xlim=(0, 1), ylim=(1, 3 * top), yscale="log")
         ax.set(xlabel=r"Signal efficiency $\varepsilon_S$", ylabel=r"Background rejection $1/\varepsilon_B$")
         legend(ax)
