@@ -288,12 +288,30 @@ def likelihood_ratio_weights(
         raise ValueError(
             f"{n} of {p.size} scores are 0 or 1, where the ratio is zero or infinite; give clip=(low, high)"
         )
-    if clip is not None and not 0 < clip[0] < clip[1]:
-        raise ValueError(f"clip must be two rising positive numbers, got {clip}")
     with np.errstate(divide="ignore"):
         log_ratio = np.log(p) - np.log1p(-p) - np.log(prior)
     inside = (p > 0) & (p < 1)
     spread = np.divide(p_err, p * (1 - p), out=np.zeros_like(p), where=inside)
+    return ratio_weights(log_ratio, spread, clip=clip)
+
+
+def ratio_weights(
+    log_ratio: ArrayLike, spread: ArrayLike = 0.0, *, clip: tuple[float, float] | None = None
+) -> WeightVariations:
+    """Weights of a logarithm r of a likelihood ratio with uncertainty s: exp(r), up exp(r + s), down exp(r - s).
+
+    Args:
+        log_ratio: Shape (n,).
+        spread: Its uncertainty, such as the spread of an ensemble; a number or shape (n,).
+        clip: Smallest and largest weight; how many are moved there is said in a warning.
+    Returns:
+        Weights, float64, shape (n,).
+    Raises:
+        ValueError: If the clip is not an interval of positive numbers.
+    """
+    if clip is not None and not 0 < clip[0] < clip[1]:
+        raise ValueError(f"clip must be two rising positive numbers, got {clip}")
+    log_ratio, spread = np.asarray(log_ratio, np.float64), np.asarray(spread, np.float64)
     with np.errstate(over="ignore"):
         ratios = [np.exp(log_ratio), np.exp(log_ratio + spread), np.exp(log_ratio - spread)]
     return WeightVariations(*ratios) if clip is None else _clipped(ratios, clip)

@@ -117,7 +117,7 @@ def test_vertices_are_learned(finder, pairs_study):
 
 
 def test_pairs_have_no_score_of_a_jet(finder, pairs_study):
-    with pytest.raises(ValueError, match=r"study 'finder' is of pairs \(tracks.vertex_index\)"):
+    with pytest.raises(ValueError, match=r"study 'finder' is of pairing"):
         evaluate(finder.bundle, pairs_study)
 
 

@@ -28,7 +28,10 @@ def pack(path: str, bundle: Bundle, jets: ak.Array) -> bytes:
     inputs = bundle.prepare(jets)
     arrays = {f"jets/{name}": column for name, column in _flat_columns(jets)}
     arrays |= {f"inputs/{name}": array for name, array in zip(inputs._fields, inputs)}
-    arrays["logits"] = checked_logits(path, bundle, inputs)
+    if bundle.task == "generation":
+        shape = (len(jets), int(bundle.model.latent))  # type: ignore[arg-type]
+        arrays["noise"] = np.random.default_rng(1).standard_normal(shape, np.float32)
+    arrays["logits"] = checked_logits(path, bundle, inputs, arrays.get("noise"))
     return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 
@@ -44,7 +47,7 @@ def check(path: str, bundle: Bundle, content: bytes) -> None:
         inputs = bundle.prepare(_jets(stored))
     except (ValueError, LookupError, AttributeError) as error:
         raise ValueError(f"{path}: canary: {made} cannot prepare its jets: {error}") from error
-    logits = checked_logits(path, bundle, inputs)
+    logits = checked_logits(path, bundle, inputs, stored.get("noise"))
     for name, array in zip(inputs._fields, inputs):
         _require_same(path, f"{name} of {made}", array, stored.get(f"inputs/{name}"))
     _require_same(path, f"logits of {taken}", logits, stored.get("logits"))

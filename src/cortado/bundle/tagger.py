@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import awkward as ak
 import numpy as np
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from cortado.representations.scaling import Scaling
 from cortado.weights import WorkingPoint
 
-Task = Literal["tagging", "pairing"]
+Task = Literal["tagging", "pairing", "generation"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A trained tagger: jets -> representation -> scaling -> model -> logits, and what is known about it.
+    """A trained network: jets -> representation -> scaling -> model -> logits, and what is known about it.
 
     Attributes:
         representation: Jets of shape (n,) -> NamedTuple of arrays.
@@ -27,9 +27,10 @@ class Bundle:
         model: Takes the arrays of the representation by position, gives logits of shape (n, classes).
         arguments: Keyword arguments that make the model anew.
         classes: Names of the logits, in order.
-        signal: The class whose probability is the score.
-        task: "tagging", or "pairing": logits (n, p, p) that two constituents of a jet belong together; the classes
-            are then those of a pair.
+        signal: The class whose probability is the score; empty without classes.
+        task: "tagging"; "pairing": logits (n, p, p) that two constituents of a jet belong together, the classes
+            are then those of a pair; or "generation": the model takes energies (n,) and noise (n, latent), and gives
+            what the representation gives of showers, without classes.
         working_points: Cuts on the score with the efficiencies measured in training.
         provenance: Where it comes from: samples with checksums, seed, fold rule, metrics. Must be writable as
             JSON.
@@ -103,13 +104,31 @@ def probabilities(logits: torch.Tensor, task: Task) -> torch.Tensor:
     return torch.softmax(logits, dim=-1)
 
 
-def checked_logits(path: str, bundle: Bundle, inputs: Any) -> NDArray[np.float32]:
+class Drawn(NamedTuple):
+    """What a generator makes n showers of."""
+
+    energy: NDArray[np.float32]  # (n,) GeV
+    noise: NDArray[np.float32]  # (n, latent) standard normal
+
+
+def checked_logits(
+    path: str, bundle: Bundle, inputs: Any, noise: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Logits of prepared inputs, after checks that representation, model and classes fit together.
+
+    Args:
+        path: Of the bundle, for messages.
+        bundle: With the model.
+        inputs: What `Bundle.prepare` gave.
+        noise: Random numbers of a generator, shape (n, latent); its showers take the place of logits.
 
     Raises:
         ValueError: If names, widths or number of classes do not fit, or a logit is not finite.
     """
     made, taken = type(bundle.representation).__name__, type(bundle.model).__name__
+    expected = _shape_of_logits(bundle, inputs)
+    if noise is not None:
+        inputs = Drawn(inputs.energy, noise)
     wanted = tuple(inspect.signature(bundle.model.forward).parameters)
     if tuple(inputs._fields) != wanted:
         raise ValueError(f"{path}: {made} gives {inputs._fields} but {taken}.forward takes {wanted}")
@@ -118,24 +137,34 @@ def checked_logits(path: str, bundle: Bundle, inputs: Any) -> NDArray[np.float32
         logits: NDArray[np.float32] = run(bundle.model, inputs).numpy()
     except (RuntimeError, IndexError, ValueError) as error:
         raise ValueError(f"{path}: {made} gives {shapes}, which does not fit {taken}: {error}") from error
-    pairs = bundle.task == "pairing"
-    expected = (*inputs[0].shape[:2], inputs[0].shape[1]) if pairs else (len(inputs[0]), len(bundle.classes))
     if logits.shape != expected:
         raise ValueError(
-            f"{path}: {taken} gives logits of shape {logits.shape} for {shapes}, "
-            f"{expected} is needed for the classes {', '.join(bundle.classes)}"
+            f"{path}: {taken} gives logits of shape {logits.shape} for {shapes}, {expected} is needed for "
+            + (f"the classes {', '.join(bundle.classes)}" if bundle.classes else f"the features of {made}")
         )
     if not np.isfinite(logits).all():
         raise ValueError(f"{path}: {np.count_nonzero(~np.isfinite(logits))} of the canary's logits are not finite")
     return logits
 
 
+def _shape_of_logits(bundle: Bundle, inputs: Any) -> tuple[int, ...]:
+    if bundle.task == "generation":
+        return tuple(inputs.features.shape)
+    if bundle.task == "pairing":
+        return (*inputs[0].shape[:2], inputs[0].shape[1])
+    return len(inputs[0]), len(bundle.classes)
+
+
 def check_classes(path: str, bundle: Bundle) -> None:
-    """Two or more different classes, the signal among them.
+    """Two or more different classes, the signal among them; a generator has none.
 
     Raises:
         ValueError: If not.
     """
+    if bundle.task == "generation":
+        if bundle.classes:
+            raise ValueError(f"{path}: a generator has no classes, got {bundle.classes}")
+        return
     if len(bundle.classes) < 2 or len(set(bundle.classes)) < len(bundle.classes):
         raise ValueError(f"{path}: needs two or more different classes, got {bundle.classes}")
     if bundle.signal not in bundle.classes:

@@ -13,7 +13,16 @@ Example:
 
 from cortado.processors.bookkeeping import generator_weights
 from cortado.processors.running import EXECUTORS, NanoAOD, run
+from cortado.processors.showers import ShowerProcessor
 from cortado.processors.tagging import TaggingProcessor
 from cortado.processors.vertexing import VertexingProcessor
 
-__all__ = ["EXECUTORS", "NanoAOD", "TaggingProcessor", "VertexingProcessor", "generator_weights", "run"]
+__all__ = [
+    "EXECUTORS",
+    "NanoAOD",
+    "ShowerProcessor",
+    "TaggingProcessor",
+    "VertexingProcessor",
+    "generator_weights",
+    "run",
+]

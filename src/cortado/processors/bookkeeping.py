@@ -12,13 +12,13 @@ __all__ = ["cutflow", "generator_weights", "in_order"]
 
 
 def generator_weights(events: ak.Array) -> Weights:
-    """Start the event weights of a chunk: the generator weight of simulation, one for recorded data.
+    """Start the event weights of a chunk: `genWeight` or `weight` of simulation, one for recorded data.
 
     The weight is copied, because coffea's `Weights` changes in place what it is given.
     """
-    is_simulated = "genWeight" in events.fields
+    given = next((name for name in ("genWeight", "weight") if name in events.fields), None)
     weights = Weights(len(events))
-    weights.add("generator", np.array(events["genWeight"], np.float64) if is_simulated else np.ones(len(events)))
+    weights.add("generator", np.ones(len(events)) if given is None else np.array(events[given], np.float64))
     return weights
 
 

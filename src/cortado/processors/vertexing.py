@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cortado import histograms, readers
 from cortado.processors.bookkeeping import cutflow, generator_weights, in_order
+from cortado.reconstruction import Prior, primary_vertices
 from cortado.scoring import Scorer, VertexFinder
 from cortado.splits import TEST, Split
 
@@ -23,10 +24,12 @@ _QUANTITIES = ("vertex_mass", "flight_significance", "vertices", "score")
 class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
     """Find the vertices of the tracks of each jet, fit them, tag the flavour, and histogram all of it.
 
-    Of each jet the secondary vertex with the most significant flight distance is shown. The output holds the
-    histograms `vertex_mass`, `flight_significance`, `vertices` (their number) and `score` (axes dataset, variation,
-    region, truth, and the quantity), `cutflow` (dataset, cut: jets, with their generator weights), and, as read before
-    any cut, `events` and `sum_of_weights` by data set.
+    Of each jet the secondary vertex with the most significant flight distance is shown. Flights begin at the primary
+    vertex, which is fitted from all tracks of the event where the dialect has them, else at the origin.
+
+    The output holds the histograms `vertex_mass`, `flight_significance`, `vertices` (their number) and `score` (axes
+    dataset, variation, region, truth, and the quantity), `cutflow` (dataset, cut: jets, with their generator weights),
+    and, as read before any cut, `events` and `sum_of_weights` by data set.
 
     Args:
         finder: Says which tracks share a vertex.
@@ -36,6 +39,8 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         min_pt: Smallest transverse momentum of a jet [GeV].
         max_abs_eta: Largest |eta| of a jet.
         magnetic_field: In which the tracks bend [T].
+        beam_spot: Where collisions happen, a constraint of the primary vertices.
+        skip_unfit: Leave tracks that cannot be fitted out of the vertices, with a warning, instead of refusing them.
         held_out: The split of the training. In data sets whose metadata have `trained_on` only its test events are
             kept, scaled up by their share. The cutflow is not scaled.
 
@@ -53,6 +58,8 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         min_pt: float = 20.0,
         max_abs_eta: float = 2.5,
         magnetic_field: float = 2.0,
+        beam_spot: Prior | None = None,
+        skip_unfit: bool = False,
         held_out: Split | None = None,
     ) -> None:
         if tagger is not None:
@@ -60,7 +67,7 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         self.finder, self.tagger = finder, tagger
         self.working_point, self.scale_factors = working_point, scale_factors
         self.min_pt, self.max_abs_eta = min_pt, max_abs_eta
-        self.magnetic_field = magnetic_field
+        self.magnetic_field, self.beam_spot, self.skip_unfit = magnetic_field, beam_spot, skip_unfit
         self.held_out = held_out
 
     def process(self, events: ak.Array) -> dict[str, Any]:
@@ -81,7 +88,8 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
             "cutflow": cutflow(dataset, cuts, np.repeat(generator, counts)),
             **{name: _book(name) for name in _QUANTITIES},
         }
-        self._fill(output, dataset, jets, weights, 1.0 if held_out is None else held_out.test)
+        vertices = self._vertices(jets, readers.tracks(events))
+        self._fill(output, dataset, jets, vertices, weights, 1.0 if held_out is None else held_out.test)
         return output
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
@@ -102,8 +110,17 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
             cuts.add(name, ak.to_numpy(passed))
         return cuts
 
-    def _fill(self, output: dict[str, Any], dataset: str, jets: ak.Array, weights: Weights, share: float) -> None:
-        """Fill all histograms with the jets, shape (n_events, var)."""
+    def _vertices(self, jets: ak.Array, tracks: ak.Array | None) -> ak.Array:
+        """Fitted vertices of all jets (n_events, var) in a row, shape (n_jets, var)."""
+        fit: dict[str, Any] = {"magnetic_field": self.magnetic_field, "skip_unfit": self.skip_unfit}
+        has_jets = ak.num(jets) > 0
+        primary = None if tracks is None else primary_vertices(tracks[has_jets], beam_spot=self.beam_spot, **fit)
+        return ak.flatten(self.finder.vertices(jets[has_jets], primary=primary, **fit))
+
+    def _fill(
+        self, output: dict[str, Any], dataset: str, jets: ak.Array, vertices: ak.Array, weights: Weights, share: float
+    ) -> None:
+        """Fill all histograms with the jets, shape (n_events, var), and their vertices, shape (n_jets, var)."""
         flat = ak.flatten(jets)
         categories: dict[str, Any] = {"truth": _truth(flat), "region": "all"}
         columns = {}
@@ -115,7 +132,6 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
             self._add_weight(weights, jets, scores)
         owner = _owner(ak.to_numpy(ak.num(jets)))
         varied = {name: each[owner] / share for name, each in histograms.varied_weights(weights).items()}
-        vertices = self.finder.vertices(flat, magnetic_field=self.magnetic_field)
         secondary = vertices[~vertices.is_primary]
         columns["vertices"] = ak.to_numpy(ak.num(secondary))
         best = ak.firsts(secondary[ak.argmax(secondary.significance, axis=1, keepdims=True)])

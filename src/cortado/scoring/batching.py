@@ -1,5 +1,7 @@
 """Jets in batches of like length, the shortest first, so that little is padded and memory is bounded."""
 
+import contextlib
+import re
 from collections.abc import Iterator
 
 import awkward as ak
@@ -29,3 +31,16 @@ def batches(scored: NDArray[np.int64], lengths: NDArray[np.int64], batch_size: i
         fits = max(1, int(np.count_nonzero(padded <= batch_size * _BATCH_CONSTITUENTS)))
         yield batch[:fits]
         start += fits
+
+
+@contextlib.contextmanager
+def numbered(batch: NDArray[np.int64]) -> Iterator[None]:
+    """Have errors about a jet of a batch, which count there, name it by its number among all jets.
+
+    Raises:
+        ValueError: The same with the other number.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(re.sub(r"\bjet (\d+)", lambda found: f"jet {batch[int(found[1])]}", str(error))) from error

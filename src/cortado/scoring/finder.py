@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from cortado import bundle as bundles
 from cortado import reconstruction
 from cortado.reconstruction.partition import components
+from cortado.reconstruction.priors import Prior, each_prior
+from cortado.reconstruction.tracks import Resolution, flat_tracks
 from cortado.scoring import batching, process
-from cortado.scoring.nesting import flatten, restore
+from cortado.scoring.nesting import entries, flatten, restore
 from cortado.scoring.scorer import Precision
 
 
@@ -53,24 +55,30 @@ class VertexFinder:
         if not 0 < self.threshold < 1:
             raise ValueError(f"threshold must be a probability in (0, 1), got {self.threshold}")
 
-    def __call__(self, jets: ak.Array) -> ak.Array:
+    def __call__(self, jets: ak.Array, *, skip_unfit: bool = False) -> ak.Array:
         """Number of its vertex for each track, int32, of the nesting of `jets.tracks`.
 
         Tracks of a jet with the same number share a vertex; a track alone has a number of its own. The pairs above
         the threshold are joined, and what they join.
 
+        Args:
+            jets: Of any nesting.
+            skip_unfit: Leave out tracks that cannot be fitted, as if they were not there, with a warning: their number
+                is -1.
+
         Raises:
+            KeyError: If a field that fits need is missing, and tracks are to be left out.
             ValueError: If a field is missing, or a value is not finite.
         """
         flat = flatten(jets)
-        return restore(self._partition(flat), jets)
+        return restore(self._partition(flat, _fit(flat, None) if skip_unfit else None), jets)
 
     def probabilities(self, jets: ak.Array) -> ak.Array:
         """Probability of each pair of tracks to share a vertex, float32, of the nesting of `jets.tracks`, and one more.
 
         The matrix of a jet is symmetric, with ones on its diagonal.
         """
-        flat = flatten(jets)
+        flat = self._needed(flatten(jets))
         counts = ak.to_numpy(ak.num(flat[self.collection]))
         first = np.cumsum(counts**2) - counts**2
         found = np.ones(int((counts**2).sum()), np.float32)
@@ -84,15 +92,38 @@ class VertexFinder:
             found[place[inside]] = pairs[inside]
         return restore(ak.unflatten(ak.unflatten(found, np.repeat(counts, counts)), counts), jets)
 
-    def vertices(self, jets: ak.Array, **options: Any) -> ak.Array:
+    def vertices(
+        self,
+        jets: ak.Array,
+        *,
+        primary: Prior | None = None,
+        resolution: Resolution | None = None,
+        skip_unfit: bool = False,
+        **options: Any,
+    ) -> ak.Array:
         """Fitted vertices of two tracks and more, of the nesting of `jets` and one more.
 
         Args:
             jets: With the covariances of the tracks, of any nesting.
+            primary: What distances are measured from: one for all, or one for each entry of `jets`, such as
+                `cortado.reconstruction.primary_vertices` gives for events. The origin if not given.
+            resolution: Of `cortado.reconstruction.vertices`.
+            skip_unfit: Leave out tracks that cannot be fitted, as if they were not there, with a warning.
             **options: Of `cortado.reconstruction.vertices`.
+
+        Raises:
+            KeyError: If a field that fits need is missing.
+            ValueError: If a field is missing, a value is not finite, or a track cannot be fitted.
         """
         flat = flatten(jets)
-        return restore(reconstruction.vertices(flat, self._partition(flat), **options), jets)
+        if primary is not None:
+            position, covariance = each_prior(primary, len(jets))
+            primary = Prior(position[entries(jets)], covariance[entries(jets)])
+        partition = self._partition(flat, _fit(flat, resolution) if skip_unfit else None)
+        found = reconstruction.vertices(
+            flat, partition, primary=primary, resolution=resolution, skip_unfit=skip_unfit, **options
+        )
+        return restore(found, jets)
 
     def bundle(self) -> bundles.Bundle:
         """The bundle, with provenance and all; read from disk unless this process has it."""
@@ -101,22 +132,42 @@ class VertexFinder:
     def _loaded(self) -> process.Loaded:
         return process.loaded(self.path, self.sha256, self.device, self.representations, self.models)
 
-    def _partition(self, flat: ak.Array) -> ak.Array:
-        counts = ak.to_numpy(ak.num(flat[self.collection]))
+    def _needed(self, flat: ak.Array) -> ak.Array:
+        """The jets with the fields that the representation reads, or ValueError."""
+        return bundles.columns(flat, self._loaded().bundle.fields)
+
+    def _partition(self, flat: ak.Array, kept: NDArray[np.bool_] | None = None) -> ak.Array:
+        """Number of the vertex of each track, shape (n, var); -1 for those that are not kept."""
+        if kept is not None:
+            counts = ak.num(flat[self.collection])
+            tracks = flat[self.collection][ak.unflatten(kept, counts)]
+            found = np.full(len(kept), -1, np.int32)
+            found[kept] = ak.to_numpy(ak.flatten(self._partition(ak.with_field(flat, tracks, self.collection))))
+            return ak.unflatten(found, counts)
+        jets = self._needed(flat)
+        counts = ak.to_numpy(ak.num(jets[self.collection]))
         first = np.cumsum(counts) - counts
         found = np.zeros(int(counts.sum()), np.int32)
-        for batch, pairs in self._pairs(flat):
+        for batch, pairs in self._pairs(jets):
             inside = np.arange(pairs.shape[1]) < counts[batch, None]
             place = first[batch, None] + np.arange(pairs.shape[1])
             found[place[inside]] = components(pairs, inside, self.threshold)[inside]
         return ak.unflatten(found, counts)
 
-    def _pairs(self, flat: ak.Array) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    def _pairs(self, jets: ak.Array) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Indices of jets with tracks, and probabilities (n, p, p) of their pairs, batch by batch."""
         loaded = self._loaded()
-        jets = bundles.columns(flat, loaded.bundle.fields)
         lengths = batching.lengths(jets, loaded.bundle)
         with process.settings(self.device, self.threads, self.precision):
             for batch in batching.batches(np.flatnonzero(lengths), lengths, self.batch_size):
-                logits = loaded.logits(jets[batch], self.device)
+                with batching.numbered(batch):
+                    logits = loaded.logits(jets[batch], self.device)
                 yield batch, bundles.probabilities(logits, "pairing").cpu().numpy()
+
+
+def _fit(jets: ak.Array, resolution: Resolution | None) -> NDArray[np.bool_]:
+    """Which tracks of flat jets can be fitted, shape (m,)."""
+    tracks = flat_tracks(jets, resolution=resolution, skip_unfit=True, caller="VertexFinder")
+    fit = np.zeros(int(tracks.counts.sum()), dtype=np.bool_)
+    fit[tracks.entry] = True
+    return fit

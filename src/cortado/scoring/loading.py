@@ -6,7 +6,14 @@ from collections.abc import Iterable
 from cortado import bundle as bundles
 from cortado.scoring import process
 from cortado.scoring.finder import VertexFinder
+from cortado.scoring.generator import ShowerGenerator
 from cortado.scoring.scorer import Empty, Precision, Scorer
+
+_TASKS: dict[bundles.Task, tuple[str, str]] = {
+    "tagging": ("is a tagger", "cortado.load"),
+    "pairing": ("puts tracks together and gives no score of a jet", "cortado.load_finder"),
+    "generation": ("generates showers", "cortado.load_generator"),
+}
 
 
 def load(
@@ -24,12 +31,11 @@ def load(
 
     Raises:
         FileNotFoundError: If there is no bundle.
-        ValueError: If it cannot be trusted (see `cortado.bundle.load`), finds vertices (see `load_finder`), or the
-            device is not there.
+        ValueError: If it cannot be trusted (see `cortado.bundle.load`), is no tagger, or the device is not
+            there.
     """
     where, sha256, tagger = _read(path, device, representations := tuple(representations), models := tuple(models))
-    if tagger.task != "tagging":
-        raise ValueError(f"{path} puts tracks together and gives no score of a jet: cortado.load_finder reads it")
+    _require_task(path, tagger, "tagging")
     return Scorer(
         path=where,
         sha256=sha256,
@@ -61,12 +67,11 @@ def load_finder(
 
     Raises:
         FileNotFoundError: If there is no bundle.
-        ValueError: If it cannot be trusted (see `cortado.bundle.load`), is a tagger (see `load`), or the device is not
-            there.
+        ValueError: If it cannot be trusted (see `cortado.bundle.load`), finds no vertices, or the device is
+            not there.
     """
     where, sha256, found = _read(path, device, representations := tuple(representations), models := tuple(models))
-    if found.task != "pairing":
-        raise ValueError(f"{path} is a tagger ({', '.join(found.classes)}): cortado.load reads it")
+    _require_task(path, found, "pairing")
     return VertexFinder(
         path=where,
         sha256=sha256,
@@ -79,6 +84,45 @@ def load_finder(
         representations=representations,
         models=models,
     )
+
+
+def load_generator(
+    path: str | os.PathLike[str],
+    *,
+    device: str = "cpu",
+    threads: int | None = None,
+    batch_size: int = 1024,
+    precision: Precision = "float32",
+    extrapolate: bool = False,
+    representations: Iterable[type] = (),
+    models: Iterable[type] = (),
+) -> ShowerGenerator:
+    """Shower generator of the bundle at `path`; the arguments are the attributes of `ShowerGenerator`.
+
+    Raises:
+        FileNotFoundError: If there is no bundle.
+        ValueError: If it cannot be trusted (see `cortado.bundle.load`), generates nothing, or the device is not there.
+    """
+    where, sha256, found = _read(path, device, representations := tuple(representations), models := tuple(models))
+    _require_task(path, found, "generation")
+    return ShowerGenerator(
+        path=where,
+        sha256=sha256,
+        device=device,
+        threads=threads,
+        batch_size=batch_size,
+        precision=precision,
+        extrapolate=extrapolate,
+        energy_range=found.representation.energy_range,  # type: ignore[attr-defined]
+        representations=representations,
+        models=models,
+    )
+
+
+def _require_task(path: str | os.PathLike[str], found: bundles.Bundle, wanted: bundles.Task) -> None:
+    if found.task != wanted:
+        what, reader = _TASKS[found.task]
+        raise ValueError(f"{path} {what}: {reader} reads it")
 
 
 def _read(

@@ -2,6 +2,7 @@
 
 import awkward as ak
 import numpy as np
+from numpy.typing import NDArray
 
 
 def flatten(jets: ak.Array) -> ak.Array:
@@ -22,10 +23,18 @@ def flatten_values(values: ak.Array) -> ak.Array:
     return ak.drop_none(values, axis=0)
 
 
+def entries(jets: ak.Array) -> NDArray[np.int64]:
+    """Index of the entry of `jets` in which each jet of `flatten` is, shape (n,)."""
+    entry = np.arange(len(jets))
+    while jets.ndim > 1:
+        entry = np.repeat(entry, ak.to_numpy(ak.fill_none(ak.num(jets, axis=1), 0)))
+        jets = ak.flatten(jets, axis=1)
+    return entry[~np.asarray(ak.is_none(jets, axis=0))] if _may_be_missing(jets) else entry
+
+
 def restore(flat: ak.Array, jets: ak.Array) -> ak.Array:
     """Inverse of `flatten`: the values of `flat` in the nesting of `jets`, None where there is no jet."""
-    # Only a layout tells an option type without any None from a plain array.
-    if isinstance(ak.type(jets).content, ak.types.OptionType):
+    if _may_be_missing(jets):
         missing = np.asarray(ak.is_none(jets, axis=0))
         index = np.where(missing, -1, np.cumsum(~missing) - 1)
         inner = restore(flat, ak.drop_none(jets, axis=0))
@@ -37,3 +46,8 @@ def restore(flat: ak.Array, jets: ak.Array) -> ak.Array:
         size = ak.type(jets).content.size
         return ak.Array(ak.contents.RegularArray(inner.layout, size, zeros_length=len(jets)))
     return ak.unflatten(inner, ak.to_numpy(ak.num(jets, axis=1)))
+
+
+def _may_be_missing(jets: ak.Array) -> bool:
+    """Whether the type allows None; only the layout tells this from a plain array."""
+    return isinstance(ak.type(jets).content, ak.types.OptionType)

@@ -12,11 +12,13 @@ import awkward as ak
 import torch
 
 from cortado import bundle
+from cortado.models import CaloGAN
+from cortado.models.calogan import fold_convolutions
 from cortado.models.layers import fold_batch_norm
 
 
 class Loaded(NamedTuple):
-    """A bundle, and its network made ready: batch norm folded, on its device."""
+    """A bundle, and its network made ready: linear layers folded, on its device."""
 
     bundle: bundle.Bundle
     network: torch.nn.Module
@@ -63,7 +65,12 @@ def _read(path: str, sha256: str, device: str, representations: tuple[type, ...]
     _reads[os.getpid()] = loads() + 1
     with settings("cpu", None, "float32"):  # the canary too must not start threads in a forked worker
         read = bundle.load(path, representations=representations, models=models)
-    return Loaded(read, fold_batch_norm(read.model).to(device))
+    return Loaded(read, _ready(read.model).to(device))
+
+
+def _ready(model: torch.nn.Module) -> torch.nn.Module:
+    """A copy for inference, what can be computed beforehand is multiplied together."""
+    return fold_convolutions(model) if isinstance(model, CaloGAN) else fold_batch_norm(model)
 
 
 def check_device(device: str) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import awkward as ak
 import numpy as np
 import torch
 
@@ -64,12 +63,13 @@ def evaluate(
         device: Where the network runs.
         batch_size: Most jets given to the network at once.
     Raises:
-        ValueError: If the study is one of pairs, the bundle's classes are not the study's, or the subset has no jets.
+        ValueError: If the study is not one of a tagger, the bundle's classes are not the study's, or the subset has
+            no jets.
     """
     require_one_of("evaluate", "subset", subset, _SUBSETS)
     found = tagger if isinstance(tagger, Bundle) else load_bundle(tagger, study)
-    if study.partition is not None:
-        raise ValueError(f"study {study.name!r} is of pairs ({study.partition}): they have no score of a jet")
+    if study.task != "tagging":
+        raise ValueError(f"study {study.name!r} is of {study.task}: what it trains gives no score of a jet")
     if found.classes != tuple(study.classes):
         raise ValueError(f"the bundle's classes are {found.classes}, the study's {tuple(study.classes)}")
     if files is not None:
@@ -133,4 +133,4 @@ def _score(tagger: Bundle, jets: Labelled, device: str, batch_size: int) -> tupl
         logits = bundles.run(model, tagger.prepare(jets.jets[index]), device)
         probabilities[index] = torch.softmax(logits, dim=1).cpu().numpy()
     score = probabilities[:, tagger.classes.index(tagger.signal)]
-    return jets.target, score, jets.weight, ak.to_numpy(jets.jets.pt), probabilities
+    return jets.target, score, jets.weight, jets.pt, probabilities

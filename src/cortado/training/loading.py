@@ -62,27 +62,31 @@ def parts_of(study: Study) -> list[Part]:
 
 
 def labelled(study: Study, part: Part, *, held_out: int | None = None) -> Labelled:
-    """Selected jets of one step, with the columns that the representation needs, and `pt`.
+    """Selected jets of one step, with the columns that the representation needs, and `pt` if they have it.
 
-    Jets of no class have the target -1.
+    Jets of no class have the target -1; without classes all are of the first.
 
     Raises:
-        ValueError: If a jet is in two classes, a value is not finite, or an event weight is negative; names
-            the file.
+        ValueError: If the file lacks the collection, a jet is in two classes, a value is not finite, or an event
+            weight is negative; names the file.
     """
     record = reading.records(part.step)
-    jets = ak.flatten(record.jets, axis=1)
+    where = f"{part.step.path}, entries {part.step.start} to {part.step.stop}"
+    if study.collection not in ak.fields(record):
+        raise ValueError(f"{where}: no {study.collection}, only {', '.join(ak.fields(record))}")
+    nested = record[study.collection]
+    jets = ak.flatten(nested, axis=1)
     weight = np.ones(len(jets))
     if study.event_weight and "weight" in ak.fields(record):
-        weight = np.repeat(np.asarray(record.weight, dtype=np.float64), ak.to_numpy(ak.num(record.jets)))
+        weight = np.repeat(np.asarray(record.weight, dtype=np.float64), ak.to_numpy(ak.num(nested)))
     if study.selection is not None:
         chosen = np.asarray(study.selection(jets), dtype=bool)
         jets, weight = jets[chosen], weight[chosen]
-    where = f"{part.step.path}, entries {part.step.start} to {part.step.stop}"
     target = _targets(study, jets, where)
     subset = subset_of(study, ak.to_numpy(jets.event_key), validation_only=part.validation_only, held_out=held_out)
     truth = () if study.partition is None else (study.partition,)
-    fields = dict.fromkeys(("pt", *study.representation.fields, *truth))  # type: ignore[attr-defined]
+    pt = ("pt",) if "pt" in jets.fields else ()
+    fields = dict.fromkeys((*pt, *study.representation.fields, *truth))  # type: ignore[attr-defined]
     jets = ak.to_packed(bundle.columns(jets, fields))
     _require_finite(jets, where)
     _require_weights(weight, where)
@@ -90,6 +94,8 @@ def labelled(study: Study, part: Part, *, held_out: int | None = None) -> Labell
 
 
 def _targets(study: Study, jets: ak.Array, where: str) -> np.ndarray:
+    if not study.classes:
+        return np.zeros(len(jets), dtype=np.int64)
     members = np.stack([np.asarray(mask(jets), dtype=bool) for mask in study.classes.values()])
     twice = np.flatnonzero(members.sum(axis=0) > 1)
     if len(twice):

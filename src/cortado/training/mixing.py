@@ -21,6 +21,13 @@ class Labelled(NamedTuple):
     weight: np.ndarray
     subset: np.ndarray
 
+    @property
+    def pt(self) -> np.ndarray:
+        """Transverse momenta [GeV], 0 for what has none."""
+        if "pt" in self.jets.fields:
+            return ak.to_numpy(self.jets.pt)  # type: ignore[no-any-return]
+        return np.zeros(len(self.target), dtype=np.float32)
+
     def take(self, index: Any) -> "Labelled":
         """The jets of an index array, mask or slice."""
         return Labelled(*(column[index] for column in self))

@@ -1,6 +1,7 @@
 """What every task does alike: AdamW, one learning rate for each step, a seed for each epoch."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from cortado.training.loading import Batch
 from cortado.training.study import Recipe
 
-__all__ = ["adamw", "begin_epoch", "learning_rate", "set_learning_rate"]
+__all__ = ["adamw", "begin_epoch", "begin_step", "learning_rate"]
 
 _ONE_CYCLE = ((0.0, 0.1), (0.4, 1.0), (0.8, 0.1))  # part of the training, part of the full learning rate
 _LOWEST = 5e-7
@@ -45,17 +46,25 @@ def learning_rate(recipe: Recipe, progress: float) -> float:
 
 
 def begin_epoch(module: Any) -> None:
-    """Give an epoch its seed and its order of jets: a training that is resumed repeats the one that was not stopped."""
+    """Give an epoch its order of jets: a training that is resumed repeats the one that was not stopped."""
     # The stream of the first epoch is open by now, at this same number: see _Jets.
     module.trainer.train_dataloader.dataset.epoch.fill_(module.current_epoch)
     module.seen = 0
-    seed = np.random.SeedSequence((module.recipe.seed, module.current_epoch, module.global_rank))
-    torch.manual_seed(int(seed.generate_state(1)[0]))
 
 
-def set_learning_rate(module: Any, batch: Batch) -> None:
-    """Set the learning rate of a step by the jets seen: it does not depend on how they are cut into batches."""
+def begin_step(module: Any, batch: Batch, factors: Sequence[float] = (1.0,)) -> None:
+    """Set the learning rate of a step by the jets seen, however they are cut into batches; seed the first of an epoch.
+
+    Args:
+        module: The task.
+        batch: Of the step.
+        factors: Learning rate of each optimiser, over that of the recipe.
+    """
+    if module.seen == 0:  # not when the epoch begins: a loader draws its own seed after that, unless it was resumed
+        seed = np.random.SeedSequence((module.recipe.seed, module.current_epoch, module.global_rank))
+        torch.manual_seed(int(seed.generate_state(1)[0]))
     progress = (module.current_epoch + min(1.0, module.seen / module.jets)) / module.recipe.epochs
-    for group in module.trainer.optimizers[0].param_groups:
-        group["lr"] = learning_rate(module.recipe, progress)
+    for optimiser, factor in zip(module.trainer.optimizers, factors):
+        for group in optimiser.param_groups:
+            group["lr"] = factor * learning_rate(module.recipe, progress)
     module.seen += len(batch.target) * module.trainer.world_size

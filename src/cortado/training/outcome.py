@@ -40,6 +40,8 @@ class TrainingResult(NamedTuple):
         best = min(self.epochs, key=lambda epoch: epoch.validation_loss)
         if "auc" in self.metrics:
             found = f"AUC {self.metrics['auc']:.4f}, 1/mistag {self.metrics['rejection']:.1f} at 50 %"
+        elif "loss" in self.metrics:
+            found = f"loss {self.metrics['loss']:.4f}"
         else:
             found = f"F1 {self.metrics['f1']:.4f}, adjusted Rand index {self.metrics['ari']:.4f}"
         return (
@@ -49,7 +51,7 @@ class TrainingResult(NamedTuple):
 
 def arguments(study: Study) -> dict[str, Any]:
     """Keyword arguments that make the network of a study."""
-    classes = {} if study.partition is not None else {"classes": len(study.classes)}
+    classes = {"classes": len(study.classes)} if study.task == "tagging" else {}
     return {**study.model.keywords, **classes}
 
 
@@ -58,14 +60,15 @@ def unmeasured(
 ) -> Bundle:
     """The bundle of a trained network, before its efficiencies are measured."""
     paths = dict.fromkeys(part.step.path for part in found.parts)
+    model, needed = _in_use(model, arguments(study))
     return Bundle(
         representation=study.representation,
         scaling=found.scaling,
         model=model,
-        arguments=arguments(study),
-        classes=found.classes if study.partition is None else PAIRS,
-        signal=study.signal if study.partition is None else PAIRS[1],
-        task="tagging" if study.partition is None else "pairing",
+        arguments=needed,
+        classes=PAIRS if study.task == "pairing" else tuple(study.classes),
+        signal=PAIRS[1] if study.task == "pairing" else study.signal,
+        task=study.task,
         provenance={
             "study": describe(study),
             "samples": [_sample(path) for path in paths],
@@ -80,11 +83,25 @@ def unmeasured(
     )
 
 
+def _in_use(model: torch.nn.Module, needed: dict[str, Any]) -> tuple[torch.nn.Module, dict[str, Any]]:
+    """A network without the parts that only its training needs (`training_only`), and the arguments that make it."""
+    extra = [name for name in getattr(model, "training_only", ()) if name in needed]
+    if not extra:
+        return model, needed
+    kept = {name: value for name, value in needed.items() if name not in extra}
+    used = type(model)(**kept)
+    used.load_state_dict({name: model.state_dict()[name] for name in used.state_dict()})
+    return used, kept
+
+
 def measured(tagger: Bundle, study: Study, device: str) -> Bundle:
     """The bundle with figures of merit and working points of the validation jets."""
-    if study.partition is not None:
+    if study.task == "pairing":
         of_pairs = pairing_merits(tagger, study, subset="validation", device=device)
         return dataclasses.replace(tagger, provenance={**tagger.provenance, "metrics": of_pairs})
+    if study.task == "generation":
+        best = min(row["validation_loss"] for row in tagger.provenance["epochs"])
+        return dataclasses.replace(tagger, provenance={**tagger.provenance, "metrics": {"loss": best}})
     found = evaluate(tagger, study, subset="validation", device=device)
     jets = (found.is_signal, found.score)
     area, rejection = metrics.auc(*jets, found.weight), metrics.rejection(*jets, 0.5, found.weight)

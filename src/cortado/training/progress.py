@@ -19,6 +19,7 @@ _MERITS = {
     "rejection": ("1/mistag at 50%", "16.1f"),
     "f1": ("val F1", "8.4f"),
     "ari": ("val ARI", "8.4f"),
+    "critic": ("critic loss", "11.4f"),
 }
 """Figures of merit, how they are called and written in the table."""
 
@@ -29,7 +30,7 @@ class Epoch(NamedTuple):
     epoch: int
     train_loss: float
     validation_loss: float
-    merits: dict[str, float]  # of the validation jets: auc and rejection at 50 % signal efficiency, or f1 and ari
+    merits: dict[str, float]  # of the validation jets: those of the task
     learning_rate: float  # of the last step
     seconds: float  # with validation
     jets_per_second: float  # training alone

@@ -21,6 +21,8 @@ from torch.utils.data import DataLoader
 
 from cortado import bundle as bundles
 from cortado.splits import TRAIN, VALIDATION
+from cortado.training.adversarial import Adversarial
+from cortado.training.generation import Generation
 from cortado.training.loading import Batch, Stream, loader
 from cortado.training.outcome import TrainingResult, arguments, finished, measured, unmeasured
 from cortado.training.pairing import Pairing
@@ -30,6 +32,8 @@ from cortado.training.survey import Survey, finish, survey
 from cortado.training.tagging import Tagging
 
 __all__ = ["TrainingResult", "train", "train_folds"]
+
+Task = Tagging | Pairing | Generation | Adversarial
 
 
 def train(
@@ -159,14 +163,19 @@ def _survey(study: Study, fold: int | None, console: Console) -> Survey:
         return survey(study, held_out=fold, advance=lambda done, of: bar.update(task, completed=done, total=of))
 
 
-def _task(study: Study, found: Survey) -> Tagging | Pairing:
+def _task(study: Study, found: Survey) -> Task:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(study.recipe.seed)
         model = study.model(**arguments(study))
+        critic = None if study.critic is None else study.critic()
     for part, path in study.frozen.items():
         _freeze(model, part, path)
     jets = int(found.jets[TRAIN].sum())
-    task = Tagging if study.partition is None else Pairing
+    if critic is not None:
+        return Adversarial(model, critic, study.recipe, jets=jets)
+    if study.task == "generation":
+        return Generation(model, study.recipe, jets=jets)
+    task = Tagging if study.task == "tagging" else Pairing
     return task(model, study.recipe, signal=found.classes.index(study.signal), jets=jets)
 
 
@@ -270,7 +279,7 @@ def _quiet_lightning() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def _fit(trainer: Trainer, task: Tagging | Pairing, jets: _Jets, last: Path) -> None:
+def _fit(trainer: Trainer, task: Task, jets: _Jets, last: Path) -> None:
     """Fit, from the last checkpoint if there is one."""
     try:
         trainer.fit(task, datamodule=jets, ckpt_path=last if last.exists() else None, weights_only=True)

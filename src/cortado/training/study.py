@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import awkward as ak
 import numpy as np
 
+from cortado.bundle import Task
 from cortado.representations.scaling import Scaling
 from cortado.splits import TEST, TRAIN, VALIDATION, Split, fold
 
@@ -18,6 +19,7 @@ __all__ = ["FlatPt", "Recipe", "Study", "describe", "subset_of"]
 
 Schedule = Literal["one-cycle", "cosine", "constant"]
 Precision = Literal["float32", "bfloat16"]
+Collection = Literal["jets", "showers"]
 Mask = Callable[[ak.Array], Any]
 
 
@@ -121,16 +123,19 @@ class FlatPt:
 class Study:
     """Binds samples, selection, labels, representation, network and recipe: all that a training depends on.
 
+    With classes it trains a tagger, with a partition a network on pairs, without classes a generator.
+
     Attributes:
         name: Name of the bundle.
         files: Paths or URLs; their events are shared out by `split`.
         validation_files: Files for validation only. With them, the validation part of `files` is trained on
             too.
         tree: Name of the tree; None finds it.
+        collection: What of the record is trained on: "jets" or "showers"; called jets below.
         selection: Jets (n,) -> mask (n,) of the jets to use; None uses all.
         classes: Name -> function of the jets (n,) that gives the mask of its members. A jet may be in one
             class or in none (then it is counted and left out), never in two.
-        signal: The class whose probability is the score.
+        signal: The class whose probability is the score; empty without classes.
         representation: What the network sees.
         scaling: Standardisation of the features: given, None, or "fit" to the training jets.
         model: `functools.partial(Network, **arguments)`; the classes are passed as `classes=len(classes)`.
@@ -145,6 +150,8 @@ class Study:
         partition: Truth of a network on pairs, such as "tracks.vertex_index": constituents of a jet with the same
             number belong together. The model then gives logits of pairs (n, p, p), and the classes only serve for
             weights and figures of merit. None trains a tagger.
+        critic: `functools.partial(Network, **arguments)`: the network against which a generator is trained. None
+            trains it by its own `loss`.
         frozen: Part of the model -> bundle of the network whose weights it keeps: "finder" -> "finder.cortado".
     """
 
@@ -152,9 +159,10 @@ class Study:
     files: tuple[str, ...]
     validation_files: tuple[str, ...] = ()
     tree: str | None = None
+    collection: Collection = "jets"
     selection: Mask | None = None
-    classes: Mapping[str, Mask]
-    signal: str
+    classes: Mapping[str, Mask] = dataclasses.field(default_factory=dict)
+    signal: str = ""
     representation: Callable[[ak.Array], Any]
     scaling: Scaling | Literal["fit"] | None = None
     model: "functools.partial[Any]"
@@ -167,6 +175,7 @@ class Study:
     mistags: tuple[float, ...] = ()
     mistag_class: str | None = None
     partition: str | None = None
+    critic: "functools.partial[Any] | None" = None
     frozen: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -179,8 +188,10 @@ class Study:
         _require(len(set(self.files)) == len(self.files), self, "files", "each file once")
         _require(len(set(every)) == len(every), self, "validation_files", "each file once, and none of `files`")
         _require(bool(self.name) and os.path.basename(self.name) == self.name, self, "name", "a file name")
-        _require(len(self.classes) >= 2, self, "classes", "two or more classes")
-        require_one_of("Study", "signal", self.signal, self.classes)
+        require_one_of("Study", "collection", self.collection, get_args(Collection))
+        _require(len(self.classes) != 1, self, "classes", "two or more classes, or none for a generator")
+        if self.classes:
+            require_one_of("Study", "signal", self.signal, self.classes)
         _require(isinstance(self.model, functools.partial), self, "model", "functools.partial(Network, ...)")
         _require(not self.model.args, self, "model", "keyword arguments only: a bundle stores them by name")
         _require(self.folds is None or self.folds >= 2, self, "folds", "None or at least 2")
@@ -194,8 +205,24 @@ class Study:
             require_one_of("Study", "scaling", self.scaling, ("fit",))
         nested = self.partition is None or len(self.partition.split(".")) == 2
         _require(nested, self, "partition", 'None or a field of constituents, "tracks.vertex_index"')
-        if self.partition is None:
+        generates = self.task == "generation"
+        _require(self.critic is None or generates, self, "critic", "None: only generators have one")
+        _require(not (generates and self.partition), self, "partition", "None for a generator")
+        _require(self.flat_pt is None or self.collection == "jets", self, "flat_pt", "None: showers have no pT")
+        if self.task == "tagging":
             self._check_class_count()
+
+    @property
+    def task(self) -> Task:
+        """What is trained: "tagging", "pairing" or "generation"."""
+        if not self.classes:
+            return "generation"
+        return "tagging" if self.partition is None else "pairing"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes; the collection where there are none."""
+        return tuple(self.classes) or (self.collection,)
 
     def _check_class_count(self) -> None:
         given = self.model.keywords.get("classes", len(self.classes))
@@ -232,6 +259,7 @@ def describe(study: Study) -> dict[str, Any]:
         "files": list(study.files),
         "validation_files": list(study.validation_files),
         "tree": study.tree,
+        "collection": study.collection,
         "selection": None if study.selection is None else _name(study.selection),
         "classes": {name: _name(mask) for name, mask in study.classes.items()},
         "signal": study.signal,
@@ -247,6 +275,7 @@ def describe(study: Study) -> dict[str, Any]:
         "mistags": list(study.mistags),
         "mistag_class": study.mistag_class,
         "partition": study.partition,
+        "critic": None if study.critic is None else {"name": _name(study.critic.func), **study.critic.keywords},
         "frozen": {name: os.path.basename(path) for name, path in study.frozen.items()},
     }
 

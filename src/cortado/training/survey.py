@@ -87,7 +87,9 @@ def survey(
 
     inputs = training_inputs()
     if study.scaling == "fit":
-        scaling: scalings.Scaling | None = scalings.fit(inputs, study.representation.features)  # type: ignore[attr-defined]
+        names = study.representation.features  # type: ignore[attr-defined]
+        clip = None if study.task == "generation" else 5.0  # what is generated must be scaled back
+        scaling: scalings.Scaling | None = scalings.fit(inputs, names, clip=clip)
     else:
         scaling = study.scaling
         for _ in inputs:
@@ -102,8 +104,8 @@ class _Tally:
         self.study = study
         self.edges = np.array((-np.inf, np.inf) if study.flat_pt is None else study.flat_pt.bins, dtype=float)
         self.counts: list[np.ndarray] = []
-        self.jets = np.zeros((3, len(study.classes)), dtype=int)
-        self.weights = np.zeros((len(study.classes), len(self.edges) - 1))
+        self.jets = np.zeros((3, len(study.labels)), dtype=int)
+        self.weights = np.zeros((len(study.labels), len(self.edges) - 1))
         self.without_class = self.without_constituents = self.nbytes = 0
         self.canary: ak.Array | None = None
 
@@ -111,7 +113,7 @@ class _Tally:
         inside = found.target != NO_CLASS
         self.without_class += int(np.sum(~inside))
         found = found.take(inside)
-        pt = ak.to_numpy(found.jets.pt)
+        pt = found.pt
         self._require_in_bins(pt, part)
         self.counts.append(np.bincount(found.subset, minlength=3))
         np.add.at(self.jets, (found.subset, found.target), 1)
@@ -137,7 +139,7 @@ class _Tally:
     def survey(self, parts: list[Part], scaling: scalings.Scaling | None) -> Survey:
         study = self.study
         for subset, name in ((TRAIN, "training"), (VALIDATION, "validation")):
-            empty = [label for label, number in zip(study.classes, self.jets[subset]) if number == 0]
+            empty = [label for label, number in zip(study.labels, self.jets[subset]) if number == 0]
             if empty:
                 raise ValueError(
                     f"study {study.name!r}: no {name} jets of class {', '.join(empty)} in "
@@ -146,7 +148,7 @@ class _Tally:
                 )
         weighting, empty_bins = self._weighting()
         return Survey(
-            classes=tuple(study.classes),
+            classes=study.labels,
             parts=tuple(parts),
             counts=np.array(self.counts),
             jets=self.jets,
@@ -169,7 +171,7 @@ class _Tally:
         share = total / len(sums) * width / width.sum(axis=1, keepdims=True)
         factors = np.divide(share, sums, out=np.zeros_like(sums), where=filled)
         empty = tuple(
-            f"{list(self.study.classes)[c]} with {self.edges[b]:g} <= pT < {self.edges[b + 1]:g} GeV"
+            f"{self.study.labels[c]} with {self.edges[b]:g} <= pT < {self.edges[b + 1]:g} GeV"
             for c, b in np.argwhere(~filled)
         )
         return Weighting(self.edges, factors), empty
@@ -184,7 +186,7 @@ def _finish(study: Study, scaling: scalings.Scaling | None, weighting: Weighting
     inputs = study.representation(jets.jets)
     if scaling is not None:
         inputs = scaling(inputs)
-    weight = weighting(jets.target, ak.to_numpy(jets.jets.pt), jets.weight)
+    weight = weighting(jets.target, jets.pt, jets.weight)
     tensors = [torch.from_numpy(np.require(array, requirements=("C", "W"))) for array in inputs]
     partition = None if study.partition is None else torch.from_numpy(padded_partition(jets.jets, study.partition))
     return Batch(type(inputs)(*tensors), torch.from_numpy(jets.target), torch.from_numpy(weight), partition)

@@ -9,7 +9,7 @@ from torchmetrics import CatMetric
 
 from cortado import metrics
 from cortado.training.loading import Batch
-from cortado.training.optimisation import adamw, begin_epoch, set_learning_rate
+from cortado.training.optimisation import adamw, begin_epoch, begin_step
 from cortado.training.study import Recipe
 
 __all__ = ["Tagging"]
@@ -39,12 +39,12 @@ class Tagging(LightningModule):  # type: ignore[misc]
         return adamw(self.model, self.recipe)
 
     def on_train_epoch_start(self) -> None:
-        """Give the epoch its seed and its order of jets."""
+        """Give the epoch its order of jets."""
         begin_epoch(self)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Set the learning rate of the step."""
-        set_learning_rate(self, batch)
+        """Seed of the epoch and learning rate of the step."""
+        begin_step(self, batch)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Mean weighted cross-entropy of a batch; the weights average to 1 over the training jets."""

@@ -1,0 +1,241 @@
+"""Generators: trained by their own loss, by a teacher, and against a critic; their bundles; showers to order."""
+
+import dataclasses
+import functools
+
+import awkward as ak
+import numpy as np
+import pytest
+import torch
+from toy_showers import toy_showers
+
+import cortado
+from cortado import bundle, ntuples
+from cortado.models import CaloFlow, CaloFlowStudent, CaloGAN, CaloGANDiscriminator, CaloVAE
+from cortado.readers import calogan
+from cortado.representations import ShowerImages, ShowerLogits
+from cortado.splits import TEST, Split
+from cortado.training import Recipe, Study, evaluate, train
+
+FLOW = {"layer_blocks": 1, "layer_hidden": (8,), "blocks": 1, "hidden": (16,), "bins": 3}
+SPLIT = Split(validation=0.2, test=0.2)
+
+
+@pytest.fixture(scope="session")
+def shower_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("showers") / "showers.root"
+    showers = toy_showers(400, seed=3)
+    ntuples.write(path, "showers", [calogan.columns_of(showers, is_generated=False)])
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def vae_study(shower_file):
+    return Study(
+        name="vae",
+        files=(shower_file,),
+        collection="showers",
+        representation=ShowerLogits(),
+        scaling="fit",
+        model=functools.partial(CaloVAE, code=4, hidden=(32,)),
+        recipe=Recipe(epochs=4, batch_size=32, learning_rate=3e-3, workers=0, averaging=0.9),
+        split=SPLIT,
+    )
+
+
+@pytest.fixture(scope="session")
+def vae(vae_study, tmp_path_factory):
+    return train(vae_study, tmp_path_factory.mktemp("vae"), progress=False)
+
+
+@pytest.fixture(scope="session")
+def flow(vae_study, tmp_path_factory):
+    study = dataclasses.replace(
+        vae_study, name="flow", model=functools.partial(CaloFlow, **FLOW), recipe=Recipe(epochs=1)
+    )
+    return train(study, tmp_path_factory.mktemp("flow"), progress=False)
+
+
+def gan_study(shower_file, **recipe):
+    return Study(
+        name="gan",
+        files=(shower_file,),
+        collection="showers",
+        representation=ShowerImages(),
+        model=functools.partial(CaloGAN, latent=16, channels=2, filters=(3, 2)),
+        critic=functools.partial(CaloGANDiscriminator, filters=(4, 3, 2, 2)),
+        recipe=Recipe(epochs=3, batch_size=32, learning_rate=2e-3, schedule="constant", workers=0, **recipe),
+        split=SPLIT,
+    )
+
+
+def test_a_generator_learns_and_says_what_it_was_trained_on(vae):
+    losses = [epoch.validation_loss for epoch in vae.epochs]
+    assert losses[-1] < losses[0]
+    assert vae.metrics["loss"] == min(losses)
+    assert f"loss {min(losses):.4f}" in str(vae)
+    found = bundle.load(vae.bundle)
+    assert (found.task, found.classes, found.signal) == ("generation", (), "")
+    assert set(found.provenance["jets"]) == {"showers"}
+    assert sum(found.provenance["jets"]["showers"]) == 400
+
+
+def test_a_generator_makes_showers_of_the_energies_that_are_wanted(vae):
+    generator = cortado.load_generator(vae.bundle)
+    energies = np.linspace(2, 90, 300).astype(np.float32)
+    showers = generator(energies)
+    np.testing.assert_array_equal(showers.energy, energies)
+    total = sum(ak.to_numpy(showers[name]).sum(axis=(1, 2)) for name in ("layer_0", "layer_1", "layer_2"))
+    assert np.all(total > 0)
+    np.testing.assert_allclose(total / energies, 0.97, atol=0.2)
+
+
+def test_a_shower_depends_on_the_seed_and_its_number_alone(vae):
+    energies = np.full(700, 30, np.float32)
+    whole = cortado.load_generator(vae.bundle)(energies, seed=5)
+    small = cortado.load_generator(vae.bundle, batch_size=13)
+    parts = [small(energies[:300], seed=5), small(energies[300:], seed=5, first=300)]
+    for name in ("layer_0", "layer_2"):
+        found = np.concatenate([ak.to_numpy(part[name]) for part in parts])
+        np.testing.assert_allclose(found, ak.to_numpy(whole[name]), rtol=1e-3, atol=1e-4)
+    other = small(energies[:10], seed=6)
+    assert not np.allclose(ak.to_numpy(other.layer_1), ak.to_numpy(whole.layer_1[:10]))
+
+
+def test_a_longer_sample_begins_with_the_shorter_one(vae):
+    generator = cortado.load_generator(vae.bundle)
+    short, long = (ak.concatenate(list(generator.sample(n, (1, 100), seed=2))) for n in (30, 9000))
+    assert len(long) == 9000
+    np.testing.assert_array_equal(short.energy, long.energy[:30])
+    np.testing.assert_allclose(ak.to_numpy(short.layer_1), ak.to_numpy(long.layer_1[:30]), rtol=1e-3, atol=1e-4)
+
+
+def test_spectra_are_uniform_in_the_energy_or_in_its_logarithm(vae):
+    generator = cortado.load_generator(vae.bundle)
+    uniform, logarithmic = (
+        ak.to_numpy(ak.concatenate(list(generator.sample(4000, (1, 100), spectrum=spectrum))).energy)
+        for spectrum in ("uniform", "log-uniform")
+    )
+    assert abs(uniform.mean() - 50.5) < 5 * 28.6 / 4000**0.5
+    assert abs(np.log10(logarithmic).mean() - 1) < 5 * 0.577 / 4000**0.5
+
+
+def test_a_generator_is_small_to_pickle_and_empty_calls_are_fine(vae):
+    import pickle
+
+    generator = cortado.load_generator(vae.bundle)
+    assert len(pickle.dumps(generator)) < 2_000
+    showers = generator([])
+    assert len(showers) == 0
+    assert showers.layer_0.type.content.size == 3
+
+
+@pytest.mark.parametrize(
+    ("energies", "message"),
+    [
+        ([50, 0.5], r"1 of 2 energies, such as 0.5 GeV: .*trained on 1 to 100 GeV; extrapolate=True"),
+        ([-1.0], r"1 of 1 energies, such as -1 GeV: positive and finite energies are required"),
+        ([np.nan], r"1 of 1 energies, such as nan GeV: positive and finite"),
+        ([[5.0]], r"energies must have the shape \(n,\), got \(1, 1\)"),
+    ],
+)
+def test_energies_that_cannot_be(vae, energies, message):
+    with pytest.raises(ValueError, match=message):
+        cortado.load_generator(vae.bundle)(energies)
+
+
+def test_extrapolation_is_allowed_to_those_who_ask(vae):
+    assert len(cortado.load_generator(vae.bundle, extrapolate=True)([0.5, 300.0])) == 2
+
+
+def test_what_a_generator_refuses(vae, shower_file):
+    generator = cortado.load_generator(vae.bundle)
+    with pytest.raises(ValueError, match="spectrum = 'flat', required: uniform or log-uniform"):
+        next(generator.sample(10, (1, 100), spectrum="flat"))
+    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
+        cortado.load_generator(vae.bundle, batch_size=0)
+    with pytest.raises(ValueError, match=r"vae.cortado generates showers: cortado.load_generator reads it"):
+        cortado.load(vae.bundle)
+
+
+def test_a_student_takes_its_teacher_along_to_training_only(vae_study, flow, tmp_path):
+    model = functools.partial(CaloFlowStudent, **FLOW, teacher={**FLOW, "layers": (288, 144, 72)})
+    study = dataclasses.replace(
+        vae_study, name="student", model=model, recipe=Recipe(epochs=1), frozen={"teacher": str(flow.bundle)}
+    )
+    found = bundle.load(train(study, tmp_path / "student", progress=False).bundle)
+    assert "teacher" not in found.arguments
+    assert not [name for name in found.model.state_dict() if name.startswith("teacher")]
+
+
+def test_an_adversarial_training_brings_energies_near_those_wanted(shower_file, tmp_path):
+    result = train(gan_study(shower_file), tmp_path / "gan", progress=False)
+    assert [sorted(epoch.merits) for epoch in result.epochs] == [["critic"]] * 3
+    assert min(epoch.validation_loss for epoch in result.epochs[1:]) < result.epochs[0].validation_loss
+    found = bundle.load(result.bundle)
+    assert not [name for name in found.model.state_dict() if name.startswith("critic")]
+    assert len(cortado.load_generator(result.bundle)([10.0, 20.0])) == 2
+
+
+def test_an_interrupted_adversarial_training_ends_with_the_same_weights(shower_file, tmp_path, monkeypatch):
+    from cortado.training.adversarial import Adversarial
+
+    whole = train(gan_study(shower_file), tmp_path / "whole", progress=False)
+    begin = Adversarial.on_train_epoch_start
+
+    def stopped(self):
+        if self.current_epoch == 2:
+            raise RuntimeError("killed")
+        begin(self)
+
+    monkeypatch.setattr(Adversarial, "on_train_epoch_start", stopped)
+    with pytest.raises(RuntimeError, match="killed"):
+        train(gan_study(shower_file), tmp_path / "cut", progress=False)
+    monkeypatch.setattr(Adversarial, "on_train_epoch_start", begin)
+    resumed = train(gan_study(shower_file), tmp_path / "cut", resume=True, progress=False)
+    one, other = (bundle.load(result.bundle).model.state_dict() for result in (whole, resumed))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "message"),
+    [
+        ("vae", {"learning_rate": 1e6}, r"the loss of the validation showers is (nan|inf) after epoch 1"),
+        (
+            "gan",
+            {"learning_rate": 1e30},
+            r"generated showers are not finite after epoch 1: lower learning_rate = 1e\+30",
+        ),
+    ],
+)
+def test_a_diverged_training_says_so(vae_study, shower_file, tmp_path, task, changes, message):
+    study = gan_study(shower_file)
+    if task == "vae":
+        study = vae_study
+    study = dataclasses.replace(study, recipe=dataclasses.replace(study.recipe, schedule="constant", **changes))
+    with pytest.raises(FloatingPointError, match=message):
+        train(study, tmp_path / "diverged", progress=False)
+
+
+def test_studies_of_generators_that_cannot_be(vae_study, vae):
+    with pytest.raises(ValueError, match=r"classes = .* required: two or more classes, or none for a generator"):
+        dataclasses.replace(vae_study, classes={"all": len})
+    with pytest.raises(
+        ValueError, match=r"collection = 'shower', required: 'jets' or 'showers'; did you mean 'showers'"
+    ):
+        dataclasses.replace(vae_study, collection="shower")
+    with pytest.raises(ValueError, match="study 'vae' is of generation: what it trains gives no score of a jet"):
+        evaluate(vae.bundle, vae_study)
+
+
+def test_a_file_without_the_collection_is_named(vae_study, tmp_path):
+    with pytest.raises(ValueError, match=r"showers.root, entries 0 to 400: no jets, only showers, event_key"):
+        train(dataclasses.replace(vae_study, collection="jets"), tmp_path / "jets", progress=False)
+
+
+def test_test_showers_are_not_seen(vae_study, vae):
+    record = cortado.read(vae_study.files[0])
+    counts = np.bincount(SPLIT.subset(ak.to_numpy(record.event_key)), minlength=3)
+    train_, validation, test = bundle.load(vae.bundle).provenance["jets"]["showers"]
+    assert counts[TEST] == test
+    assert train_ + validation + test == 400
