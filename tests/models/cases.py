@@ -13,6 +13,12 @@ from cortado.models import (
     EFN,
     MLP,
     PFN,
+    CaloFlow,
+    CaloFlowMatching,
+    CaloFlowStudent,
+    CaloGAN,
+    CaloGANDiscriminator,
+    CaloVAE,
     DeepJet,
     EdgeFlavourTagger,
     FlavourTagger,
@@ -33,6 +39,21 @@ class Case(NamedTuple):
     inputs: Callable[..., tuple[torch.Tensor, ...]]
     ragged: bool  # has a mask, and constituents in dimension 1
     classes: int = 2
+
+
+class Generator(NamedTuple):
+    name: str
+    published: Callable[[], torch.nn.Module]
+    parameters: int
+    small: Callable[[], torch.nn.Module]
+    features: int  # of the small one
+
+
+class Critic(NamedTuple):
+    name: str
+    published: Callable[[], torch.nn.Module]
+    parameters: int
+    small: Callable[[], torch.nn.Module]
 
 
 def particles(lengths, seed=0, *, features=3, longest=None):
@@ -165,3 +186,38 @@ FINDERS = [
     ),
 ]
 """Models that give logits (n, p, p) of pairs, under the laws of test_vertex_finders.py."""
+
+LAYERS = ((2, 6), (4, 3), (3, 1))
+FLOW = {"layers": (12, 12, 3), "layer_blocks": 2, "layer_hidden": (8,), "blocks": 3, "hidden": (10, 9), "bins": 4}
+GENERATORS = [
+    Generator(
+        "CaloGAN",
+        CaloGAN,
+        29_726_280,
+        partial(CaloGAN, layers=LAYERS, latent=12, channels=4, filters=(3, 2)),
+        27,
+    ),
+    Generator("CaloFlow", CaloFlow, 79_134 + 37_835_280, partial(CaloFlow, **FLOW), 30),
+    Generator(
+        "CaloFlowStudent", CaloFlowStudent, 79_134 + 50_924_160, partial(CaloFlowStudent, **FLOW, teacher=FLOW), 30
+    ),
+    Generator("CaloVAE", CaloVAE, 1_096_758, partial(CaloVAE, features=27, code=4, hidden=(12, 8)), 27),
+    Generator(
+        "CaloFlowMatching",
+        CaloFlowMatching,
+        6_182_347,
+        partial(CaloFlowMatching, layers=(12, 12, 3), layer_hidden=6, hidden=12, blocks=1, units=3, steps=2),
+        30,
+    ),
+]
+"""Models that give features (n, f) of showers, under the laws of test_generators.py."""
+
+CRITICS = [
+    Critic(
+        "CaloGANDiscriminator",
+        CaloGANDiscriminator,
+        2_744_332,
+        partial(CaloGANDiscriminator, layers=LAYERS, filters=(4, 3, 2, 2)),
+    ),
+]
+"""Models that judge showers of `GENERATORS`."""

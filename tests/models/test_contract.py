@@ -5,7 +5,7 @@ import typing
 
 import pytest
 import torch
-from models.cases import CASES, FINDERS, RAGGED
+from models.cases import CASES, CRITICS, FINDERS, GENERATORS, RAGGED
 
 import cortado.models
 from cortado.models.layers import fold_batch_norm
@@ -32,7 +32,8 @@ def same(actual, expected, tolerance=1e-5):
 
 
 def test_every_model_has_a_case():
-    assert {type(case.small()).__name__ for case in [*CASES, *FINDERS]} == set(cortado.models.__all__)
+    cases = [*CASES, *FINDERS, *GENERATORS, *CRITICS]
+    assert {type(case.small()).__name__ for case in cases} == set(cortado.models.__all__)
 
 
 @by_name(CASES)

@@ -17,8 +17,28 @@ model                representation      reference
 `EdgeFlavourTagger`  `TrackGraph`        arXiv:2008.02831
 `DeepJet`            `DeepJetFeatures`   arXiv:2008.10519
 ===================  ==================  ===============================
+
+Generators of calorimeter showers take incident energies (n,) [GeV] and standard normal noise (n, latent), and return
+the features of a representation (n, f); in training they minimise their `loss(energy, features)`, where there is one:
+
+======================  ==================  ================
+generator               representation      reference
+======================  ==================  ================
+`CaloGAN`               `ShowerImages`      arXiv:1705.02355
+`CaloFlow`              `ShowerLogits`      arXiv:2106.05285
+`CaloFlowStudent`       `ShowerLogits`      arXiv:2110.11377
+`CaloVAE`               `ShowerLogits`      arXiv:1312.6114
+`CaloFlowMatching`      `ShowerLogits`      arXiv:2210.02747
+======================  ==================  ================
+
+`CaloGANDiscriminator` is CaloGAN's critic.
 """
 
+from cortado.models.calo_flow_matching import CaloFlowMatching
+from cortado.models.caloflow import CaloFlow
+from cortado.models.caloflow_student import CaloFlowStudent
+from cortado.models.calogan import CaloGAN, CaloGANDiscriminator
+from cortado.models.calovae import CaloVAE
 from cortado.models.deep_sets import EFN, PFN
 from cortado.models.deepjet import DeepJet
 from cortado.models.flavour_tagger import EdgeFlavourTagger, FlavourTagger
@@ -33,6 +53,12 @@ __all__ = [
     "EFN",
     "MLP",
     "PFN",
+    "CaloFlow",
+    "CaloFlowMatching",
+    "CaloFlowStudent",
+    "CaloGAN",
+    "CaloGANDiscriminator",
+    "CaloVAE",
     "DeepJet",
     "EdgeFlavourTagger",
     "FlavourTagger",

@@ -14,5 +14,14 @@ except ImportError as error:
 from cortado.simulation.events import PROCESSES
 from cortado.simulation.flavour import FLAVOUR_PROCESSES, simulate_flavour_jets
 from cortado.simulation.jets import SimulationSummary, simulate_jets
+from cortado.simulation.showers import ShowerSummary, simulate_showers
 
-__all__ = ["FLAVOUR_PROCESSES", "PROCESSES", "SimulationSummary", "simulate_flavour_jets", "simulate_jets"]
+__all__ = [
+    "FLAVOUR_PROCESSES",
+    "PROCESSES",
+    "ShowerSummary",
+    "SimulationSummary",
+    "simulate_flavour_jets",
+    "simulate_jets",
+    "simulate_showers",
+]
