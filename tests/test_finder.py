@@ -8,44 +8,24 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from samples import branches
-from toy_tracks import track_columns, write_tracks
+from samples import write_tree
+from toy_tracks import jets_of, save_finder, track_columns, write_tracks
 from toys import toy_jets
 
 import cortado
-from cortado import bundle, export, processors, readers, scoring
-from cortado.models import PFN, FlavourTagger, SetToGraph
+from cortado import bundle, export, processors, reconstruction, scoring
+from cortado.models import PFN, FlavourTagger
 from cortado.representations import ParticleList, TrackSet
 from cortado.representations.scaling import SET2GRAPH_SCALING
+from cortado.representations.track_set import RICH_FEATURES
 from cortado.weights import WorkingPoint
-
-
-def jets_of(number=40, seed=2, **options):
-    return ak.flatten(readers.set2graph.jets(branches(track_columns(number, seed, **options))))
-
 
 JETS = jets_of()
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    """A bundle of an untrained network whose answers are spread about one half."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        model = SetToGraph(hidden=(16, 16, 5), edge_hidden=(16,))
-    with torch.no_grad():
-        model.eval()
-    found = bundle.Bundle(
-        representation=TrackSet(),
-        scaling=SET2GRAPH_SCALING,
-        model=model,
-        arguments={"hidden": (16, 16, 5), "edge_hidden": (16,)},
-        classes=("different", "same"),
-        signal="same",
-        task="pairing",
-    )
-    where = tmp_path_factory.mktemp("finder") / "finder.cortado"
-    return bundle.save(found, where, canary_jets=JETS[:8])
+    return save_finder(tmp_path_factory.mktemp("finder") / "finder.cortado")
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +106,28 @@ def test_vertices_hold_the_tracks_of_the_partition(finder):
         assert [vertex["tracks"] for vertex in fitted] == [group for group in groups if len(group) > 1]
 
 
+@pytest.mark.parametrize("counts", [[3, 0, 37], [40], [0, 40, 0]])
+def test_each_entry_may_have_a_primary_vertex_of_its_own(finder, counts):
+    rng = np.random.default_rng(1)
+    events = ak.unflatten(JETS, counts)
+    position = rng.normal(0, 1, (len(counts), 3))
+    covariance = np.eye(3) * rng.uniform(0.1, 1, (len(counts), 1, 1))
+    found = finder.vertices(events, primary=reconstruction.Prior(position, covariance))
+    each = reconstruction.Prior(np.repeat(position, counts, axis=0), np.repeat(covariance, counts, axis=0))
+    assert ak.flatten(found).tolist() == finder.vertices(JETS, primary=each).tolist()
+    deeper = finder.vertices(events[:, :, np.newaxis], primary=reconstruction.Prior(position, covariance))
+    assert ak.flatten(deeper, axis=2).tolist() == found.tolist()
+    optional = ak.mask(events, ak.num(events) != 3)
+    some = finder.vertices(optional, primary=reconstruction.Prior(position, covariance))
+    assert some.tolist() == [None if n == 3 else vertices for n, vertices in zip(counts, found.tolist())]
+
+
+def test_a_primary_vertex_is_one_or_one_of_each_entry(finder):
+    events = ak.unflatten(JETS, [10, 30])
+    with pytest.raises(ValueError, match=r"position of the prior has shape \(40, 3\), must be \(3,\) or \(2, 3\)"):
+        finder.vertices(events, primary=reconstruction.Prior(np.zeros((40, 3)), np.eye(3)))
+
+
 def test_a_finder_is_small_and_survives_pickling(finder):
     assert len(pickle.dumps(finder)) < 2000
     assert pickle.loads(pickle.dumps(finder)) == finder
@@ -142,10 +144,65 @@ def test_exported_pairs_have_the_probabilities_of_the_finder(path, finder, tmp_p
     np.testing.assert_allclose(found[:, off_diagonal], expected[:, off_diagonal], atol=1e-5)
 
 
-def test_a_nan_is_refused(finder):
-    broken = ak.with_field(JETS, ak.with_field(JETS.tracks, JETS.tracks.d0 * np.nan, "d0"), "tracks")
-    with pytest.raises(ValueError, match="d0"):
-        finder(broken)
+def spoil(jets, jet, field, value):
+    """The jets with another value of a field of the first track of one of them."""
+    chosen = (ak.local_index(jets.tracks[field]) == 0) & (np.arange(len(jets)) == jet)
+    return ak.with_field(jets, ak.where(chosen, value, jets.tracks[field]), ("tracks", field))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 512])
+def test_a_nan_is_refused_and_its_jet_is_named(finder, batch_size):
+    broken = spoil(JETS, 16, "d0", np.nan)
+    with pytest.raises(ValueError, match=r"TrackSet: tracks\.d0 of jet 16 is nan, must be finite"):
+        dataclasses.replace(finder, batch_size=batch_size)(broken)
+
+
+@pytest.fixture(scope="module")
+def rich_finder(tmp_path_factory):
+    """A finder whose network sees errors of the tracks."""
+    where = save_finder(tmp_path_factory.mktemp("finder") / "rich.cortado", RICH_FEATURES)
+    return cortado.load_finder(where, threshold=0.505)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("cov_d0_d0", np.nan, r"TrackSet: tracks\.cov_d0_d0 of jet 16 is nan, must be finite"),
+        ("cov_d0_d0", -1.0, r"TrackSet: log_d0_error of jet 16 is nan, must be finite"),
+        ("cov_d0_phi", 5.0, r"vertices: track 0 of jet 16 cannot be fitted: smallest eigenvalue"),
+    ],
+)
+def test_tracks_that_cannot_be_fitted_are_refused_or_left_out(rich_finder, field, value, message):
+    broken = spoil(JETS, 16, field, value)
+    with pytest.raises(ValueError, match=message):
+        rich_finder.vertices(broken)
+    with pytest.warns(UserWarning, match=r"VertexFinder: 1 of 163 tracks cannot be fitted, left out"):
+        found = rich_finder(broken, skip_unfit=True)
+    with pytest.warns(UserWarning, match=r"vertices: 1 of 163 tracks cannot be fitted, left out"):
+        vertices = rich_finder.vertices(broken, skip_unfit=True)
+    whole = rich_finder(JETS)
+    rest = ak.with_field(JETS, JETS.tracks[(np.arange(40) != 16) | (ak.local_index(JETS.tracks.d0) > 0)], "tracks")
+    assert found[16].tolist() == [-1, *rich_finder(rest)[16].tolist()]
+    assert found[np.arange(40) != 16].tolist() == whole[np.arange(40) != 16].tolist()
+    expected = rich_finder.vertices(rest)
+    assert vertices.mass.tolist() == expected.mass.tolist()
+    assert vertices.tracks[16].tolist() == (expected.tracks[16] + 1).tolist()
+
+
+def test_errors_by_a_function_are_those_by_which_tracks_are_left_out(finder):
+    bare = jets_of(covariance=False)
+    with pytest.raises(KeyError, match="VertexFinder needs the covariance of the tracks"):
+        finder.vertices(bare, skip_unfit=True)
+    found = finder.vertices(bare, skip_unfit=True, resolution=reconstruction.typical_resolution)
+    assert ak.num(found).tolist() == ak.num(finder.vertices(JETS)).tolist()
+
+
+def test_a_missing_field_is_named(finder):
+    for call in (finder, finder.probabilities, finder.vertices):
+        with pytest.raises(ValueError, match="jets have no field 'tracks'; nearest: "):
+            call(ak.without_field(JETS, "tracks"))
+        with pytest.raises(ValueError, match=r"jets have no field 'tracks\.theta'; nearest: "):
+            call(ak.without_field(JETS, ("tracks", "theta")))
 
 
 def test_each_load_says_which_other_reads_the_bundle(path, tmp_path):
@@ -155,7 +212,7 @@ def test_each_load_says_which_other_reads_the_bundle(path, tmp_path):
         representation=ParticleList(), model=PFN(), arguments={}, classes=("QCD", "top"), signal="top"
     )
     other = bundle.save(tagger, tmp_path / "pfn.cortado", canary_jets=toy_jets(4))
-    with pytest.raises(ValueError, match=r"is a tagger \(QCD, top\): cortado.load reads it"):
+    with pytest.raises(ValueError, match=r"is a tagger: cortado.load reads it"):
         cortado.load_finder(other)
 
 
@@ -247,14 +304,60 @@ def test_a_working_point_that_is_not_there_is_named(finder, flavour_tagger):
         processors.VertexingProcessor(finder, flavour_tagger, working_point="7%")
 
 
-def test_the_same_bundles_run_on_fcc_events(finder, flavour_tagger, test_data):
-    """EDM4hep has several jets an event and another tree; every jet of two tracks is there once."""
+def fcc(test_data, min_pt=20):
+    """The FCC file, and which of its jets the processor takes: EDM4hep has several jets an event and another tree."""
     path = test_data / "vertexing/test_FCC_Spring2021.root"
+    jets = cortado.read(path).jets
+    return path, (jets.pt >= min_pt) & (abs(jets.eta) < 2.5) & (ak.num(jets.tracks, axis=2) >= 2)
+
+
+def test_the_same_bundles_run_on_fcc_events(finder, flavour_tagger, test_data):
+    path, chosen = fcc(test_data)
     fileset = {"fcc": {"files": {str(path): "events"}, "metadata": {}}}
     output = run(fileset, processors.VertexingProcessor(finder, flavour_tagger), executor="iterative", chunksize=30)
-    jets = ak.flatten(cortado.read(path).jets)
-    chosen = (jets.pt >= 20) & (abs(jets.eta) < 2.5) & (ak.num(jets.tracks) >= 2)
     assert output["events"] == {"fcc": 100}
     nominal = output["vertices"][{"variation": "nominal", "dataset": "fcc"}]
     assert nominal.sum(flow=True).variance == pytest.approx(ak.sum(chosen))
     assert ak.sum(chosen) > 10
+
+
+def test_flights_of_fcc_events_begin_at_the_primary_vertex_of_their_event(finder, test_data):
+    path, chosen = fcc(test_data, min_pt=2)
+    fileset = {"fcc": {"files": {str(path): "events"}, "metadata": {}}}
+    spot = reconstruction.Prior((0.0, 0.0, 0.0), np.diag([9e-3, 26e-6, 0.6]) ** 2)
+    output = run(fileset, processors.VertexingProcessor(finder, beam_spot=spot, min_pt=2), executor="iterative")
+    shown = output["flight_significance"][{"variation": "nominal", "dataset": sum, "region": sum, "truth": sum}]
+    record = cortado.read(path)
+    primary = reconstruction.primary_vertices(record.tracks, beam_spot=spot)
+    for point, agrees in ((primary, True), (None, False)):
+        vertices = finder.vertices(record.jets[chosen], primary=point)
+        best = ak.max(vertices.significance[~vertices.is_primary], axis=-1)
+        counts, _ = np.histogram(ak.to_numpy(ak.drop_none(ak.flatten(best))), shown.axes[0].edges)
+        assert np.array_equal(shown.values(), counts) == agrees
+    assert shown.sum(flow=True).value > 10
+
+
+def spoilt(tmp_path, branch, value):
+    """Files of which one has another number in a branch of one track."""
+    columns = track_columns(60, seed=1)
+    values = ak.to_numpy(ak.flatten(columns[branch])).copy()
+    values[4] = value
+    columns[branch] = ak.unflatten(values, ak.num(columns[branch]))
+    write_tree(tmp_path / "spoilt.root", columns, tree="tree")
+    return {"spoilt": {"files": {str(tmp_path / "spoilt.root"): "tree"}, "metadata": {}}}
+
+
+@pytest.mark.parametrize(
+    ("branch", "value", "message"),
+    [
+        ("trk_cov_z0_phi", np.nan, "cov_z0_phi is nan, must be finite"),
+        ("trk_cov_d0_phi", 3.0, "smallest eigenvalue of its correlation matrix is -.*, must be positive"),
+    ],
+)
+def test_the_processor_refuses_tracks_that_cannot_be_fitted_unless_told(finder, tmp_path, branch, value, message):
+    fileset = spoilt(tmp_path, branch, value)
+    with pytest.raises(RuntimeError, match=rf"spoilt.root.*track \d of jet \d cannot be fitted: {message}"):
+        run(fileset, processors.VertexingProcessor(finder), executor="iterative")
+    with pytest.warns(UserWarning, match=r"vertices: 1 of \d+ tracks cannot be fitted, left out"):
+        output = run(fileset, processors.VertexingProcessor(finder, skip_unfit=True), executor="iterative")
+    assert output["events"] == {"spoilt": 60}

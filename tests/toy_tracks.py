@@ -2,7 +2,14 @@
 
 import awkward as ak
 import numpy as np
-from samples import write_tree
+import torch
+from samples import branches, write_tree
+
+from cortado import bundle, readers
+from cortado.models import SetToGraph
+from cortado.representations import TrackSet
+from cortado.representations.scaling import SET2GRAPH_SCALING
+from cortado.representations.track_set import SET2GRAPH_FEATURES
 
 COUNTS_MAX = 8
 
@@ -43,6 +50,29 @@ def write_tracks(path, number=300, seed=1, **options):
     """The same as a file."""
     write_tree(path, track_columns(number, seed, **options), tree="tree")
     return path
+
+
+def jets_of(number=40, seed=2, **options):
+    """The same as jets of a record, shape (number,)."""
+    return ak.flatten(readers.set2graph.jets(branches(track_columns(number, seed, **options))))
+
+
+def save_finder(path, features=SET2GRAPH_FEATURES):
+    """Write the bundle of an untrained vertex finder, whose answers are spread about one half."""
+    arguments = {"features": len(features), "hidden": (16, 16, 5), "edge_hidden": (16,)}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        model = SetToGraph(**arguments)
+    found = bundle.Bundle(
+        representation=TrackSet(features=features),
+        scaling=SET2GRAPH_SCALING if features == SET2GRAPH_FEATURES else None,
+        model=model.eval(),
+        arguments=arguments,
+        classes=("different", "same"),
+        signal="same",
+        task="pairing",
+    )
+    return bundle.save(found, path, canary_jets=jets_of()[:8])
 
 
 def _kind(column):

@@ -6,7 +6,6 @@ import pytest
 from reconstruction.helix_toys import flavour_jets, toy_directions, toy_flavour_jets, toy_tracks
 
 from cortado.reconstruction import AdaptiveCuts, Prior, find_vertices, tune
-from cortado.reconstruction.adaptive import _weights
 
 BEAM_SPOT = Prior((0.0, 0.0, 0.0), np.diag([0.01, 0.01, 50.0]) ** 2)
 
@@ -69,12 +68,6 @@ def test_three_vertices_without_a_beam_spot():
     parameters, covariance = toy_tracks(rng, position, toy_directions(rng, 13))
     jets = flavour_jets(parameters, covariance, [13])
     assert find_vertices(jets, cuts=AdaptiveCuts(primary_cutoff=4)).tolist() == [[0] * 6 + [1] * 4 + [2] * 3]
-
-
-def test_weights():
-    assert _weights(np.array([9.0]), 3.0, 5.0) == pytest.approx(0.5)
-    assert _weights(np.array([4.0, 300.0]), 3.0, 2.0) == pytest.approx(1 / (1 + np.exp(np.array([-5, 291]) / 4)))
-    assert _weights(np.array([1e9]), 3.0, 1.0).tolist() == [0.0]
 
 
 def test_jets_do_not_know_of_each_other(jets):

@@ -1,15 +1,10 @@
 """Adaptive vertex reconstruction (AVR): robust fits with soft weights, repeated on the tracks that are left over.
 
-The classical rival of networks that find vertices. An adaptive fit weights each track by how well it agrees with the
-vertex; the weights harden as a temperature falls. Tracks of large final weight make the vertex and are taken out,
-and the next is sought among the others, until no two tracks agree. All jets run in parallel.
-
-Deviation from the paper: each fit starts at the crossing point of two tracks with which most others agree (smallest
-sum of truncated chi2), not at the mode of crossing points along each axis. Time and memory of that start grow with
-the third power of the tracks in a jet: meant for jets, not for the tracks of a whole event with pile-up.
+The classical rival of networks that find vertices. Tracks of large final weight in an adaptive fit (see `annealing`)
+make the vertex and are taken out, and the next is sought among the others, until no two tracks agree. All jets run in
+parallel.
 
 References:
-    Waltenberger, Fruehwirth, Vanlaer, Adaptive vertex fitting, J. Phys. G 34 (2007) N343.
     Waltenberger, Adaptive Vertex Reconstruction, CMS NOTE-2008/033.
 """
 
@@ -22,11 +17,10 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from cortado.reconstruction.helix import phi_near
-from cortado.reconstruction.matrices import inverse, times
+from cortado.reconstruction.annealing import TEMPERATURES, annealed, seeds
+from cortado.reconstruction.matrices import inverse
 from cortado.reconstruction.priors import Constraint, Prior, constraint
 from cortado.reconstruction.tracks import Resolution, flat_tracks
-from cortado.reconstruction.vertex_fit import VAGUE, Parabolas, newton_step, parabolas, total
 
 __all__ = ["AdaptiveCuts", "Tuning", "find_vertices", "tune"]
 
@@ -53,7 +47,7 @@ class AdaptiveCuts:
     primary_cutoff: float = 2.0
     secondary_cutoff: float = 6.0
     minimum_weight: float = 0.5
-    temperatures: tuple[float, ...] = (256.0, 64.0, 16.0, 4.0, 1.0)
+    temperatures: tuple[float, ...] = TEMPERATURES
     max_vertices: int = 10
 
     def __post_init__(self) -> None:
@@ -121,7 +115,7 @@ def tune(
     *,
     primary_cutoffs: Sequence[float] = (2.0, 3.0, 4.0),
     secondary_cutoffs: Sequence[float] = (3.0, 4.0, 6.0),
-    temperatures: Sequence[tuple[float, ...]] = ((256.0, 64.0, 16.0, 4.0, 1.0), (4.0, 1.0)),
+    temperatures: Sequence[tuple[float, ...]] = (TEMPERATURES, (4.0, 1.0)),
     cuts: AdaptiveCuts | None = None,
     primary: Prior | None = None,
     magnetic_field: float = 2.0,
@@ -187,85 +181,15 @@ def _found(
         owners, owner = np.unique(jet[track], return_inverse=True)
         near = Constraint(*(column[owners] for column in (known if primary else unknown)))
         cutoff = cuts.primary_cutoff if primary else cuts.secondary_cutoff
-        weight = _annealed(parameters[track], precision[track], owner, near, cutoff, cuts.temperatures, magnetic_field)
+        own = parameters[track], precision[track], owner, near
+        start = seeds(*own, cutoff, magnetic_field)
+        weight = annealed(*own, start, cutoff, cuts.temperatures, magnetic_field)
         taken = weight >= cuts.minimum_weight
         if not primary:
             searching[owners] = np.bincount(owner[taken], minlength=len(owners)) >= 2
             taken &= searching[jet[track]]
         vertex[track[taken]] = number
     return vertex
-
-
-def _annealed(
-    parameters: Floats,
-    precision: Floats,
-    jet: Integers,
-    known: Constraint,
-    cutoff: float,
-    temperatures: tuple[float, ...],
-    magnetic_field: float,
-) -> Floats:
-    """Weights of tracks in the adaptive fit of one vertex per jet, shape (m,)."""
-
-    def around(position: Floats) -> Parabolas:
-        direction = parameters[:, 2:].copy()
-        direction[:, 0] = phi_near(parameters, position[jet], magnetic_field)
-        return parabolas(parameters, precision, position[jet], direction, magnetic_field)
-
-    position = known.position + _seeds(around(known.position), jet, known.precision, cutoff)
-    # The last temperature three times: position and weights settle.
-    for temperature in (*temperatures, *2 * temperatures[-1:]):
-        tracks = around(position)
-        information, slope = total(tracks, _weights(tracks.chi2, cutoff, temperature), jet, known, position)
-        position = position + newton_step(information, slope)
-    return _weights(around(position).chi2, cutoff, temperatures[-1])
-
-
-def _weights(chi2: Floats, cutoff: float, temperature: float) -> Floats:
-    """1 / (1 + exp((chi2 - cutoff^2) / 2T)), shape (m,)."""
-    return 0.5 * (1 - np.tanh((chi2 - cutoff**2) / (4 * temperature)))
-
-
-def _seeds(tracks: Parabolas, jet: Integers, precision: Floats, cutoff: float, cells: int = 2**21) -> Floats:
-    """Where to begin, relative to the point of expansion: the crossing with which most tracks agree, shape (n, 3)."""
-    counts = np.bincount(jet, minlength=len(precision))
-    order = np.argsort(jet, kind="stable")
-    first = np.cumsum(counts) - counts
-    seeds = np.zeros((len(counts), 3))
-    for count in np.unique(counts[counts > 0]):
-        jets = np.flatnonzero(counts == count)
-        for block in np.array_split(jets, -(-len(jets) * count**3 // cells)):
-            members = order[first[block][:, np.newaxis] + np.arange(count)]
-            chosen = Parabolas(*(column[members] for column in tracks))
-            seeds[block] = _best_crossing(chosen, precision[block], cutoff)
-    return seeds
-
-
-def _best_crossing(tracks: Parabolas, precision: Floats, cutoff: float) -> Floats:
-    """Of the crossings of all pairs of tracks of a jet, that of the smallest sum of truncated chi2, shape (n, 3).
-
-    Each track with itself is a pair too: its point nearest to the constraint.
-
-    Args:
-        tracks: Parabolas of p tracks of each jet around the position of the constraint, shape (n, p, ...).
-        precision: Inverse covariance of the constraint, shape (n, 3, 3).
-        cutoff: At which chi2 are truncated, in standard deviations.
-    """
-    one, other = np.triu_indices(tracks.chi2.shape[1])
-    information = (
-        tracks.information[:, one] + tracks.information[:, other] + precision[:, np.newaxis] + VAGUE * np.eye(3)
-    )
-    crossing = times(inverse(information), tracks.slope[:, one] + tracks.slope[:, other])  # (n, pairs, 3)
-    # chi2 of every track at every crossing is one matrix product: (1, v, v v) times its coefficients.
-    square = (crossing[..., :, np.newaxis] * crossing[..., np.newaxis, :]).reshape(*crossing.shape[:2], 9)
-    terms = np.concatenate([np.ones((*crossing.shape[:2], 1)), crossing, square], axis=-1)
-    flat = tracks.information.reshape(*tracks.chi2.shape, 9)
-    coefficients = np.concatenate([tracks.chi2[..., np.newaxis], -2 * tracks.slope, flat], axis=-1)
-    chi2 = terms @ np.swapaxes(coefficients, 1, 2)  # (n, pairs, p)
-    prior = np.sum(crossing * times(precision[:, np.newaxis], crossing), axis=-1)
-    best = np.argmin(np.minimum(chi2, cutoff**2).sum(axis=-1) + prior, axis=1)
-    found: Floats = crossing[np.arange(len(best)), best]
-    return found
 
 
 def _own_index(vertex: Integers, jet: Integers, n: int) -> Integers:

@@ -65,7 +65,12 @@ def typical_resolution(pt: Floats, eta: Floats) -> Floats:
 
 
 def flat_tracks(
-    jets: ak.Array, *, resolution: Resolution | None = None, skip_unfit: bool = False, caller: str = "flat_tracks"
+    jets: ak.Array,
+    *,
+    resolution: Resolution | None = None,
+    skip_unfit: bool = False,
+    caller: str = "flat_tracks",
+    owner: str = "jet",
 ) -> Tracks:
     """Perigee parameters and covariance matrices of the tracks of jets.
 
@@ -75,6 +80,7 @@ def flat_tracks(
             will do where the record has none.
         skip_unfit: Leave out tracks that cannot be fitted and say in a warning how many, instead of refusing them.
         caller: The function that asks, for messages.
+        owner: What has the tracks, for messages.
 
     Raises:
         KeyError: If a field is missing.
@@ -90,7 +96,7 @@ def flat_tracks(
     if nested.is_regular:
         nested = nested.to_ListOffsetArray64(True)
     if not nested.is_list or nested.purelist_depth != 2:
-        raise ValueError(f"{caller}: tracks must be one list per jet, got {ak.type(nested)!s:.60}")
+        raise ValueError(f"{caller}: tracks must be one list per {owner}, got {ak.type(nested)!s:.60}")
     counts = np.diff(np.asarray(nested.offsets))
     for name in PARAMETERS:
         _require(name, nested.fields, caller, prefix="tracks.")
@@ -100,7 +106,12 @@ def flat_tracks(
     else:
         covariance = _covariance_by(resolution, parameters, caller)
     jet, entry = np.repeat(np.arange(len(counts)), counts), np.arange(len(parameters))
-    fit = _fit(parameters, covariance, jet, counts, skip_unfit, caller)
+    first = np.cumsum(counts) - counts
+
+    def place(track: int) -> str:
+        return f"{track - first[jet[track]]} of {owner} {jet[track]}"
+
+    fit = _fit(parameters, covariance, skip_unfit, caller, place)
     return Tracks(counts, jet[fit], entry[fit], parameters[fit], covariance[fit])
 
 
@@ -128,10 +139,9 @@ def _covariance_by(resolution: Resolution, parameters: Floats, caller: str) -> F
 
 
 def _fit(
-    parameters: Floats, covariance: Floats, jet: Integers, counts: Integers, skip_unfit: bool, caller: str
+    parameters: Floats, covariance: Floats, skip_unfit: bool, caller: str, place: Callable[[int], str]
 ) -> NDArray[np.bool_]:
     """Which tracks can be fitted, shape (m,); refuses the first that cannot unless they are to be skipped."""
-    first = np.cumsum(counts) - counts
     fit = np.ones(len(parameters), dtype=np.bool_)
     triangle = covariance[:, _ROWS, _COLUMNS]
     checks = [(name, "finite", parameters[:, i], np.isfinite(parameters[:, i])) for i, name in enumerate(PARAMETERS)]
@@ -145,8 +155,8 @@ def _fit(
         if not (skip_unfit or good.all()):
             bad = int(np.argmin(good))
             raise ValueError(
-                f"{caller}: track {bad - first[jet[bad]]} of jet {jet[bad]} cannot be fitted: {name} is {values[bad]}, "
-                f"must be {rule}; skip_unfit=True leaves such tracks out"
+                f"{caller}: track {place(bad)} cannot be fitted: {name} is {values[bad]}, must be {rule}; "
+                "skip_unfit=True leaves such tracks out"
             )
         fit &= good
     if not fit.all():

@@ -1,0 +1,62 @@
+"""The command `inspect`: what a file is."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from cortado.cli.terminal import console
+
+
+def inspect(path: Annotated[Path, typer.Argument(help="a bundle or an ntuple")]) -> None:
+    """Say what a file is: the making of a bundle, or the dialect and size of an ntuple.
+
+    Example: [cyan]cortado inspect w_tagger.cortado[/]
+    """
+    if path.suffix == ".cortado" or (path / "bundle.json").is_file():
+        _inspect_bundle(path)
+    else:
+        _inspect_ntuple(path)
+
+
+def _inspect_bundle(path: Path) -> None:
+    with console.status(f"loading {path}"):
+        from cortado import bundle as bundles
+
+        tagger = bundles.load(path)
+    parameters = sum(weight.numel() for weight in tagger.model.parameters())
+    console.print(f"{path}: {type(tagger.model).__name__}, {parameters:,} parameters", markup=False)
+    console.print(f"representation   {tagger.representation}", markup=False)
+    console.print(f"classes          {', '.join(tagger.classes)}; signal {tagger.signal}", markup=False)
+    for key in ("samples", "jets", "split", "fold", "seed", "metrics", "git_revision"):
+        if tagger.provenance.get(key) is not None:
+            console.print(f"{key:16} {tagger.provenance[key]}", markup=False)
+    if tagger.working_points:
+        console.print(_working_points(tagger.working_points))
+    console.print(f"{path} is sound: its canary jets score as they did when it was written", markup=False)
+
+
+def _working_points(points: Any) -> Table:
+    table = Table("working point", "threshold", "signal efficiency", "mistag rate")
+    for point in points:
+        table.add_row(
+            point.name,
+            f"{point.threshold:.4f}",
+            f"{point.efficiency:.4f} ± {point.efficiency_err:.4f}",
+            f"{point.mistag:.5f} ± {point.mistag_err:.5f}",
+        )
+    return table
+
+
+def _inspect_ntuple(path: Path) -> None:
+    with console.status(f"opening {path}"):
+        from cortado import ntuples, readers
+
+        tree = ntuples.find_tree(str(path))
+        branches = ntuples.branch_names(str(path), tree)
+        entries = ntuples.num_entries(str(path), tree)
+    console.print(f"{path}: tree {tree}, {entries:,} entries, {len(branches)} branches", markup=False)
+    dialect = readers.dialect(branches, str(path))
+    used = dialect.branches(branches)
+    console.print(f"{dialect.NAME}; read are {', '.join(used)}", markup=False)

@@ -1,0 +1,85 @@
+"""Commands that get samples: `simulate` makes them, `fetch` downloads them."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cortado.cli.generation import energy_range
+from cortado.cli.terminal import console, progress
+
+SHOWERS = ("photon", "electron", "positron", "pion")
+
+
+def simulate(
+    process: Annotated[
+        str,
+        typer.Argument(
+            help="wprime (W' -> WZ), top, qcd; flavour: b, c and light jets; photon, electron, positron, pion: showers"
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="ROOT file to write; of showers also HDF5 (.h5)")],
+    jets: Annotated[int, typer.Option(min=1, help="jets to keep; flat in pT, or as many of each flavour")] = 5000,
+    showers: Annotated[int, typer.Option(min=1, help="showers to make")] = 5000,
+    energy: Annotated[str, typer.Option(help="incident energies of showers [GeV], LOW:HIGH or one number")] = "1:100",
+    pt: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="range of the jet pT [GeV]; 500 700 if not given, not for flavour"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="same seed, same file")] = 1,
+    mpi: Annotated[bool, typer.Option(help="multi-parton interactions: realistic, four times slower")] = True,
+    workers: Annotated[int, typer.Option(min=1, help="worker processes")] = 2,
+) -> None:
+    """Make jets with Pythia and a fast detector, as CMS NanoAOD v15, or as Set2Graph with tracks (extra `sim`).
+
+    Or showers in the calorimeter of CaloGAN, in its dialect, by a compact simulation.
+
+    Example: [cyan]cortado simulate wprime --jets 5000 --out wprime.root[/],
+    [cyan]cortado simulate photon --showers 5000 --energy 1:100 --out photons.root[/]
+    """
+    if process in SHOWERS:
+        _simulate_showers(process, out, showers, energy_range(energy), seed, workers)
+        return
+    from cortado.simulation import simulate_flavour_jets, simulate_jets
+
+    if process == "flavour" and pt is not None:
+        raise ValueError(f"--pt {pt[0]:g} {pt[1]:g} is for the other processes: flavour has all jets above 20 GeV")
+    with progress(f"simulating {process}", jets) as advance:
+        common: dict[str, Any] = {"jets": jets, "seed": seed, "mpi": mpi, "workers": workers, "progress": advance}
+        if process == "flavour":
+            made = simulate_flavour_jets(out, **common)
+        else:
+            made = simulate_jets(out, process=process, pt_range=pt or (500.0, 700.0), **common)
+    events = f"{made.events} of {made.generated} generated events"
+    console.print(f"wrote {out}: {made.jets} jets of {process} in {events}", markup=False)
+
+
+def _simulate_showers(
+    particle: str, out: Path, showers: int, energy: tuple[float, float], seed: int, workers: int
+) -> None:
+    from cortado.simulation import simulate_showers
+
+    with progress(f"simulating {particle} showers", showers) as advance:
+        made = simulate_showers(
+            out, particle=particle, showers=showers, energy=energy, seed=seed, workers=workers, progress=advance
+        )
+    shares = f"{100 * made.in_cells:.2f} % of the energy in cells, {100 * made.leaked:.2f} % leaked"
+    console.print(f"wrote {out}: {made.showers} showers of {particle}, {shares}", markup=False)
+
+
+def fetch(
+    manifest: Annotated[Path, typer.Argument(help="data_manifests/NAME.toml")],
+    folder: Annotated[Path, typer.Option(help="where the files go")] = Path("data"),
+) -> None:
+    """Download the files of a manifest, resumed where it stopped, and verify their checksums.
+
+    Example: [cyan]cortado fetch data_manifests/top_tagging.toml --folder data[/]
+    """
+    from cortado import manifest as manifests
+
+    description = manifests.load(manifest)
+    files = manifests.fetch(description, folder, progress=console.is_terminal)
+    verified = sum(file.verified for file in files)
+    console.print(f"cite {description.citation}", markup=False)
+    checked = f"{verified} with a verified checksum"
+    console.print(f"{len(files)} files of {description.name} are in {folder}, {checked}", markup=False)

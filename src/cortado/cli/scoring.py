@@ -1,0 +1,106 @@
+"""The command `score`: what a bundle says of the jets of ntuples, in friend trees."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cortado.cli import scored
+from cortado.cli.terminal import console, progress
+
+
+def score(
+    bundle: Annotated[Path, typer.Argument(help="NAME.cortado")],
+    files: Annotated[list[str], typer.Argument(help="ntuples: paths, globs or URLs; `file.root:tree` names the tree")],
+    out: Annotated[Path, typer.Option(help="NAME.root, or a folder that gets one file of scores for each ntuple")],
+    tree: Annotated[str | None, typer.Option(help="name of the tree")] = None,
+    step: Annotated[int, typer.Option(min=1, help="entries read at once; bounds the memory")] = 20_000,
+    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    precision: Annotated[str, typer.Option(help="float32 or bfloat16")] = "float32",
+    magnetic_field: Annotated[float | None, typer.Option(help="of vertices: along z [T]; 2 if not given")] = None,
+    skip_unfit: Annotated[
+        bool, typer.Option("--skip-unfit", help="of vertices: leave out tracks that cannot be fitted, and count them")
+    ] = False,
+) -> None:
+    """Score the jets of ntuples, or find their vertices; no truth is needed, order and number of the entries are kept.
+
+    A tagger writes the tree "scores", a friend of the ntuple's: entry by entry the probability of each class for each
+    jet, and run, luminosityBlock, event (or the number of the entry). Jets without constituents score NaN, and are
+    counted.
+
+    A vertex finder writes the tree "vertices", with the collections jet (jet_n_tracks, jet_n_vertices), track
+    (track_jetIdx, track_vertexIdx: -1 for a track alone, track_unfit) and vertex (vertex_jetIdx, vertex_x, vertex_mass,
+    vertex_significance, ...): see cortado.scoring.vertex_columns. Files without covariances of the tracks give no fits.
+
+    Example: [cyan]cortado score w_tagger.cortado nano.root --out scores.root[/]
+
+    Example: [cyan]cortado score set2graph.cortado jets.root --out vertices.root[/]
+    """
+    wanted = _targets(files, out)
+    fit = {"magnetic_field": magnetic_field, "skip_unfit": skip_unfit or None}
+    with console.status(f"loading {bundle}"):
+        given = {name: value for name, value in fit.items() if value is not None}
+        use = scored.load(bundle, given, device=device, precision=precision)
+    total: Counter[str] = Counter()
+    for file, own_tree, target in wanted:
+        total += _score_file(use, file, own_tree or tree, target, step)
+    written = str(wanted[0][2]) if len(wanted) == 1 else f"{len(wanted)} files to {out}"
+    for line in use.report(total, written):
+        console.print(line, markup=False)
+
+
+def _targets(files: list[str], out: Path) -> list[tuple[str, str | None, Path]]:
+    """Files to score, their tree if they name it, and where their scores go."""
+    from cortado.ntuples.paths import expand, is_url
+
+    inputs = expand(files)
+    if out.suffix == ".root":
+        if len(inputs) > 1:
+            raise ValueError(f"{out} cannot hold the scores of {len(inputs)} files: give --out a folder")
+        targets = [out]
+    else:
+        targets = [out / f"{Path(file.partition('?')[0]).stem}.root" for file, _ in inputs]
+    for (file, _), target in zip(inputs, targets):
+        if targets.count(target) > 1:
+            raise ValueError(f"{target} would hold the scores of several files, one is {file}: score them one by one")
+        if any(target.resolve() == Path(other).resolve() for other, _ in inputs if not is_url(other)):
+            raise ValueError(f"{target} is an ntuple to be scored: write the scores to another file")
+    if out.suffix != ".root":
+        out.mkdir(parents=True, exist_ok=True)
+    return [(file, tree, target) for (file, tree), target in zip(inputs, targets)]
+
+
+def _score_file(use: scored.Scored, file: str, tree: str | None, target: Path, size: int) -> Counter[str]:
+    """Write what a bundle says of one file; the sums to be reported, with the number of its entries."""
+    import numpy as np
+
+    from cortado import ntuples, reading
+
+    tree = ntuples.find_tree(file, tree)
+    entries = ntuples.num_entries(file, tree)
+    has_event = set(ntuples.EVENT_KEYS) <= set(ntuples.branch_names(file, tree))
+    total: Counter[str] = Counter()
+
+    def chunks() -> Iterator[dict[str, Any]]:
+        # A tree without entries has no steps, but its scores have types too.
+        records = reading.iterate(file, tree=tree, size=size) if entries else [reading.read(file, tree=tree)]
+        for record in records:
+            done = total["entries"]
+            try:
+                columns = use.columns(record)
+            except ValueError as error:
+                raise ValueError(f"{file}, jets and events counted from entry {done}: {error}") from error
+            total.update(use.sums(columns), entries=len(record))
+            if has_event:
+                keys = {"run": record.run, "luminosityBlock": record.luminosity_block, "event": record.event}
+            else:
+                keys = {"entry": np.arange(done, done + len(record))}
+            yield {**keys, **columns}
+            advance(len(record))
+
+    with progress(f"scoring {Path(file).name}", entries) as advance:
+        keys = ntuples.EVENT_KEYS if has_event else ntuples.ENTRY_KEY
+        ntuples.write_friend(target, use.tree, chunks(), keys=keys)
+    return total

@@ -1,0 +1,45 @@
+"""`cortado inspect`: what it prints of bundles, ntuples and other files."""
+
+import re
+
+import pytest
+from commands import fail, invoke, succeed
+from samples import cms_columns, separated_event_jets, write_nanoaod, write_tree
+
+from cortado import bundle
+
+
+def test_inspect_tells_the_making_of_a_bundle(tagger):
+    lines = succeed("inspect", tagger)
+    assert lines[0] == f"{tagger}: PFN, {sum(p.numel() for p in bundle.load(tagger).model.parameters())} parameters"
+    text = "\n".join(lines)
+    for expected in ("ParticleList(", "qcd, w; signal w", "0.5123 ± 0.0100", "0.04000 ± 0.00200", "seed             7"):
+        assert expected in text
+    assert lines[-1] == f"{tagger} is sound: its canary jets score as they did when it was written"
+
+
+def test_inspect_refuses_a_bundle_that_was_cut(tagger, tmp_path):
+    (tmp_path / "cut.cortado").write_bytes(tagger.read_bytes()[:500])
+    assert "cut.cortado" in fail("inspect", tmp_path / "cut.cortado")
+
+
+def test_inspect_recognises_the_dialect_of_an_ntuple(tmp_path):
+    write_nanoaod(tmp_path / "nano.root", n_events=30)
+    lines = succeed("inspect", tmp_path / "nano.root")
+    assert lines[0].startswith(f"{tmp_path / 'nano.root'}: tree Events, 30 entries, ")
+    assert re.match("NanoAOD v15; read are .*PFCand_pt", lines[1])
+
+
+def test_inspect_says_what_an_ntuple_of_no_dialect_is_and_lacks(tmp_path):
+    columns = cms_columns(separated_event_jets(20, seed=1))
+    write_tree(tmp_path / "nano.root", {name: column for name, column in columns.items() if "PFCand" not in name})
+    result = invoke("inspect", tmp_path / "nano.root")
+    assert result.exit_code == 1
+    assert "tree Events, 20 entries" in result.stdout
+    assert "NanoAOD without particle-flow candidates" in result.stderr
+
+
+@pytest.mark.parametrize("content, message", [(b"", "empty"), (b"junk" * 99, "junk.root")])
+def test_inspect_refuses_junk(tmp_path, content, message):
+    (tmp_path / "junk.root").write_bytes(content)
+    assert message in fail("inspect", tmp_path / "junk.root")
