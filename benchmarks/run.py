@@ -1,4 +1,4 @@
-"""Speed and memory against weaver-core: python benchmarks/run.py [--only scoring|training|memory|vertexing]
+"""Speed and memory against weaver-core: python benchmarks/run.py [--only scoring|training|memory|vertexing|showers]
 
 Prints a table and writes it with every single measurement to .bench/results.json. It needs the simulation
 (pip install "cortado[sim]"), and installs weaver-core in an environment of its own, .bench/weaver. The ratios mean
@@ -20,13 +20,14 @@ from typing import Any
 import memory
 import peer
 import scoring
+import showers
 import training
 import vertexing
 from rich.console import Console
 from rich.table import Table
 from workplace import HERE, Workplace
 
-SECTIONS = {"scoring": scoring, "training": training, "memory": memory, "vertexing": vertexing}
+SECTIONS = {"scoring": scoring, "training": training, "memory": memory, "vertexing": vertexing, "showers": showers}
 
 
 def main() -> None:
@@ -58,6 +59,7 @@ def _measurements(place: Workplace, options: argparse.Namespace) -> Mapping[str,
         "training": partial(training.measure, place, number=options.jets, rounds=options.rounds, steps=options.steps),
         "memory": partial(memory.measure, place, number=options.jets),
         "vertexing": partial(vertexing.measure, place, rounds=options.rounds, steps=options.steps),
+        "showers": partial(showers.measure, place, rounds=options.rounds),
     }
 
 

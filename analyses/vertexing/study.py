@@ -35,7 +35,7 @@ FINDERS = {
     "set2graph": partial(SetToGraph),
     "set2graph_plus": partial(SetToGraph, plus=True),
 }
-TAGGERS = ("avr", "baseline", *FINDERS)
+TAGGERS = ("avr", "baseline", "track_pair", "rnn", "set2graph")  # the paper's
 TITLES = {
     "avr": "AVR",
     "baseline": "none",
@@ -152,6 +152,8 @@ def studies(preset, folder):
         model=partial(EdgeFlavourTagger, **tagged),
     )
     for name, model in models.items():
+        if name not in TAGGERS:
+            continue
         every[f"tagger_{name}"] = replace(
             tagger,
             name=f"tagger_{name}",
@@ -259,7 +261,7 @@ def evaluate(folder):
         by_flavour = metrics.vertex_finding(truth, partition, flavour)
         vertices[name] = {FLAVOURS[code]: by_flavour[code][:3] for code in FLAVOURS}
     flavours, scores = {}, {"flavour": flavour}
-    for name in ("baseline", *found):
+    for name in TAGGERS:
         probabilities = tagger_of(folder, name).probabilities(jets)
         columns = np.stack([ak.to_numpy(probabilities[label]) for label in FLAVOURS.values()], axis=1)
         scores[name] = columns
@@ -416,7 +418,7 @@ def rate_figures(jets, found):
 def roc_figures(folder):
     """b against light and against c jets, all taggers in one frame."""
     with np.load(folder / "scores.npz") as stored:
-        flavour, probabilities = stored["flavour"], {name: stored[name] for name in TAGGERS if name in stored}
+        flavour, probabilities = stored["flavour"], {name: stored[name] for name in TAGGERS}
     figures = {}
     for code, title in ((0, "light"), (4, "c")):
         chosen = (flavour == 5) | (flavour == code)

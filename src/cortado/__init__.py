@@ -16,12 +16,12 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `scoring`          a bundle in use: jets in, scores of the same shape out
 `export`           bundles to ONNX and torch.export
 `reconstruction`   vertex fits, adaptive vertex reconstruction, partitions of tracks
-`metrics`          ROC, rejection, confusion matrix; numbers with uncertainties
+`metrics`          ROC, rejection, confusion matrix, distances of samples; numbers with uncertainties
 `weights`          scores to event weights with variations
 `histograms`       axes and filling
 `processors`       ready-made coffea processors, and the executors
 `plotting`         histograms and metrics to figures
-`simulation`       Pythia jets in the NanoAOD dialect, b, c and light jets with tracks (extra `sim`)
+`simulation`       Pythia jets in the NanoAOD dialect, b, c and light jets with tracks, showers (extra `sim`)
 `cli`              the command `cortado`
 =================  =============================================================================
 
@@ -37,12 +37,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cortado.reading import read
-    from cortado.scoring import load, load_finder
+    from cortado.scoring import load, load_finder, load_generator
 
-__all__ = ["load", "load_finder", "read"]
+__all__ = ["load", "load_finder", "load_generator", "read"]
 __version__ = "0.1.0"
 
-_HOMES = {"load": "cortado.scoring", "load_finder": "cortado.scoring", "read": "cortado.reading"}
+_HOMES = {
+    "load": "cortado.scoring",
+    "load_finder": "cortado.scoring",
+    "load_generator": "cortado.scoring",
+    "read": "cortado.reading",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,516 @@
+"""Calorimeter showers, from a simulation to generated and reweighted samples: read it from top to bottom.
+
+Photons of 1 to 100 GeV in CaloGAN's calorimeter. Generators of four kinds (adversarial, variational, normalising flow
+with a fast student, flow matching) are trained on one simulated sample and judged on another: by classifiers that are
+trained to tell their showers from simulated ones, by shower shapes, and by their speed. The same classifiers give the
+weights that turn generated showers into simulated ones, which a coffea processor fills into histograms.
+"""
+
+import json
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from cortado import calorimeter, metrics, ntuples, plotting, processors, reading, scoring, training
+from cortado import manifest as manifests
+from cortado.calorimeter import CALOGAN
+from cortado.models import MLP, CaloFlow, CaloFlowMatching, CaloFlowStudent, CaloGAN, CaloGANDiscriminator, CaloVAE
+from cortado.readers import calogan
+from cortado.representations import ShowerCells, ShowerImages, ShowerLogits, ShowerShapes
+from cortado.simulation import simulate_showers
+from cortado.splits import TEST, Split
+from cortado.training import Recipe, Study
+
+ENERGIES = (1.0, 100.0)  # GeV
+THRESHOLD = 1e-5  # GeV; CaloFlow's
+CLASSIFIER_SPLIT = Split(validation=0.15, test=0.45, seed=2)
+CLIP = (1e-3, 1e3)  # weights
+GENERATORS = ("calogan", "vae", "flow", "student", "flow_matching")
+SHAPES = (
+    "response",
+    "energy_0",
+    "energy_1",
+    "energy_2",
+    "shower_depth",
+    "shower_depth_width",
+    "width_x_0",
+    "width_y_0",
+    "width_x_1",
+    "width_y_1",
+    "ratio_0",
+    "ratio_1",
+    "occupancy_0",
+    "occupancy_1",
+    "occupancy_2",
+)
+VIEWS = {"low": ShowerCells(), "high": ShowerShapes(threshold=THRESHOLD)}
+TITLES = {
+    "calogan": "CaloGAN",
+    "vae": "VAE",
+    "flow": "CaloFlow",
+    "student": "CaloFlow student",
+    "flow_matching": "Flow matching",
+}
+# AUC of classifiers on cells and on shower shapes: Krause et al., arXiv:2410.21611, final results of the first data set
+# of the CaloChallenge, photons. Another calorimeter, other energies, other classifiers.
+PUBLISHED = {
+    "calogan": ("BoloGAN", 0.927, 0.966),
+    "vae": ("CaloVAE+INN", 0.889, 0.966),
+    "flow": ("CaloFlow teacher", 0.733, 0.636),
+    "student": ("CaloFlow student", 0.761, 0.667),
+    "flow_matching": ("CaloDiffusion", 0.635, 0.536),
+}
+SPEED_BATCHES = (1, 10, 100, 1000)
+SAMPLE = "Photons, 1 to 100 GeV"
+console = Console(highlight=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Size of the samples, by their manifest, of the networks, and length of the trainings."""
+
+    manifest: str
+    epochs: dict[str, int]  # of generators, and of the classifiers of cells ("low") and of shapes ("high")
+    averaging: float  # of weights, per step
+    seeds: int  # of the classifiers
+    networks: dict[str, dict]  # sizes of generators that are not the default
+    generated: dict[str, int]  # showers of slow generators, others make as many as there are to judge them on
+
+
+SMALL_FLOW = {"blocks": 4, "hidden": (128,), "layer_blocks": 4}
+PRESETS = {
+    "quick": Preset(
+        manifest="showers.toml",
+        epochs={"calogan": 4, "vae": 40, "flow": 12, "student": 5, "flow_matching": 30, "low": 15, "high": 15},
+        averaging=0.99,
+        seeds=2,
+        networks={
+            "calogan": {"latent": 128, "channels": 8, "filters": (8, 4)},
+            "critic": {"filters": (8, 8, 4, 4)},
+            "flow": SMALL_FLOW,
+            "student": SMALL_FLOW,
+        },
+        generated={"flow": 2_000},
+    ),
+    "full": Preset(
+        manifest="showers_full.toml",
+        epochs={"calogan": 20, "vae": 100, "flow": 50, "student": 50, "flow_matching": 150, "low": 40, "high": 40},
+        averaging=0.999,
+        seeds=3,
+        networks={"flow": {}, "student": {}},
+        generated={"flow": 5_000},
+    ),
+}
+
+
+def preset_named(name):
+    if name not in PRESETS:
+        raise ValueError(f"unknown preset {name!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def is_generated(showers):
+    """Simulated files do not say that they are not."""
+    if "is_generated" in showers.fields:
+        return showers.is_generated
+    return np.zeros(len(showers), dtype=bool)
+
+
+def is_simulated(showers):
+    return ~np.asarray(is_generated(showers))
+
+
+def generator_studies(preset, folder):
+    """The trainings of a preset on the first sample in `folder`; the student after its teacher."""
+    chosen = preset_named(preset)
+    logits = Study(
+        name="vae",
+        files=(str(sample(folder, "training")),),
+        collection="showers",
+        representation=ShowerLogits(energy_range=ENERGIES, threshold=THRESHOLD),
+        scaling="fit",
+        model=partial(CaloVAE, **chosen.networks.get("vae", {})),
+        recipe=Recipe(epochs=chosen.epochs["vae"], batch_size=256, learning_rate=1e-3, averaging=chosen.averaging),
+        split=Split(validation=0.1, test=0.0, seed=1),
+    )
+
+    def variant(name, model, **recipe):
+        return replace(
+            logits, name=name, model=model, recipe=replace(logits.recipe, epochs=chosen.epochs[name], **recipe)
+        )
+
+    teacher = chosen.networks["flow"]
+    student = variant("student", partial(CaloFlowStudent, **chosen.networks["student"], teacher=teacher))
+    every = {
+        "calogan": replace(
+            logits,
+            name="calogan",
+            representation=ShowerImages(energy_range=ENERGIES),
+            scaling=None,
+            model=partial(CaloGAN, **chosen.networks.get("calogan", {})),
+            critic=partial(CaloGANDiscriminator, **chosen.networks.get("critic", {})),
+            recipe=Recipe(epochs=chosen.epochs["calogan"], batch_size=256, learning_rate=2e-4, schedule="constant"),
+        ),
+        "vae": logits,
+        "flow": variant("flow", partial(CaloFlow, **teacher)),
+        "student": replace(student, frozen={"teacher": str(Path(folder) / "flow" / "flow.cortado")}),
+        "flow_matching": variant(
+            "flow_matching", partial(CaloFlowMatching, **chosen.networks.get("flow_matching", {}))
+        ),
+    }
+    return {name: every[name] for name in GENERATORS}
+
+
+def classifier_studies(preset, folder, name):
+    """Classifiers of one generator's showers against the second sample, by what they see and their seed."""
+    chosen = preset_named(preset)
+    common = Study(
+        name="classifier",
+        files=(str(sample(folder, "judging")), str(generated(folder, name))),
+        collection="showers",
+        classes={"generated": is_generated, "simulated": is_simulated},
+        signal="simulated",
+        representation=VIEWS["low"],
+        model=partial(MLP, features=len(VIEWS["low"].features), hidden=(512, 512), dropout=0.1),
+        recipe=Recipe(epochs=chosen.epochs["low"], batch_size=256, learning_rate=1e-3, weight_decay=1e-2),
+        split=CLASSIFIER_SPLIT,
+    )
+    found = {}
+    for view, representation in VIEWS.items():
+        for seed in range(1, chosen.seeds + 1):
+            recipe = replace(common.recipe, seed=seed, epochs=chosen.epochs[view])
+            study = replace(common, name=f"{view}_{seed}", representation=representation, recipe=recipe)
+            if view == "high":
+                model = partial(MLP, features=len(representation.features), hidden=(128, 128, 128))
+                study = replace(study, model=model, scaling="fit")
+            found[study.name] = study
+    return found
+
+
+def studies(preset, folder):
+    """All trainings: the generators, and the classifiers of the showers of each."""
+    found = generator_studies(preset, folder)
+    for name in GENERATORS:
+        found |= {f"{name}_{one}": study for one, study in classifier_studies(preset, folder, name).items()}
+    return found
+
+
+def sample(folder, name):
+    return Path(folder) / "samples" / f"{name}.root"
+
+
+def generated(folder, name):
+    return Path(folder) / "generated" / f"{name}.root"
+
+
+def run(*, preset, folder, files, executor, workers, scheduler, accelerator):
+    """Simulate, train, generate, judge, run the coffea processor, plot; what is there already is kept."""
+    if files:
+        return run_on(files, folder, executor, workers, scheduler)
+    simulate(preset, folder, workers)
+    for name, study in generator_studies(preset, folder).items():
+        console.print(f"\n[bold]{TITLES[name]}[/]")
+        training.train(study, folder / name, resume=True, accelerator=accelerator)
+        generate(preset, folder, name)
+    for name in GENERATORS:
+        for one, study in classifier_studies(preset, folder, name).items():
+            console.print(f"\n[bold]{TITLES[name]}: classifier {one}[/]")
+            training.train(study, folder / name / one, resume=True, accelerator=accelerator)
+    evaluate(preset, folder)
+    process(preset, folder, executor, workers, scheduler)
+    figures = plot(folder, folder / "plots")
+    for lines in tables(folder):
+        console.print(lines)
+    console.print(f"wrote {len(figures)} figures to {folder / 'plots'}, histograms to {folder / 'histograms.root'}")
+    return None
+
+
+def simulate(preset, folder, workers):
+    """Two samples: for the generators, and to judge them on."""
+    manifest = manifests.load(Path(__file__).parents[2] / "data_manifests" / preset_named(preset).manifest)
+    for one in manifest.samples:
+        path = sample(folder, one.name)
+        if path.exists():
+            console.print(f"{path} is there")
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        recipe = {**one.recipe, "energy": tuple(one.recipe["energy"])}
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task(f"simulating {one.name}", total=recipe["showers"])
+            made = simulate_showers(path, **recipe, workers=workers, progress=partial(bar.advance, task))
+        console.print(f"wrote {path}: {made.showers} showers")
+
+
+def generator(folder, name, **settings):
+    return scoring.load_generator(Path(folder) / name / f"{name}.cortado", **settings)
+
+
+def generate(preset, folder, name):
+    """As many showers of a generator as there are to judge it on, and the time that each took."""
+    path = generated(folder, name)
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number = preset_named(preset).generated.get(name) or ntuples.num_entries(str(sample(folder, "judging")), "showers")
+    chunks = generator(folder, name).sample(number, ENERGIES, seed=3)
+    ntuples.write(path, "showers", (calogan.columns_of(showers, is_generated=True) for showers in chunks))
+    console.print(f"wrote {path}: {number} showers")
+
+
+def held_out(folder, name="simulation"):
+    """Showers that no classifier was trained on: generated ones, or the simulated ones that judge."""
+    path = sample(folder, "judging") if name == "simulation" else generated(folder, name)
+    parts = (ak.flatten(record.showers) for record in reading.iterate(path))
+    return ak.concatenate([part[CLASSIFIER_SPLIT.subset(part.event_key) == TEST] for part in parts])
+
+
+def classifiers(preset, folder, name, view):
+    return [
+        Path(folder) / name / one / f"{one}.cortado"
+        for one in classifier_studies(preset, folder, name)
+        if one.startswith(view)
+    ]
+
+
+def reweighter(preset, folder, name):
+    """The weights of a generator's showers: those classifiers that tell them best from simulated ones."""
+    return scoring.ensemble(classifiers(preset, folder, name, "low"))
+
+
+def evaluate(preset, folder):
+    """Figures of merit of each generator, on showers that no classifier has seen."""
+    simulated = held_out(folder)
+    shapes = calorimeter.shower_shapes(simulated, CALOGAN, threshold=THRESHOLD)
+    found, curves = {}, {}
+    for name in GENERATORS:
+        showers = held_out(folder, name)
+        theirs = calorimeter.shower_shapes(showers, CALOGAN, threshold=THRESHOLD)
+        weights = reweighter(preset, folder, name).weights(showers, clip=CLIP).nominal
+        scores = {view: scores_of(preset, folder, name, view, simulated, showers) for view in VIEWS}
+        labels = np.repeat([1, 0], [len(simulated), len(showers)])
+        curves[f"{name}_labels"], curves[name] = labels, scores["low"][0]
+        found[name] = {
+            **{
+                f"auc {view}": estimate(metrics.repeated([metrics.auc(labels, each) for each in every]).mean)
+                for view, every in scores.items()
+            },
+            "fpd": estimate(metrics.frechet_physics_distance(*(columns(s) for s in (shapes, theirs)))),
+            "kpd": estimate(metrics.kernel_physics_distance(*(columns(s) for s in (shapes, theirs)))),
+            "shapes": {shape: compare(shapes[shape], theirs[shape], weights) for shape in SHAPES},
+            "effective": weights.sum() ** 2 / (weights**2).sum() / len(weights),
+            "showers": len(showers),
+        }
+    results = {
+        "generators": found,
+        "simulated": len(simulated),
+        "speed": speeds(folder),
+        "simulation": simulation_time(folder),
+    }
+    (folder / "results.json").write_text(json.dumps(results, indent=1))
+    np.savez(folder / "scores.npz", **curves)
+
+
+def scores_of(preset, folder, name, view, simulated, showers):
+    """Scores of simulated and then generated showers, by classifier."""
+    found = []
+    for path in classifiers(preset, folder, name, view):
+        scorer = scoring.load(path)
+        found.append(np.concatenate([np.asarray(scorer(each)) for each in (simulated, showers)]))
+    return found
+
+
+def columns(shapes):
+    return np.stack([shapes[name] for name in SHAPES], axis=1)
+
+
+def compare(simulated, generated, weights):
+    """How one shape of generated showers differs from that of simulated ones, before and after the weights."""
+    difference = metrics.shape_difference(simulated, generated)
+    return {
+        "mean": estimate(difference.mean),
+        "shift": estimate(difference.shift),
+        "width": estimate(difference.width),
+        "separation": estimate(metrics.separation_power(simulated, generated).distance),
+        "chi2": metrics.chi2_test(simulated, generated).per_ndf,
+        "chi2 reweighted": metrics.chi2_test(simulated, generated, weights).per_ndf,
+    }
+
+
+def estimate(found):
+    return [found.value, found.error]
+
+
+def speeds(folder):
+    """Time for a shower [ms] by batch size, of each generator, on as many threads as torch takes."""
+    found = {}
+    for name in GENERATORS:
+        found[name] = {}
+        for batch in SPEED_BATCHES:
+            made, energies = generator(folder, name, batch_size=batch), np.full(batch, 50.0, np.float32)
+            if name == "flow" and batch > 100:
+                continue  # minutes
+            made(energies[:1])
+            begin = time.perf_counter()
+            made(energies)
+            found[name][batch] = 1000 * (time.perf_counter() - begin) / batch
+    return found
+
+
+def simulation_time(folder, number=50):
+    """Time for a simulated photon of 50 GeV [ms], on one core, in the same run."""
+    path = folder / "samples" / "clock.root"
+    times = []
+    for _ in range(2):  # the first compiles
+        begin = time.perf_counter()
+        simulate_showers(path, particle="photon", showers=number, energy=(50.0, 50.001), workers=1)
+        times.append(time.perf_counter() - begin)
+    path.unlink()
+    return 1000 * times[-1] / number
+
+
+def process(preset, folder, executor, workers, scheduler):
+    """Run the coffea processor and save its histograms, as ROOT for others and as JSON without loss."""
+    from coffea.nanoevents import BaseSchema
+
+    names = {"simulation": sample(folder, "judging")} | {name: generated(folder, name) for name in GENERATORS}
+    fileset = {
+        name: {"files": {str(path): "showers"}, "metadata": {"trained_on": True}} for name, path in names.items()
+    }
+    instance = processors.ShowerProcessor(
+        binning(folder),
+        reweighters={name: reweighter(preset, folder, name) for name in GENERATORS},
+        clip=CLIP,
+        threshold=THRESHOLD,
+        held_out=CLASSIFIER_SPLIT,
+    )
+    output = processors.run(
+        fileset, instance, executor=executor, workers=workers, scheduler=scheduler, schema=BaseSchema, chunksize=10_000
+    )
+    save(output, SHAPES, folder)
+
+
+def binning(folder):
+    """Forty bins of each shape, over all but a hundredth of the simulated showers for training."""
+    showers = ak.flatten(next(iter(reading.iterate(sample(folder, "training"), size=5_000))).showers)
+    shapes = calorimeter.shower_shapes(showers, CALOGAN, threshold=THRESHOLD)
+    return {name: (40, *np.quantile(shapes[name], [0.005, 0.995]).tolist()) for name in SHAPES}
+
+
+def save(output, names, folder):
+    histograms = {name: output[name] for name in names}
+    ntuples.write_histograms(folder / "histograms.json", histograms)
+    ntuples.write_histograms(folder / "histograms.root", histograms)
+    console.print(f"wrote {folder / 'histograms.root'}: {sum(output['events'].values())} entries")
+
+
+def run_on(files, folder, executor, workers, scheduler):
+    """Shower shapes of other files, ROOT or HDF5, in any calorimeter; one line and one picture for each."""
+    out = folder / "files"
+    out.mkdir(parents=True, exist_ok=True)
+    lines = Table("file", "calorimeter", "showers", "response", "shower depth", "fraction of layer 0", box=SIMPLE)
+    for path in map(str, files):
+        number, geometry, cells, shapes = 0, None, 0.0, []
+        for record in reading.iterate(path, size=1_000):
+            showers = ak.flatten(record.showers)
+            geometry = calorimeter.geometry_of(calorimeter.layer_shapes(showers))
+            cells = cells + calorimeter.cells(showers, geometry).sum(axis=0)
+            found = calorimeter.shower_shapes(showers, geometry, threshold=THRESHOLD)
+            shapes.append([found[name].sum() for name in ("response", "shower_depth", "fraction_0")])
+            number += len(showers)
+        means = np.sum(shapes, axis=0) / number
+        lines.add_row(Path(path).name, geometry.name, str(number), *(f"{mean:.4f}" for mean in means))
+        shown = tuple(range(0, len(geometry.layers), -(-len(geometry.layers) // 5)))
+        figure, _ = plotting.average_showers({Path(path).stem: cells / number}, geometry, layers=shown)
+        plotting.save(figure, out / f"{Path(path).stem}.png")
+    console.print(lines)
+    console.print(f"wrote {len(files)} figures to {out}")
+
+
+def tables(folder):
+    """What each generator reaches, and published numbers of its kind."""
+    results = json.loads((folder / "results.json").read_text())
+    names = ("", "AUC cells", "AUC shapes", "published", "cells", "shapes", "FPD x1000", "KPD x1000", "ms/shower")
+    merits = Table(*names, title=f"{results['simulated']} test showers; published: arXiv:2410.21611", box=SIMPLE)
+    for name, found in results["generators"].items():
+        title, low, high = PUBLISHED[name]
+        speed = min(results["speed"][name].values())
+        merits.add_row(
+            TITLES[name],
+            shown(found["auc low"]),
+            shown(found["auc high"]),
+            title,
+            f"{low:.3f}",
+            f"{high:.3f}",
+            shown(found["fpd"], 1000, 1),
+            shown(found["kpd"], 1000, 2),
+            f"{speed:.3g}",
+        )
+    yield merits
+    names = ("", "largest |mean|", "|width|", "separation", "chi2/ndf", "after weights", "effective size")
+    closure = Table(*names, title="shower shapes: the worst of each, before and after the weights", box=SIMPLE)
+    for name, found in results["generators"].items():
+        shapes = found["shapes"].values()
+        closure.add_row(
+            TITLES[name],
+            f"{100 * max(abs(each['mean'][0]) for each in shapes):.1f} %",
+            f"{100 * max(abs(each['width'][0]) for each in shapes):.1f} %",
+            f"{max(each['separation'][0] for each in shapes):.3f}",
+            f"{max(each['chi2'] for each in shapes):.1f}",
+            f"{max(each['chi2 reweighted'] for each in shapes):.2f}",
+            f"{100 * found['effective']:.0f} %",
+        )
+    yield closure
+
+
+def shown(pair, factor=1.0, digits=3):
+    return f"{factor * pair[0]:.{digits}f}±{factor * pair[1]:.{digits}f}"
+
+
+def plot(folder, plots):
+    """All figures from what `run` has saved, and from the showers themselves."""
+    histograms = ntuples.read_histograms(folder / "histograms.json")
+    results = json.loads((folder / "results.json").read_text())
+    figures = {}
+    for name in GENERATORS:
+        names = {"simulated": "Simulated", "generated": TITLES[name], "reweighted": "Reweighted"}
+        panels = [of_generator(histograms[shape], name) for shape in SHAPES[:9]]
+        figures[f"shapes_{name}"] = plotting.shape_histograms(panels, names, right=SAMPLE)
+    simulated, every = held_out(folder), {name: held_out(folder, name) for name in GENERATORS}
+    averages = {"Simulated": mean_cells(simulated)} | {TITLES[name]: mean_cells(each) for name, each in every.items()}
+    figures["average_showers"] = plotting.average_showers(averages, CALOGAN, right=SAMPLE)
+    figures["neighbours"] = neighbours(simulated, every["flow_matching"][:4])
+    with np.load(folder / "scores.npz") as stored:
+        curves = {TITLES[name]: metrics.roc(stored[f"{name}_labels"], stored[name]) for name in GENERATORS}
+    figures["roc"] = plotting.roc_curves(curves, right="Simulated against generated, cells")
+    speed = {TITLES[name]: (list(map(int, each)), list(each.values())) for name, each in results["speed"].items()}
+    references = {"Simulation, 50 GeV": results["simulation"], "Geant4, published": 1772.0}  # arXiv:1705.02355
+    figures["speed"] = plotting.generation_speed(speed, references=references, right="Two CPU cores")
+    return [plotting.save(figure, plots / f"{name}.png") for name, (figure, _) in figures.items()]
+
+
+def of_generator(histogram, name):
+    """Simulated showers, and those of one generator."""
+    chosen = [one for one in histogram.axes["dataset"] if one in ("simulation", name)]
+    return histogram[{"dataset": chosen}][{"dataset": sum}]
+
+
+def mean_cells(showers):
+    return calorimeter.cells(showers, CALOGAN).mean(axis=0)
+
+
+def neighbours(simulated, generated):
+    """A few generated showers beside the simulated ones that are nearest."""
+    cells = [calorimeter.cells(each, CALOGAN) for each in (generated, simulated)]
+    energies = [np.asarray(each.energy) for each in (generated, simulated)]
+    nearest = metrics.nearest_showers(energies[0], cells[0], energies[1], cells[1])
+    return plotting.shower_neighbours(
+        cells[0], cells[1][nearest.number], energies[0], CALOGAN, right=TITLES["flow_matching"]
+    )

@@ -1,0 +1,69 @@
+"""Showers under the clock: python shower_speed.py OUTPUT BATCH [BATCH ...]
+
+OUTPUT gets as JSON the time of a shower [ms] of networks of published (or default) size with their first weights, by
+batch size, and of the compact simulation at 1, 10 and 50 GeV. The networks alone are timed: noise is drawn before.
+CaloGAN is folded, as it is when a bundle generates.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from cortado.models import CaloFlowMatching, CaloFlowStudent, CaloGAN, CaloVAE
+from cortado.models.calogan import fold_convolutions
+from cortado.simulation import simulate_showers
+
+GENERATORS: dict[str, Callable[[], torch.nn.Module]] = {
+    "CaloGAN": lambda: fold_convolutions(CaloGAN()),
+    "VAE": CaloVAE,
+    "CaloFlow student": CaloFlowStudent,
+    "flow matching": CaloFlowMatching,
+}
+ENERGIES = {1.0: 2_000, 10.0: 400, 50.0: 100}  # GeV: showers
+SECONDS = 2.0  # that a measurement takes, at least
+
+
+def main(output: Path, batches: list[int]) -> None:
+    """Time all of them."""
+    torch.manual_seed(1)
+    found = {name: {batch: _network(make, batch) for batch in batches} for name, make in GENERATORS.items()}
+    simulated = {f"{energy:g} GeV": _simulation(energy, number) for energy, number in ENERGIES.items()}
+    output.write_text(json.dumps({"networks": found, "simulation": simulated}))
+
+
+def _network(make: Callable[[], torch.nn.Module], batch: int) -> float:
+    model = make().eval()
+    energy, noise = torch.full((batch,), 50.0), torch.randn(batch, int(model.latent))  # type: ignore[arg-type]
+    with torch.inference_mode():
+        return 1000 * _time(lambda: model(energy, noise)) / batch
+
+
+def _simulation(energy: float, number: int) -> float:
+    """Of a shower of this energy [ms], on one core."""
+    with tempfile.TemporaryDirectory() as folder:
+
+        def simulate() -> None:
+            simulate_showers(
+                Path(folder) / "s.root", particle="photon", showers=number, energy=(energy, energy * 1.001), workers=1
+            )
+
+        return 1000 * _time(simulate) / number
+
+
+def _time(run: Callable[[], object]) -> float:
+    """Mean time of a run [s], after one that is not counted."""
+    run()
+    runs, begin = 0, time.perf_counter()
+    while (passed := time.perf_counter() - begin) < SECONDS or not runs:
+        run()
+        runs += 1
+    return passed / runs if runs else passed
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), [int(batch) for batch in sys.argv[2:]])
