@@ -14,6 +14,7 @@ from pathlib import Path
 
 import awkward as ak
 import numpy as np
+import torch
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import Progress
@@ -281,8 +282,8 @@ def classifiers(preset, folder, name, view):
 
 
 def reweighter(preset, folder, name):
-    """The weights of a generator's showers: those classifiers that tell them best from simulated ones."""
-    return scoring.ensemble(classifiers(preset, folder, name, "low"))
+    """Weights of a generator's showers: by the classifiers of shapes, which few showers teach more than cells do."""
+    return scoring.ensemble(classifiers(preset, folder, name, "high"))
 
 
 def evaluate(preset, folder):
@@ -313,6 +314,7 @@ def evaluate(preset, folder):
         "simulated": len(simulated),
         "speed": speeds(folder),
         "simulation": simulation_time(folder),
+        "threads": torch.get_num_threads(),
     }
     (folder / "results.json").write_text(json.dumps(results, indent=1))
     np.savez(folder / "scores.npz", **curves)
@@ -492,14 +494,14 @@ def plot(folder, plots):
     figures["roc"] = plotting.roc_curves(curves, right="Simulated against generated, cells")
     speed = {TITLES[name]: (list(map(int, each)), list(each.values())) for name, each in results["speed"].items()}
     references = {"Simulation, 50 GeV": results["simulation"], "Geant4, published": 1772.0}  # arXiv:1705.02355
-    figures["speed"] = plotting.generation_speed(speed, references=references, right="Two CPU cores")
+    right = f"CPU, {results['threads']} threads"
+    figures["speed"] = plotting.generation_speed(speed, references=references, right=right)
     return [plotting.save(figure, plots / f"{name}.png") for name, (figure, _) in figures.items()]
 
 
 def of_generator(histogram, name):
     """Simulated showers, and those of one generator."""
-    chosen = [one for one in histogram.axes["dataset"] if one in ("simulation", name)]
-    return histogram[{"dataset": chosen}][{"dataset": sum}]
+    return histogram[{"dataset": "simulation"}] + histogram[{"dataset": name}]
 
 
 def mean_cells(showers):

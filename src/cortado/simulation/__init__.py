@@ -1,14 +1,15 @@
-"""Jets simulated with Pythia 8, written in the dialects of CMS NanoAOD v15 and of Set2Graph (extra ``sim``).
+"""Simulated samples (extra ``sim``): jets in the dialects of CMS NanoAOD v15 and of Set2Graph, showers in CaloGAN's.
 
 Pythia and FastJet are GPL programs: they are never needed to train, score or analyse, only to make samples here.
 """
 
 try:
     import fastjet  # noqa: F401
+    import numba  # noqa: F401
     import pythia8mc  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        f'cannot simulate without {error.name}; Pythia 8 and FastJet come with: pip install "cortado[sim]"'
+        f'cannot simulate without {error.name}; Pythia 8, FastJet and Numba come with: pip install "cortado[sim]"'
     ) from error
 
 from cortado.simulation.events import PROCESSES

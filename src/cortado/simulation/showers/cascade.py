@@ -110,7 +110,7 @@ def _photon(
             break
     cut, pair = tables.materials[material, 2], _value(tables, material, i, part, PAIR)
     compton = _value(tables, material, i, part, COMPTON)
-    if dice < pair:
+    if dice < pair and energy > 2 * ELECTRON_MASS:
         return _pair(stack, n, energy, (x, y, z), (u, v, w), rng)
     if dice < pair + compton:
         after, cosine = compton_scattered(energy, rng)
@@ -146,8 +146,9 @@ def _charged(
 ) -> int:
     """Follow electron, positron or pion n to its next interaction.
 
-    Multiple scattering has Rossi's form, 13.6 MeV / (beta p) sqrt(step / X0), whose variance adds up over steps; it
-    shortens the way that a step leads ahead.
+    Multiple scattering has Rossi's form, 13.6 MeV / (beta p) sqrt(step / X0), whose variance adds up over steps. The
+    angle comes before or after a step, at random, and the step leads as far as a random walk of that length: so steps
+    of soft electrons may be longer than their mean free path.
     """
     kind, energy, x, y, z = stack[n, 0], stack[n, 1], stack[n, 2], stack[n, 3], stack[n, 4]
     direction = stack[n, 5], stack[n, 6], stack[n, 7]
@@ -175,10 +176,10 @@ def _charged(
         if early:
             direction = scattered(direction, step * bend, rng)
             step = min(step, _path(ahead(calorimeter, z, direction[2]), bend))
-        lost, way = min(step * loss, energy), step / math.sqrt(1 + 0.4 * step * bend)
+        spent, way = min(step * loss, energy), step / math.sqrt(1 + 0.4 * step * bend)
         u, v, w = direction
-        deposit(readout, calorimeter, x + way * u / 2, y + way * v / 2, z + way * w / 2, lost)
-        energy, x, y, z = energy - lost, x + way * u, y + way * v, z + way * w
+        deposit(readout, calorimeter, x + way * u / 2, y + way * v / 2, z + way * w / 2, spent)
+        energy, x, y, z = energy - spent, x + way * u, y + way * v, z + way * w
         if outside(calorimeter, x, y, z):
             readout[LEAKED] += energy + _hidden(kind)
             return n

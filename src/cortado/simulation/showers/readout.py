@@ -82,14 +82,15 @@ def calogan(weights: tuple[float, float] = (1.0, 1.0)) -> Calorimeter:
 
 @compiled
 def deposit(readout: Floats, calorimeter: Calorimeter, x: float, y: float, z: float, energy: float) -> None:
-    """Add energy to the cell at a place inside the block."""
+    """Add energy to the cell at a place; before and behind the block, by rounding, to the first or last layer."""
     layer, first = 0, 0
-    while z >= calorimeter.planes[layer]:
+    while layer + 1 < len(calorimeter.planes) and z >= calorimeter.planes[layer]:
         first += calorimeter.shapes[layer, 0] * calorimeter.shapes[layer, 1]
         layer += 1
     half, rows, columns = calorimeter.half_cells, calorimeter.shapes[layer, 0], calorimeter.shapes[layer, 1]
     if abs(x) < half and abs(y) < half:
-        place = first + int((x / half + 1) / 2 * rows) * columns + int((y / half + 1) / 2 * columns)
+        row, column = int((x + half) / (2 * half) * rows), int((y + half) / (2 * half) * columns)
+        place = first + min(row, rows - 1) * columns + min(column, columns - 1)
     else:
         place = len(readout) - 2 - len(calorimeter.planes) + layer
     readout[place] += energy * calorimeter.weights[material_at(calorimeter, z)]
