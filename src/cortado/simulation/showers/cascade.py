@@ -189,6 +189,8 @@ def _charged(
             continue
         if rng.random() * (knocks + others) < knocks:
             given = transfer(least, min(most, energy), rng)
+            if kind == PION and rng.random() * most < given * beta2:
+                continue  # spin 0: there are 1 - beta^2 T / T_max of them
             energy -= given
             if given < cut:
                 deposit(readout, calorimeter, x, y, z, given)
