@@ -66,14 +66,14 @@ def bundles(files, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def test_showers(files):
+def held_out_showers(files):
     """Simulated and generated showers that no classifier has seen."""
     found = [ak.flatten(cortado.read(path).showers) for path in files]
     return [showers[SPLIT.subset(showers.event_key) == 2] for showers in found]
 
 
-def test_weights_turn_generated_showers_into_simulated_ones(bundles, test_showers):
-    simulated, generated = test_showers
+def test_weights_turn_generated_showers_into_simulated_ones(bundles, held_out_showers):
+    simulated, generated = held_out_showers
     varied = scoring.ensemble(bundles).weights(generated)
     share = [
         ak.to_numpy(calorimeter.shower_shapes(x, calorimeter.CALOGAN)["fraction_0"]) for x in (simulated, generated)
@@ -86,8 +86,8 @@ def test_weights_turn_generated_showers_into_simulated_ones(bundles, test_shower
     assert effective_sample_size(varied.nominal) > 0.2 * len(generated)
 
 
-def test_the_mean_of_the_logarithms_is_that_of_the_single_scorers(bundles, test_showers):
-    _, generated = test_showers
+def test_the_mean_of_the_logarithms_is_that_of_the_single_scorers(bundles, held_out_showers):
+    _, generated = held_out_showers
     single = np.stack([np.asarray(cortado.load(path)(generated), dtype=np.float64) for path in bundles])
     logits = np.log(single) - np.log1p(-single)
     ensemble = scoring.ensemble(bundles)
@@ -97,8 +97,8 @@ def test_the_mean_of_the_logarithms_is_that_of_the_single_scorers(bundles, test_
     np.testing.assert_allclose(np.log(varied.up / varied.nominal), logits.std(axis=0, ddof=1), atol=1e-3)
 
 
-def test_events_of_several_showers_weigh_the_product(bundles, test_showers):
-    _, generated = test_showers
+def test_events_of_several_showers_weigh_the_product(bundles, held_out_showers):
+    _, generated = held_out_showers
     ensemble, nested = scoring.ensemble(bundles), ak.unflatten(generated[:6], [2, 0, 3, 1])
     weights = Weights(4)
     ensemble.add_likelihood_ratio(weights, nested)

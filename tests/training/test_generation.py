@@ -133,7 +133,7 @@ def test_a_generator_is_small_to_pickle_and_empty_calls_are_fine(vae):
 @pytest.mark.parametrize(
     ("energies", "message"),
     [
-        ([50, 0.5], r"1 of 2 energies, such as 0.5 GeV: .*trained on 1 to 100 GeV; extrapolate=True"),
+        ([50, 0.5], r"1 of 2 energies, such as 0.5 GeV: .*trained on 1 to 100 GeV; extrapolate=True \(--extrapolate\)"),
         ([-1.0], r"1 of 1 energies, such as -1 GeV: positive and finite energies are required"),
         ([np.nan], r"1 of 1 energies, such as nan GeV: positive and finite"),
         ([[5.0]], r"energies must have the shape \(n,\), got \(1, 1\)"),

@@ -28,7 +28,8 @@ def _inspect_bundle(path: Path) -> None:
     parameters = sum(weight.numel() for weight in tagger.model.parameters())
     console.print(f"{path}: {type(tagger.model).__name__}, {parameters:,} parameters", markup=False)
     console.print(f"representation   {tagger.representation}", markup=False)
-    console.print(f"classes          {', '.join(tagger.classes)}; signal {tagger.signal}", markup=False)
+    if tagger.classes:
+        console.print(f"classes          {', '.join(tagger.classes)}; signal {tagger.signal}", markup=False)
     for key in ("samples", "jets", "split", "fold", "seed", "metrics", "git_revision"):
         if tagger.provenance.get(key) is not None:
             console.print(f"{key:16} {tagger.provenance[key]}", markup=False)

@@ -46,14 +46,16 @@ def load(bundle: Path, fit: dict[str, Any], *, device: str, precision: Any) -> S
 
 
 def _scores(scorer: Any, record: Any) -> Columns:
-    return {"jet": scorer.probabilities(record.jets)}
+    """Scores of the jets, or of the showers of an event."""
+    name = "shower" if "showers" in record.fields else "jet"
+    return {name: scorer.probabilities(record[f"{name}s"])}
 
 
 def _count_scores(signal: str, columns: Columns) -> Counter[str]:
     import awkward as ak
     import numpy as np
 
-    scores = columns["jet"][signal]
+    (scores,) = (column[signal] for column in columns.values())
     return Counter(jets=int(ak.count(scores)), empty=int(ak.sum(np.isnan(scores))))
 
 

@@ -121,7 +121,8 @@ class ShowerGenerator:
             (~(np.isfinite(energy) & (energy > 0)), "positive and finite energies are required"),
             (
                 ((energy < low) | (energy > high)) & (not self.extrapolate),
-                f"{self.path} was trained on {low:g} to {high:g} GeV; extrapolate=True makes such showers all the same",
+                f"{self.path} was trained on {low:g} to {high:g} GeV; extrapolate=True (--extrapolate) makes such "
+                "showers all the same",
             ),
         ):
             if wrong.any():
