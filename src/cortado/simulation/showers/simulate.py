@@ -109,10 +109,14 @@ def simulate_showers(
     """Simulate showers in the calorimeter of CaloGAN and write them in its dialect.
 
     A compact cascade, particle by particle, through 80 layers of 2 mm of lead and 4 mm of liquid argon, 1 m wide; the
-    particle enters in the centre, at right angles. Photons make pairs, scatter and are absorbed, electrons radiate,
-    ionise with delta rays, scatter and annihilate; electrons are followed down to the energy of a range of 0.7 mm and
-    photons down to 0.1 MeV, below which they stay where they are. Left out are photons that meet nuclei, coherent and
-    bound-electron effects, the LPM effect, annihilation in flight and fluorescence.
+    particle enters in the centre, at right angles. Photons make pairs, scatter, are absorbed and free neutrons;
+    electrons radiate, ionise with delta rays, scatter and annihilate. Electrons are followed down to the energy of a
+    range of 0.7 mm and photons down to 0.1 MeV, below which they stay where they are. Left out are coherent scattering,
+    the binding of electrons, the LPM effect, annihilation in flight and fluorescence, and neutrons are not followed.
+
+    Against 25 positrons that Geant4 made for CaloGAN, mean response, shares of the layers and overflow agree; far from
+    the axis there is too little energy: showers are 2 % too narrow in the second layer and 15 % in the first, which has
+    a sixth too few cells with energy.
 
     Showers of pions are approximate, see `hadrons`: for trying out methods, not for the physics of hadrons.
 
