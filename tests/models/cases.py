@@ -205,7 +205,7 @@ GENERATORS = [
     Generator(
         "CaloFlowMatching",
         CaloFlowMatching,
-        6_178_477,
+        6_182_347,
         partial(CaloFlowMatching, layers=(12, 12, 3), layer_hidden=6, hidden=12, blocks=1, units=3, steps=2),
         30,
     ),

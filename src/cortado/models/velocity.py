@@ -43,11 +43,10 @@ class Velocity(nn.Module):
         self.blocks = nn.ModuleList(ResidualBlock(hidden, _CONDITION) for _ in range(blocks))
         self.inputs = nn.Linear(hidden, features * units)
         self.own = nn.Parameter(torch.randn(features, units))
-        self.gain = nn.Linear(_CONDITION, 1)
+        self.gain = nn.Linear(_CONDITION, units)
         self.shared = nn.Linear(units, units)
         self.last = nn.Parameter(torch.randn(features, units) / units)
         self.bias = nn.Parameter(torch.zeros(features))
-        nn.init.ones_(self.gain.bias)
 
     def forward(self, time: Tensor, place: Tensor, condition: Tensor) -> Tensor:
         """Velocity (n, f) at times (n, 1) in [0, 1], 0 is noise, at places (n, f), for conditions (n, c)."""
@@ -63,7 +62,7 @@ class Velocity(nn.Module):
         for block in self.blocks:
             common = block(common, condition)
         units = self.inputs(functional.silu(common)).unflatten(1, self.own.shape)  # (n, f, u)
-        units = torch.addcmul(units, (seen * self.gain(condition)).unsqueeze(2), self.own)
+        units = units + seen.unsqueeze(2) * self.own * self.gain(condition).unsqueeze(1)
         units = self.shared(functional.silu(units))
         return (functional.silu(units) * self.last).sum(2) + self.bias
 
