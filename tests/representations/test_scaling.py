@@ -132,6 +132,14 @@ def test_constant_feature_is_refused():
         fit([Inputs(np.ones((1, 2), np.float32))], NAMES)
 
 
+def test_what_hardly_varies_is_divided_by_the_least_spread():
+    free, held = fit([sample()], NAMES), fit([sample()], NAMES, least_spread=(1.0, 5.0))
+    assert held.center == free.center
+    assert held.scale == (1.0, free.scale[1])  # spreads of 0.1 and 40
+    constant = fit([Inputs(np.full((50, 2), 7, np.float32))], NAMES, least_spread=2.0)
+    assert (constant.center, constant.scale) == ((7.0, 7.0), (0.5, 0.5))
+
+
 def test_feature_that_is_not_finite_is_refused():
     with pytest.raises(ValueError, match="cannot fit a scaling: b is not finite"):
         fit([Inputs(np.array([[1, 2], [2, np.inf]], np.float32))], NAMES)

@@ -8,6 +8,7 @@ from toy_showers import toy_showers
 from cortado.calorimeter import CALOCHALLENGE_2, shape_names, shower_shapes
 from cortado.representations import ShowerCells, ShowerShapes
 from cortado.representations.scaling import fit
+from cortado.representations.shower_cells import NORMS
 
 SHOWERS = toy_showers(100, seed=8)
 LAYERS = ("layer_0", "layer_1", "layer_2")
@@ -51,9 +52,35 @@ def test_shares_do_not_depend_on_the_unit_of_energy(normalise):
     np.testing.assert_allclose(after[:, :4] - before[:, :4], np.log10(8), rtol=1e-3)
 
 
-def test_unknown_norm():
-    with pytest.raises(ValueError, match="normalise must be one of incident, layer, got 'total'"):
-        ShowerCells(normalise="total")
+def test_logarithms_of_cells_show_the_weak_ones():
+    features = ShowerCells(normalise="logarithm", threshold=0.01)(SHOWERS).features
+    for row, cells in zip(features, in_order(SHOWERS)):
+        expected = [np.log10(1 + cell / 0.01) if cell > 0.01 else 0 for cell in cells]
+        np.testing.assert_allclose(row[4:], expected, rtol=1e-5)
+    assert 0.3 < features[:, 4:][features[:, 4:] > 0].min() < 0.5
+
+
+@pytest.mark.parametrize("normalise", NORMS)
+def test_cells_up_to_the_threshold_are_empty(normalise):
+    cut = SHOWERS
+    for name in LAYERS:
+        cut = ak.with_field(cut, ak.where(cut[name] > 0.02, cut[name], 0), name)
+    representation = ShowerCells(normalise=normalise, threshold=0.02)
+    np.testing.assert_allclose(representation(SHOWERS).features, representation(cut).features, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"normalise": "total"}, "normalise must be one of incident, layer, logarithm, got 'total'"),
+        ({"normalise": "logarithm"}, r"the logarithm needs a threshold \[GeV\] above 0"),
+        ({"threshold": -1.0}, "threshold must be finite and not negative, got -1.0 GeV"),
+        ({"threshold": np.nan}, "threshold must be finite and not negative, got nan GeV"),
+    ],
+)
+def test_impossible_cells(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ShowerCells(**arguments)
 
 
 def test_shapes_are_those_of_the_calorimeter():

@@ -253,6 +253,17 @@ def test_noise_is_uniform_below_its_limit_and_its_own_in_each_shower_and_cell():
         assert np.abs(matrix - np.eye(40)).max() < 5 / math.sqrt(len(noise))
 
 
+def test_a_small_alpha_tells_weak_cells_from_empty_ones_beside_strong_ones():
+    """100 keV in a layer of 80 GeV: CaloFlow's alpha leaves half a logit."""
+    values = np.zeros((1, 504))
+    values[0, [300, 301]] = 80, 1e-4
+    coarse, fine = (
+        ShowerLogits(max_response=10.0, alpha=alpha)(showers_of(values)).features[0, 304:306] for alpha in (1e-6, 1e-9)
+    )
+    assert coarse[0] - coarse[1] < 1
+    assert fine[0] - fine[1] > 4
+
+
 def test_cells_with_energy_and_layers_feel_no_noise():
     showers = clean_showers(20)
     quiet, noisy = ShowerLogits(noise=0.0)(showers).features, LOGITS(showers).features
@@ -291,6 +302,8 @@ def test_more_energy_than_the_greatest_response_is_refused():
         ({"noise": 1e-4}, "got noise = 0.0001 and threshold = 1e-05 GeV"),
         ({"noise": 0.0, "threshold": 0.0}, "got noise = 0.0 and threshold = 0.0 GeV"),
         ({"threshold": np.nan}, "and threshold = nan GeV"),
+        ({"alpha": 0.0}, "alpha must be between 0 and 0.5, got 0.0"),
+        ({"alpha": 0.5}, "alpha must be between 0 and 0.5, got 0.5"),
     ],
 )
 def test_impossible_arguments(arguments, message):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cortado.representations.features import PARTICLENET_FEATURES
 from cortado.representations.track_features import SET2GRAPH_FEATURES
@@ -188,7 +188,13 @@ def merge(first: Moments, second: Moments) -> Moments:
     )
 
 
-def fit(inputs: Iterable[Any], names: Iterable[str], *, clip: float | None = 5.0) -> Scaling:
+def fit(
+    inputs: Iterable[Any],
+    names: Iterable[str],
+    *,
+    clip: float | None = 5.0,
+    least_spread: ArrayLike = 0.0,
+) -> Scaling:
     """Scaling to mean 0 and standard deviation 1, in one pass over a sample of any size.
 
     Args:
@@ -196,9 +202,10 @@ def fit(inputs: Iterable[Any], names: Iterable[str], *, clip: float | None = 5.0
             cut.
         names: The features.
         clip: Greatest absolute value after scaling, in standard deviations; None for no limit.
+        least_spread: A feature with a smaller standard deviation is divided by this instead, shape () or (f,).
 
     Raises:
-        ValueError: If the sample is empty, or a feature is constant or not finite.
+        ValueError: If the sample is empty, or a feature is constant and its least spread 0, or not finite.
     """
     names = tuple(names)
     total = Moments(0, np.zeros(len(names)), np.zeros(len(names)))
@@ -206,7 +213,7 @@ def fit(inputs: Iterable[Any], names: Iterable[str], *, clip: float | None = 5.0
         total = merge(total, moments(chunk, names))
     if total.entries == 0:
         raise ValueError(f"cannot fit a scaling of {', '.join(names)}: the sample has no entries")
-    spread = np.sqrt(total.squares / total.entries)
+    spread = np.maximum(np.sqrt(total.squares / total.entries), least_spread)
     constant = spread <= _CONSTANT * np.abs(total.mean)
     if constant.any():
         raise ValueError(f"cannot fit a scaling: {_named(names, constant)} the same for all {total.entries} entries")

@@ -11,7 +11,7 @@ share                  value
 `layer_0[0,0]`, ...    energy of the cell / energy of its layer
 =====================  ============================================================================================
 
-and its feature is logit(1e-6 + (1 - 2e-6) x). Where nothing is left to share, the share of a layer is 0.
+and its feature is logit(alpha + (1 - 2 alpha) x). Where nothing is left to share, the share of a layer is 0.
 
 Many cells are empty. As a density cannot have a peak without width, an empty cell counts as one of a little energy,
 uniform in (0, `noise`), when the shares in its layer are taken; on the way back it falls below the `threshold`.
@@ -48,7 +48,6 @@ from cortado.representations.showers import (
 
 __all__ = ["ShowerLogits"]
 
-_ALPHA = 1e-6  # keeps the logits of 0 and 1 finite: -13.8 and 13.8
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -63,10 +62,12 @@ class ShowerLogits:
             CaloChallenge need 3.1.
         noise: Greatest energy that an empty cell counts as [GeV]; 0 for none.
         threshold: Least energy of a cell that `inverse` gives, else the cell is empty [GeV].
+        alpha: Keeps the logits of 0 and 1 finite: -13.8 and 13.8 for CaloFlow's 1e-6. Should be below the share that
+            the noise has in the layer of most energy, else empty cells are hardly told from weak ones.
 
     Raises:
         ValueError: If it is no geometry, or no range, or `max_response` is not positive and finite, or not
-            0 <= noise <= threshold and 0 < threshold.
+            0 <= noise <= threshold and 0 < threshold, or not 0 < alpha < 0.5.
     """
 
     geometry: Geometry = CALOGAN
@@ -74,6 +75,7 @@ class ShowerLogits:
     max_response: float = 1.5
     noise: float = 1e-6
     threshold: float = 1e-5
+    alpha: float = 1e-6
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "geometry", as_geometry(self.geometry))
@@ -85,6 +87,8 @@ class ShowerLogits:
                 "ShowerLogits: 0 <= noise <= threshold and 0 < threshold is required, "
                 f"got noise = {self.noise} and threshold = {self.threshold} GeV"
             )
+        if not 0 < self.alpha < 0.5:
+            raise ValueError(f"ShowerLogits: alpha must be between 0 and 0.5, got {self.alpha}")
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -95,6 +99,15 @@ class ShowerLogits:
     def features(self) -> tuple[str, ...]:
         """Names of the features."""
         return (*(f"u_{index}" for index in range(len(self.geometry.layers))), *cell_names(self.geometry))
+
+    @property
+    def least_spread(self) -> tuple[float, ...]:
+        """What a fitted scaling divides each feature by at least.
+
+        A cell that is empty in nearly all showers varies little, and would be many standard deviations away from the
+        others where it is hit: a cell is divided by one logit at least. The shares of layers vary in all showers.
+        """
+        return (*(0.0 for _ in self.geometry.layers), *(1.0 for _ in range(sum(self.geometry.sizes))))
 
     def __call__(self, showers: ak.Array) -> ShowerInputs:
         """Compute the logits of showers.
@@ -120,7 +133,8 @@ class ShowerLogits:
             filled = np.where(part > 0, part, self.noise * _uniform(seeds, first, part.shape[1]))
             shares.append(_ratio(filled, filled.sum(axis=1, keepdims=True)))
             first += part.shape[1]
-        return ShowerInputs(energy.astype(np.float32), np.concatenate([_logits(share) for share in shares], axis=1))
+        features = np.concatenate([_logits(share, self.alpha) for share in shares], axis=1)
+        return ShowerInputs(energy.astype(np.float32), features)
 
     def inverse(self, energy: ArrayLike, features: ArrayLike) -> ak.Array:
         """Make showers of logits.
@@ -141,9 +155,11 @@ class ShowerLogits:
         """
         number = len(self.geometry.layers)
         energies, made = require_generated(energy, features, number + sum(self.geometry.sizes), "ShowerLogits")
-        by_layer = _energies_of_layers(_shares(made[:, :number]), energies * self.max_response)
-        parts = in_layers(made[:, number:], self.geometry)
-        shared = [_shared(part, by_layer[:, index], self.threshold) for index, part in enumerate(parts)]
+        by_layer = _energies_of_layers(_shares(made[:, :number], self.alpha), energies * self.max_response)
+        shared = [
+            _shared(_shares(part, self.alpha), part, by_layer[:, index], self.threshold)
+            for index, part in enumerate(in_layers(made[:, number:], self.geometry))
+        ]
         return record(energies, np.concatenate(shared, axis=1), self.geometry)
 
     def _require_response(self, response: Floats) -> None:
@@ -154,14 +170,14 @@ class ShowerLogits:
             )
 
 
-def _logits(shares: Floats) -> NDArray[np.float32]:
-    logits: NDArray[np.float32] = special.logit(_ALPHA + (1 - 2 * _ALPHA) * shares).astype(np.float32)
+def _logits(shares: Floats, alpha: float) -> NDArray[np.float32]:
+    logits: NDArray[np.float32] = special.logit(alpha + (1 - 2 * alpha) * shares).astype(np.float32)
     return logits
 
 
-def _shares(logits: NDArray[np.floating]) -> Floats:
+def _shares(logits: NDArray[np.floating], alpha: float) -> Floats:
     """Inverse of `_logits`."""
-    shares: Floats = np.clip((special.expit(logits.astype(np.float64)) - _ALPHA) / (1 - 2 * _ALPHA), 0, 1)
+    shares: Floats = np.clip((special.expit(logits.astype(np.float64)) - alpha) / (1 - 2 * alpha), 0, 1)
     return shares
 
 
@@ -180,10 +196,10 @@ def _energies_of_layers(shares: Floats, most: Floats) -> Floats:
     return energies
 
 
-def _shared(logits: NDArray[np.floating], energy: Floats, threshold: float) -> Floats:
-    """Energies of cells (n, c) of logits (n, c) in a layer of energies (n,)."""
+def _shared(shares: Floats, logits: NDArray[np.floating], energy: Floats, threshold: float) -> Floats:
+    """Energies of cells of shares and logits (n, c) in a layer of energies (n,)."""
     # Of cells with the same share, the later counts as the smaller one.
-    shares = _shares(logits) * (1 - 1e-15 * np.arange(logits.shape[1], dtype=np.float64))
+    shares = shares * (1 - 1e-15 * np.arange(logits.shape[1], dtype=np.float64))
     empty = ~shares.any(axis=1)
     shares[empty, logits[empty].argmax(axis=1)] = 1
     falling = np.sort(shares, axis=1)[:, ::-1]

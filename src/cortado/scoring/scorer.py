@@ -230,7 +230,8 @@ class Scorer:
         result = np.full((len(jets), len(self.classes)), np.nan, np.float32)
         with process.settings(self.device, self.threads, self.precision):
             for batch in batching.batches(scored, lengths, self.batch_size):
-                logits = loaded.logits(jets[batch], self.device)
+                with batching.numbered(batch):
+                    logits = loaded.logits(jets[batch], self.device)
                 result[batch] = bundles.probabilities(logits, "tagging").cpu().numpy()
         return result
 

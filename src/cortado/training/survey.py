@@ -89,7 +89,8 @@ def survey(
     if study.scaling == "fit":
         names = study.representation.features  # type: ignore[attr-defined]
         clip = None if study.task == "generation" else 5.0  # what is generated must be scaled back
-        scaling: scalings.Scaling | None = scalings.fit(inputs, names, clip=clip)
+        least = getattr(study.representation, "least_spread", 0.0)
+        scaling: scalings.Scaling | None = scalings.fit(inputs, names, clip=clip, least_spread=least)
     else:
         scaling = study.scaling
         for _ in inputs:

@@ -1,0 +1,86 @@
+"""Likelihood ratios of a classifier of two samples, which turn one into the other."""
+
+import warnings
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cortado.weights.variations import WeightVariations, require_between
+
+__all__ = ["likelihood_ratio_weights", "ratio_weights"]
+
+Floats = NDArray[np.float64]
+
+
+def likelihood_ratio_weights(
+    score: ArrayLike,
+    *,
+    prior: float = 1.0,
+    score_err: ArrayLike = 0.0,
+    clip: tuple[float, float] | None = None,
+) -> WeightVariations:
+    """Weights that turn one sample into another by a classifier of the two: p / (1 - p) / prior.
+
+    The uncertainty of the score is propagated to the logarithm of the ratio, d ln r = dp / (p (1 - p)), so
+    that variations stay positive: up = r exp(d ln r), down = r exp(-d ln r).
+
+    Args:
+        score: Probability p of being from the wanted sample, shape (n,).
+        prior: Sum of training weights of the wanted sample over that of the sample to be weighted.
+        score_err: Uncertainty of the score, such as the spread of an ensemble; a number or shape (n,).
+        clip: Smallest and largest weight; how many are moved there is said in a warning.
+    Returns:
+        Weights, float64, shape (n,).
+    Raises:
+        ValueError: If a score lies outside [0, 1], or is 0 or 1 while `clip` is not given; if the prior is
+            not positive, an uncertainty negative, or the clip not an interval of positive numbers.
+    References:
+        Cranmer, Pavez, Louppe, Approximating likelihood ratios (2015), arXiv:1506.02169.
+    """
+    p = np.array(score, np.float64)
+    p_err = np.broadcast_to(np.asarray(score_err, np.float64), p.shape)
+    require_between(0, 1, "score", p)
+    require_between(0, np.inf, "score error", p_err)
+    if not (np.isfinite(prior) and prior > 0):
+        raise ValueError(f"the prior must be positive, got {prior}")
+    if clip is None and (n := np.count_nonzero((p == 0) | (p == 1))):
+        raise ValueError(
+            f"{n} of {p.size} scores are 0 or 1, where the ratio is zero or infinite; give clip=(low, high)"
+        )
+    with np.errstate(divide="ignore"):
+        log_ratio = np.log(p) - np.log1p(-p) - np.log(prior)
+    inside = (p > 0) & (p < 1)
+    spread = np.divide(p_err, p * (1 - p), out=np.zeros_like(p), where=inside)
+    return ratio_weights(log_ratio, spread, clip=clip)
+
+
+def ratio_weights(
+    log_ratio: ArrayLike, spread: ArrayLike = 0.0, *, clip: tuple[float, float] | None = None
+) -> WeightVariations:
+    """Weights of a logarithm r of a likelihood ratio with uncertainty s: exp(r), up exp(r + s), down exp(r - s).
+
+    Args:
+        log_ratio: Shape (n,).
+        spread: Its uncertainty, such as the spread of an ensemble; a number or shape (n,).
+        clip: Smallest and largest weight; how many are moved there is said in a warning.
+    Returns:
+        Weights, float64, shape (n,).
+    Raises:
+        ValueError: If the clip is not an interval of positive numbers.
+    """
+    if clip is not None and not 0 < clip[0] < clip[1]:
+        raise ValueError(f"clip must be two rising positive numbers, got {clip}")
+    log_ratio, spread = np.asarray(log_ratio, np.float64), np.asarray(spread, np.float64)
+    with np.errstate(over="ignore"):
+        ratios = [np.exp(log_ratio), np.exp(log_ratio + spread), np.exp(log_ratio - spread)]
+    return WeightVariations(*ratios) if clip is None else _clipped(ratios, clip)
+
+
+def _clipped(ratios: list[Floats], clip: tuple[float, float]) -> WeightVariations:
+    if n := np.count_nonzero((ratios[0] < clip[0]) | (ratios[0] > clip[1])):
+        warnings.warn(
+            f"{n} of {ratios[0].size} likelihood-ratio weights clipped to {clip[0]:g} .. {clip[1]:g}; "
+            f"they ranged from {ratios[0].min():g} to {ratios[0].max():g}",
+            stacklevel=3,
+        )
+    return WeightVariations(*(np.clip(ratio, *clip) for ratio in ratios))
