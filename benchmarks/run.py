@@ -1,8 +1,8 @@
 """Speed and memory against weaver-core: python benchmarks/run.py [--only scoring|training|memory|vertexing|showers]
 
 Prints a table and writes it with every single measurement to .bench/results.json. It needs the simulation
-(pip install "cortado[sim]"), and installs weaver-core in an environment of its own, .bench/weaver. The ratios mean
-something on an idle machine only.
+(pip install "cortado[sim]"), and installs weaver-core in an environment of its own, .bench/weaver, for the sections that
+need it. The ratios mean something on an idle machine only.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from rich.table import Table
 from workplace import HERE, Workplace
 
 SECTIONS = {"scoring": scoring, "training": training, "memory": memory, "vertexing": vertexing, "showers": showers}
+ALONE = ("vertexing", "showers")  # sections without weaver
 
 
 def main() -> None:
@@ -37,8 +38,9 @@ def main() -> None:
         sys.exit(f'the benchmark simulates its jets and needs {" and ".join(missing)}: pip install "cortado[sim]"')
     folder = HERE.parent / ".bench"
     folder.mkdir(exist_ok=True)
-    weaver = options.weaver_python or peer.environment(folder / "weaver")
-    peer.require(weaver)
+    weaver = options.weaver_python or folder / "weaver" / "bin" / "python"
+    if options.only not in ALONE:
+        peer.require(options.weaver_python or peer.environment(folder / "weaver"))
     file = folder / "results.json"
     # What --only leaves out was measured before, on this machine.
     results: dict[str, Any] = json.loads(file.read_text()) if options.only and file.exists() else {}

@@ -19,6 +19,8 @@ from toys import toy_event_jets, toy_jets
 
 import cortado
 from cortado import bundle, scoring, splits, weights
+from cortado.models import PFN
+from cortado.representations import ParticleList
 from cortado.scoring import process
 from cortado.scoring.batching import batches
 
@@ -170,6 +172,16 @@ def with_empty_jets():
 def test_jets_without_constituents_are_an_error_that_counts_them(scorer):
     with pytest.raises(ValueError, match=r"2 of 6 jets have no constituents.*drop them.*without_constituents='nan'"):
         scorer(with_empty_jets())
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 512])
+def test_a_jet_that_cannot_be_scored_is_named_by_its_number_among_all(tmp_path, batch_size):
+    jets = toy_jets(6)
+    tagger = bundle.Bundle(representation=ParticleList(), model=PFN(), arguments={}, classes=("q", "t"), signal="t")
+    scorer = scoring.load(bundle.save(tagger, tmp_path / "pfn.cortado", canary_jets=jets))
+    pt = ak.where(np.arange(6) == 4, np.nan, jets.constituents.pt)
+    with pytest.raises(ValueError, match=r"of jet 4 is nan, must be"):
+        dataclasses.replace(scorer, batch_size=batch_size)(ak.with_field(jets, pt, ("constituents", "pt")))
 
 
 def test_jets_without_constituents_can_score_nan_and_fail(scorer):

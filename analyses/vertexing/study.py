@@ -81,13 +81,13 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset(manifest="vertexing.toml", batch_size=256, finder_epochs=8, tagger_epochs=6),
+    "quick": Preset(manifest="vertexing.toml", batch_size=256, finder_epochs=8, tagger_epochs=4),
     "full": Preset(
         manifest="vertexing_full.toml", finders=tuple(FINDERS), batch_size=128, finder_epochs=20, tagger_epochs=8
     ),
     # What the networks of the paper saw of a track, which has no errors.
     "published_features": Preset(
-        manifest="vertexing.toml", features=SET2GRAPH_FEATURES, batch_size=128, finder_epochs=10, tagger_epochs=20
+        manifest="vertexing.toml", features=SET2GRAPH_FEATURES, batch_size=128, finder_epochs=10, tagger_epochs=10
     ),
 }
 
