@@ -1,8 +1,8 @@
 """Speed and memory against weaver-core: python benchmarks/run.py [--only scoring|training|memory|vertexing|showers]
 
 Prints a table and writes it with every single measurement to .bench/results.json. It needs the simulation
-(pip install "cortado[sim]"), and installs weaver-core in an environment of its own, .bench/weaver, for the sections that
-need it. The ratios mean something on an idle machine only.
+(pip install "cortado[sim]"), and, for the sections that need it, installs weaver-core in an environment of its own,
+.bench/weaver. The ratios mean something on an idle machine only.
 """
 
 import argparse

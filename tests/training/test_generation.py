@@ -80,6 +80,12 @@ def test_a_generator_learns_and_says_what_it_was_trained_on(vae):
     assert sum(found.provenance["jets"]["showers"]) == 400
 
 
+def test_cells_that_hardly_vary_are_divided_by_a_logit_and_layers_by_their_spread(vae):
+    scale = bundle.load(vae.bundle).scaling.scale
+    assert max(scale[3:]) == 1
+    assert max(scale[:3]) > 1
+
+
 def test_a_generator_makes_showers_of_the_energies_that_are_wanted(vae):
     generator = cortado.load_generator(vae.bundle)
     energies = np.linspace(2, 90, 300).astype(np.float32)
