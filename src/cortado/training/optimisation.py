@@ -10,7 +10,7 @@ import torch
 from cortado.training.loading import Batch
 from cortado.training.study import Recipe
 
-__all__ = ["adamw", "begin_epoch", "begin_step", "learning_rate"]
+__all__ = ["adamw", "averaged", "begin_epoch", "begin_step", "learning_rate"]
 
 _ONE_CYCLE = ((0.0, 0.1), (0.4, 1.0), (0.8, 0.1))  # part of the training, part of the full learning rate
 _LOWEST = 5e-7
@@ -43,6 +43,15 @@ def learning_rate(recipe: Recipe, progress: float) -> float:
         return full * rise * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
     places, factors = zip(*_ONE_CYCLE)
     return float(np.interp(progress, (*places, 1.0), (*(full * factor for factor in factors), min(full, _LOWEST))))
+
+
+def averaged(decay: float, average: torch.Tensor, weights: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+    """Moving average of the weights after one more step: exponential, but of the last tenth of the steps at most.
+
+    So it forgets the first, untrained weights long before 1 / (1 - decay) steps.
+    """
+    keep = ((1 + steps) / (10 + steps)).clamp(max=decay)
+    return torch.lerp(weights, average, keep.to(weights.dtype)) if weights.is_floating_point() else weights
 
 
 def begin_epoch(module: Any) -> None:

@@ -7,13 +7,14 @@ import os
 import time
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
-from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 from rich.progress import Progress
@@ -24,6 +25,7 @@ from cortado.splits import TRAIN, VALIDATION
 from cortado.training.adversarial import Adversarial
 from cortado.training.generation import Generation
 from cortado.training.loading import Batch, Stream, loader
+from cortado.training.optimisation import averaged
 from cortado.training.outcome import TrainingResult, arguments, finished, measured, unmeasured
 from cortado.training.pairing import Pairing
 from cortado.training.progress import EpochTable, write_text
@@ -219,7 +221,7 @@ def _optional_callbacks(study: Study) -> list[Callback]:
     if recipe.patience is not None:
         callbacks.append(EarlyStopping("validation_loss", patience=recipe.patience, check_on_train_epoch_end=True))
     if recipe.averaging is not None:
-        callbacks.append(EMAWeightAveraging(decay=recipe.averaging))
+        callbacks.append(WeightAveraging(avg_fn=partial(averaged, recipe.averaging)))
     return callbacks
 
 

@@ -70,7 +70,7 @@ class Recipe:
         gradient_clip: Largest norm of the gradient.
         label_smoothing: Part of each target that is spread evenly over the classes.
         averaging: Decay per step of an exponential moving average of the weights, which is then validated
-            and saved.
+            and saved; at first it averages the last tenth of the steps.
     """
 
     epochs: int = 20
