@@ -101,8 +101,8 @@ MEDIUM_FLOW = {"blocks": 4, "hidden": (128, 128), "layer_blocks": 4, "layer_hidd
 PRESETS = {
     "quick": Preset(
         manifest="showers.toml",
-        epochs={"calogan": 4, "vae": 40, "flow": 12, "student": 8, "flow_matching": 24, "low": 15, "high": 25},
-        stages=(4, 10),
+        epochs={"calogan": 4, "vae": 25, "flow": 12, "student": 7, "flow_matching": 20, "low": 8, "high": 20},
+        stages=(2, 6),
         batch_size=64,
         averaging=0.995,
         learning_rate=2e-3,
