@@ -38,7 +38,7 @@ THRESHOLD = 1e-5  # GeV; CaloFlow's
 # that blurs the step from empty to hit cells make as many of each as there should be.
 LOGITS = {"noise": 1e-5, "threshold": 3e-5, "alpha": 1e-8}
 CLASSIFIER_SPLIT = Split(validation=0.15, test=0.45, seed=2)
-CLIP = (1e-3, 1e3)  # weights
+CLIP = (0.05, 20.0)  # weights; a few large ones would cost most of the effective sample size
 GENERATORS = ("calogan", "vae", "flow", "student", "flow_matching")
 SHAPES = (
     "response",
