@@ -250,6 +250,22 @@ def test_numbers_that_are_no_energies(energy, row, message):
         require_valid(energies, values, "toy")
 
 
+@EACH
+def test_the_core_of_a_layer_is_all_cells_nearest_to_the_axis(geometry):
+    for index, (rows, columns) in enumerate(geometry.shapes):
+        core = np.zeros(rows * columns, bool)
+        core[geometry.core(index)] = True
+        distance = np.hypot(*geometry.centres(index)).ravel()
+        assert distance[core].max() == pytest.approx(distance.min())
+        assert distance[~core].min() > 1.1 * distance.min()
+
+
+def test_a_cell_around_the_axis_is_the_core_and_a_layer_beside_the_axis_has_none():
+    edges = ((-3, -1, 1, 3), (-1.5, -0.5, 0.5, 1.5))
+    odd = as_geometry(("odd", "cartesian", ((0, *edges), (1, edges[0], (10, 20, 30)))))
+    assert (odd.core(0), odd.core(1)) == ([4], [])
+
+
 # ---- shower shapes
 
 

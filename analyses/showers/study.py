@@ -89,9 +89,10 @@ class Preset:
     manifest: str
     epochs: dict[str, int]  # of generators, and of the classifiers of cells ("low") and of shapes ("high")
     stages: tuple[int, ...]  # epochs of shorter trainings of flow matching: what does time buy?
-    batch_size: int
-    averaging: float  # of weights, per step
+    batch_size: int  # of generators
+    averaging: float  # of their weights, per step
     learning_rate: float  # of flow matching
+    classifier_batch: int
     seeds: int  # of the classifiers
     networks: dict[str, dict]  # sizes of generators that are not the default
 
@@ -101,11 +102,12 @@ MEDIUM_FLOW = {"blocks": 4, "hidden": (128, 128), "layer_blocks": 4, "layer_hidd
 PRESETS = {
     "quick": Preset(
         manifest="showers.toml",
-        epochs={"calogan": 4, "vae": 25, "flow": 12, "student": 5, "flow_matching": 20, "low": 5, "high": 12},
+        epochs={"calogan": 4, "vae": 25, "flow": 12, "student": 5, "flow_matching": 20, "low": 6, "high": 15},
         stages=(2, 6),
         batch_size=64,
         averaging=0.995,
         learning_rate=2e-3,
+        classifier_batch=128,
         seeds=2,
         networks={
             "calogan": {"latent": 128, "channels": 8, "filters": (8, 4)},
@@ -117,11 +119,12 @@ PRESETS = {
     ),
     "full": Preset(  # hours on two cores
         manifest="showers_full.toml",
-        epochs={"calogan": 2, "vae": 30, "flow": 10, "student": 6, "flow_matching": 30, "low": 20, "high": 25},
+        epochs={"calogan": 2, "vae": 30, "flow": 10, "student": 6, "flow_matching": 30, "low": 12, "high": 18},
         stages=(2, 8),
         batch_size=128,
         averaging=0.999,
         learning_rate=1e-3,
+        classifier_batch=256,
         seeds=3,
         networks={"flow": MEDIUM_FLOW, "student": MEDIUM_FLOW},
     ),
@@ -132,6 +135,7 @@ PRESETS = {
         batch_size=256,
         averaging=0.9995,
         learning_rate=1e-3,
+        classifier_batch=256,
         seeds=10,
         networks={"flow": {}, "student": {}},
     ),
@@ -179,6 +183,7 @@ def generator_studies(preset, folder):
     matching = variant(
         "flow_matching", CaloFlowMatching, learning_rate=chosen.learning_rate, schedule="cosine", gradient_clip=1.0
     )
+    matching = replace(matching, representation=replace(logits.representation, core=True))
     every = {
         "calogan": replace(
             logits,
@@ -217,7 +222,14 @@ def classifier_studies(preset, folder, name):
         signal="simulated",
         representation=VIEWS["low"],
         model=partial(MLP, features=len(VIEWS["low"].features), hidden=(512, 512), dropout=0.2),
-        recipe=Recipe(epochs=chosen.epochs["low"], batch_size=chosen.batch_size, learning_rate=1e-3, weight_decay=1e-2),
+        recipe=Recipe(
+            epochs=chosen.epochs["low"],
+            batch_size=chosen.classifier_batch,
+            learning_rate=1e-3,
+            weight_decay=1e-2,
+            schedule="cosine",
+            averaging=0.99,
+        ),
         split=CLASSIFIER_SPLIT,
     )
     found = {}
@@ -345,8 +357,8 @@ def evaluate(preset, folder):
     stages = {}
     for epochs in (*preset_named(preset).stages, None):
         name = "flow_matching" if epochs is None else f"flow_matching_{epochs}"
-        minutes = training_time(folder, name) / 60
-        stages[minutes] = estimate(auc(preset, folder, name, "low", simulated, held_out(folder, name)))
+        seconds = training_time(folder, name)
+        stages[seconds] = estimate(auc(preset, folder, name, "low", simulated, held_out(folder, name)))
     results = {
         "generators": found,
         "stages": stages,
@@ -487,23 +499,23 @@ def run_on(files, folder, executor, workers, scheduler):
 def tables(folder):
     """What each generator reaches, and published numbers of its kind."""
     results = json.loads((folder / "results.json").read_text())
+    narrow = {"box": SIMPLE, "padding": (0, 1, 0, 0), "pad_edge": False}  # 80 columns
     names = ("", "AUC cells", "AUC shapes", "1000 FPD", "1000 KPD", "ms")
-    merits = Table(*names, title=f"{results['simulated']} test showers, and below arXiv:2410.21611", box=SIMPLE)
+    merits = Table(*names, title=f"{results['simulated']} test showers, and below arXiv:2410.21611", **narrow)
     for name, found in results["generators"].items():
         title, low, high = PUBLISHED[name]
         merits.add_row(
             TITLES[name],
             shown(found["auc low"]),
             shown(found["auc high"]),
-            shown(found["fpd"], 1000, 1),
-            shown(found["kpd"], 1000, 1),
+            *(shown(found[name], 1000, 0 if found[name][0] > 0.1 else 1) for name in ("fpd", "kpd")),
             f"{min(results['speed'][name].values()):.3g}",
         )
         merits.add_row(f" {title}", f"{low:.3f}", f"{high:.3f}")
     yield merits
     names = ("", "means", "widths", "chi2", "worst", "weighted", "worst", "n_eff / n")
-    title = f"how many of {len(SHAPES)} shapes have means within 2 %, widths within 10 %, chi2/ndf below 1.5"
-    closure = Table(*names, title=title, box=SIMPLE)
+    title = f"of {len(SHAPES)} shapes: means within 2 %, widths within 10 %, chi2/ndf below 1.5"
+    closure = Table(*names, title=title, **narrow)
     for name, found in results["generators"].items():
         shapes = found["shapes"].values()
         weighted = [each["chi2 reweighted"] for each in shapes]
@@ -540,9 +552,12 @@ def plot(folder, plots):
     with np.load(folder / "scores.npz") as stored:
         curves = {TITLES[name]: metrics.roc(stored[f"{name}_labels"], stored[name]) for name in GENERATORS}
     figures["roc"] = plotting.roc_curves(curves, right="Simulated against generated, cells")
-    stages = {float(minutes): Estimate(*area) for minutes, area in results["stages"].items()}
+    times = np.array(list(results["stages"]), dtype=float)
+    unit, seconds = ("s", 1) if times.max() < 600 else ("min", 60)
+    areas = [Estimate(*area) for area in results["stages"].values()]
     figures["training_time"] = plotting.auc_against_time(
-        {TITLES["flow_matching"]: (list(stages), list(stages.values()))},
+        {TITLES["flow_matching"]: (times / seconds, areas)},
+        unit=unit,
         references={"CaloDiffusion, other showers": PUBLISHED["flow_matching"][1]},
         right="Cells, " + SAMPLE[0].lower() + SAMPLE[1:],
     )

@@ -16,6 +16,7 @@ from cortado.representations.scaling import fit
 
 LOGITS = ShowerLogits()
 LAYERS = ("layer_0", "layer_1", "layer_2")
+with_and_without_core = pytest.mark.parametrize("core", [False, True], ids=["cells", "core"])
 every_calorimeter = pytest.mark.parametrize("geometry", GEOMETRIES, ids=lambda geometry: geometry.name)
 
 
@@ -115,20 +116,42 @@ def test_layers_by_hand():
     assert {features[name] for name in list(features)[4:291]} == {np.float32(logit(0))}
 
 
+def test_the_core_by_hand():
+    """In layer 1 the four cells on the axis have 1, 2, 3 and 4 GeV of 16, two others 2 and 4."""
+    values = np.zeros((1, 504))
+    values[0, 288 + np.array([65, 66, 77, 78, 0, 143])] = 1, 2, 3, 4, 2, 4
+    representation = ShowerLogits(noise=0.0, max_response=2.0, core=True)
+    features = dict(zip(representation.features, representation(showers_of(values)).features[0].tolist()))
+    shares = {"[5,5]": 10 / 16, "[6,5]": 3 / 10, "[5,6]": 1 / 3, "[6,6]": 3 / 7, "[0,0]": 2 / 6, "[11,11]": 4 / 6}
+    for cell, share in shares.items():
+        assert features[f"layer_1{cell}"] == pytest.approx(logit(share), abs=1e-5)
+
+
+def test_with_a_core_one_feature_alone_says_how_the_two_cells_on_the_axis_compare():
+    energy, features = ShowerLogits(core=True)(toy_showers(20))
+    rng, pair = np.random.default_rng(8), 3 + 144  # layer_0[1,48]
+    others = np.delete(np.arange(507), pair)
+    features[:, others] += rng.normal(0, 0.1, (20, 506))
+    strips = ak.to_numpy(ShowerLogits(core=True).inverse(energy, features).layer_0)[:, 1]
+    np.testing.assert_allclose(strips[:, 47] / strips[:, 48], np.exp(features[:, pair]), rtol=1e-4)
+
+
+@with_and_without_core
 @every_calorimeter
-def test_there_and_back_is_the_same_shower(geometry):
+def test_there_and_back_is_the_same_shower(geometry, core):
     showers = clean_showers(5, geometry=geometry)
-    representation = ShowerLogits(geometry=geometry)
+    representation = ShowerLogits(geometry=geometry, core=core)
     back = representation.inverse(*representation(showers))
     before, after = cells(showers, geometry), cells(back, geometry)
     np.testing.assert_array_equal(after > 0, before > 0)
     np.testing.assert_allclose(after, before, rtol=1e-4)
 
 
+@with_and_without_core
 @every_calorimeter
-def test_energy_of_each_layer_is_kept(geometry):
+def test_energy_of_each_layer_is_kept(geometry, core):
     showers = toy_showers(5, geometry=geometry)
-    representation = ShowerLogits(geometry=geometry)
+    representation = ShowerLogits(geometry=geometry, core=core)
     before, after = map(energies_of_layers, (showers, representation.inverse(*representation(showers))))
     np.testing.assert_allclose(after, np.where(before < 1e-5, 0, before), rtol=2e-5)
 
@@ -184,13 +207,14 @@ def test_cells_equal_those_of_the_slow_twin(energy, threshold):
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_a_cell_is_empty_or_above_the_threshold_and_a_layer_keeps_its_energy_whatever_comes():
+@with_and_without_core
+def test_a_cell_is_empty_or_above_the_threshold_and_a_layer_keeps_its_energy_whatever_comes(core):
     rng = np.random.default_rng(6)
     features = rng.normal(0, 10.0 ** rng.uniform(-1, 3, (300, 1)), (300, 507)).astype(np.float32)
     features[:6, 3:] = np.array([[0.0], [100.0], [-100.0], [-13.8155], [-13.0], [13.8]])
     features[:, :3] = rng.normal(0, 4, (300, 3))
     energy = rng.uniform(1, 100, 300)
-    showers = LOGITS.inverse(energy, features)
+    showers = ShowerLogits(core=core).inverse(energy, features)
     values = cells(showers, CALOGAN)
     assert values[values > 0].min() > 1e-5 * (1 - 1e-6)
     first, second, third = shares_of(features[:, :3]).T
@@ -226,12 +250,13 @@ def test_weak_layers_survive_the_noise_of_their_empty_cells():
     np.testing.assert_allclose(after, values, rtol=1e-4)
 
 
+@with_and_without_core
 @pytest.mark.parametrize("noise", [0.0, 1e-6])
-def test_layers_and_showers_without_energy(noise):
-    representation = ShowerLogits(noise=noise)
+def test_layers_and_showers_without_energy(noise, core):
+    representation = ShowerLogits(noise=noise, core=core)
     values = np.zeros((8, 504))
     for row in range(8):  # all combinations of layers with and without energy
-        for index, cell in enumerate((7, 300, 450)):
+        for index, cell in enumerate((7, 300, 465)):  # the last of them on the axis
             values[row, cell] = 0.5 * (row >> index & 1)
     inputs = representation(showers_of(values))
     assert np.isfinite(inputs.features).all()

@@ -63,6 +63,15 @@ class Geometry(NamedTuple):
             return columns * np.cos(rows), columns * np.sin(rows)
         return rows, columns
 
+    def core(self, index: int) -> list[int]:
+        """Numbers of the cells of a layer that touch the axis, counted row by row."""
+        layer = self.layers[index]
+        rows, columns = (_touching(edges) for edges in (layer.rows, layer.columns))
+        if self.coordinates == "polar":
+            rows = np.ones(len(layer.rows) - 1, dtype=bool)
+        found: list[int] = np.flatnonzero(np.outer(rows, columns)).tolist()
+        return found
+
 
 def as_geometry(plain: Sequence[Any]) -> Geometry:
     """A geometry of nested tuples, as JSON gives it back.
@@ -141,6 +150,14 @@ def _polar(number: int, radii: Iterable[float], alphas: int) -> Layer:
 
 def _square(number: int, rows: int, columns: int, half: float) -> Layer:
     return Layer(number, *(tuple(np.linspace(-half, half, cells + 1).tolist()) for cells in (rows, columns)))
+
+
+def _touching(edges: Sequence[float]) -> NDArray[np.bool_]:
+    """Which of the intervals between rising edges contain 0."""
+    low, high = np.asarray(edges[:-1]), np.asarray(edges[1:])
+    nothing = 1e-9 * (high - low)  # np.linspace need not meet 0
+    touching: NDArray[np.bool_] = (low <= nothing) & (high >= -nothing)
+    return touching
 
 
 def _middles(edges: Sequence[float]) -> Floats:

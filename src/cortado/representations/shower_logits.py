@@ -11,7 +11,13 @@ share                  value
 `layer_0[0,0]`, ...    energy of the cell / energy of its layer
 =====================  ============================================================================================
 
-and its feature is logit(alpha + (1 - 2 alpha) x). Where nothing is left to share, the share of a layer is 0.
+and its feature is logit(alpha + (1 - 2 alpha) x). Where nothing is left to share, the share is 0.
+
+The few cells on the axis hold most of a layer. Where one has more, the others have less: two features say one thing,
+and a network whose features are independent at first (flow matching) gets the sum of both wrong and their ratio. With
+`core`, these cells are shared out as a tree: in the place of the first is the share of them all in the layer, in the
+place of the first of each second half the share of the first half in both halves; and the other cells are shares of
+what is left to them.
 
 Many cells are empty. As a density cannot have a peak without width, an empty cell counts as one of a little energy,
 uniform in (0, `noise`), when the shares in its layer are taken; on the way back it falls below the `threshold`.
@@ -25,6 +31,7 @@ References:
     Steele, Lea, Flood, Fast splittable pseudorandom number generators (2014), doi:10.1145/2660193.2660195.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import awkward as ak
@@ -64,6 +71,7 @@ class ShowerLogits:
         threshold: Least energy of a cell that `inverse` gives, else the cell is empty [GeV].
         alpha: Keeps the logits of 0 and 1 finite: -13.8 and 13.8 for CaloFlow's 1e-6. Should be below the share that
             the noise has in the layer of most energy, else empty cells are hardly told from weak ones.
+        core: Whether the cells on the axis are shared out among themselves, as above.
 
     Raises:
         ValueError: If it is no geometry, or no range, or `max_response` is not positive and finite, or not
@@ -76,6 +84,7 @@ class ShowerLogits:
     noise: float = 1e-6
     threshold: float = 1e-5
     alpha: float = 1e-6
+    core: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "geometry", as_geometry(self.geometry))
@@ -104,10 +113,12 @@ class ShowerLogits:
     def least_spread(self) -> tuple[float, ...]:
         """What a fitted scaling divides each feature by at least.
 
-        A cell that is empty in nearly all showers varies little, and would be many standard deviations away from the
-        others where it is hit: a cell is divided by one logit at least. The shares of layers vary in all showers.
+        A cell that is hit in nearly all showers varies little, and would be many standard deviations away from the
+        others where it is empty: a cell is divided by one logit at least, with a `core`, whose shares vary little but
+        decide much, by 0.3. The shares of layers vary in all showers.
         """
-        return (*(0.0 for _ in self.geometry.layers), *(1.0 for _ in range(sum(self.geometry.sizes))))
+        least = 0.3 if self.core else 1.0
+        return (*(0.0 for _ in self.geometry.layers), *(least for _ in range(sum(self.geometry.sizes))))
 
     def __call__(self, showers: ak.Array) -> ShowerInputs:
         """Compute the logits of showers.
@@ -129,9 +140,9 @@ class ShowerLogits:
         self._require_response(by_layer.sum(axis=1) / energy)
         shares = [_layer_shares(by_layer, energy * self.max_response)]
         seeds, first = _seeds(energy, values), 0
-        for part in in_layers(values, self.geometry):
+        for index, part in enumerate(in_layers(values, self.geometry)):
             filled = np.where(part > 0, part, self.noise * _uniform(seeds, first, part.shape[1]))
-            shares.append(_ratio(filled, filled.sum(axis=1, keepdims=True)))
+            shares.append(_cell_shares(filled, self._core(index)))
             first += part.shape[1]
         features = np.concatenate([_logits(share, self.alpha) for share in shares], axis=1)
         return ShowerInputs(energy.astype(np.float32), features)
@@ -140,8 +151,9 @@ class ShowerLogits:
         """Make showers of logits.
 
         A layer keeps its energy: it goes to the largest set of cells of greatest shares that are all at or above the
-        `threshold` when they share it. If the shares are all 0, it goes to the cell of the greatest feature. Only the
-        energy of a layer that is below the threshold itself is lost.
+        `threshold` when they share it. If the shares of cells (but for those on the axis, with `core`) are all 0, what
+        is theirs goes to the one of the greatest feature. Only the energy of a layer that is below the threshold
+        itself is lost.
 
         Args:
             energy: Incident energies [GeV], in the range or not, shape (n,).
@@ -156,11 +168,14 @@ class ShowerLogits:
         number = len(self.geometry.layers)
         energies, made = require_generated(energy, features, number + sum(self.geometry.sizes), "ShowerLogits")
         by_layer = _energies_of_layers(_shares(made[:, :number], self.alpha), energies * self.max_response)
-        shared = [
-            _shared(_shares(part, self.alpha), part, by_layer[:, index], self.threshold)
-            for index, part in enumerate(in_layers(made[:, number:], self.geometry))
-        ]
+        shared = []
+        for index, part in enumerate(in_layers(made[:, number:], self.geometry)):
+            fractions = _fractions_of_cells(_shares(part, self.alpha), part, self._core(index))
+            shared.append(_shared(fractions, by_layer[:, index], self.threshold))
         return record(energies, np.concatenate(shared, axis=1), self.geometry)
+
+    def _core(self, index: int) -> list[int]:
+        return self.geometry.core(index) if self.core else []
 
     def _require_response(self, response: Floats) -> None:
         if (above := response > self.max_response).any():
@@ -196,12 +211,51 @@ def _energies_of_layers(shares: Floats, most: Floats) -> Floats:
     return energies
 
 
-def _shared(shares: Floats, logits: NDArray[np.floating], energy: Floats, threshold: float) -> Floats:
-    """Energies of cells of shares and logits (n, c) in a layer of energies (n,)."""
+def _cell_shares(energies: Floats, core: list[int]) -> Floats:
+    """Shares, shape (n, c), of cells of energies (n, c); those of the core as a tree."""
+    shares, rest = np.empty_like(energies), _without(core, energies.shape[1])
+    shares[:, rest] = _ratio(energies[:, rest], energies[:, rest].sum(axis=1, keepdims=True))
+    if core:
+        shares[:, core[0]] = _ratio(energies[:, core].sum(axis=1), energies.sum(axis=1))
+    for first, second in _halvings(core):
+        shares[:, second[0]] = _ratio(energies[:, first].sum(axis=1), energies[:, first + second].sum(axis=1))
+    return shares
+
+
+def _fractions_of_cells(shares: Floats, logits: NDArray[np.floating], core: list[int]) -> Floats:
+    """Fractions of the energy of a layer, shape (n, c), from shares and their logits (n, c)."""
+    found, rest = np.empty_like(shares), _without(core, shares.shape[1])
+    found[:, core] = shares[:, core[:1]]
+    for first, second in _halvings(core):
+        share = shares[:, second[:1]]
+        found[:, first] *= share
+        found[:, second] *= 1 - share
+    if len(rest):
+        others = shares[:, rest]
+        empty = ~others.any(axis=1)
+        others[empty, logits[empty][:, rest].argmax(axis=1)] = 1
+        others /= others.sum(axis=1, keepdims=True)
+        found[:, rest] = others * (1 - shares[:, core[:1]]) if core else others
+    return found
+
+
+def _without(core: list[int], cells: int) -> NDArray[np.intp]:
+    return np.delete(np.arange(cells), core)
+
+
+def _halvings(core: list[int]) -> Iterator[tuple[list[int], list[int]]]:
+    """Both halves of these cells, then those of each half, down to single cells."""
+    if len(core) > 1:
+        first, second = core[: len(core) // 2], core[len(core) // 2 :]
+        yield first, second
+        yield from _halvings(first)
+        yield from _halvings(second)
+
+
+def _shared(shares: Floats, energy: Floats, threshold: float) -> Floats:
+    """Energies of cells of shares (n, c) in a layer of energies (n,)."""
     # Of cells with the same share, the later counts as the smaller one.
-    shares = shares * (1 - 1e-15 * np.arange(logits.shape[1], dtype=np.float64))
-    empty = ~shares.any(axis=1)
-    shares[empty, logits[empty].argmax(axis=1)] = 1
+    shares = shares * (1 - 1e-15 * np.arange(shares.shape[1], dtype=np.float64))
     falling = np.sort(shares, axis=1)[:, ::-1]
     enough = falling * energy[:, np.newaxis] >= threshold * np.cumsum(falling, axis=1)
     least = np.where(enough, falling, np.inf).min(axis=1, keepdims=True)
