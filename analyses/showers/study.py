@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import awkward as ak
+import hist
 import numpy as np
 import torch
 from rich.box import SIMPLE
@@ -79,6 +80,7 @@ PUBLISHED = {
 }
 SPEED_BATCHES = (1, 10, 100, 1000)
 SAMPLE = "Photons, 1 to 100 GeV"
+NARROW = {"box": SIMPLE, "padding": (0, 1, 0, 0), "pad_edge": False}  # tables of 80 columns
 console = Console(highlight=False)
 
 
@@ -474,34 +476,87 @@ def save(output, names, folder):
 
 
 def run_on(files, folder, executor, workers, scheduler):
-    """Shower shapes of other files, ROOT or HDF5, in any calorimeter; one line and one picture for each."""
+    """Shower shapes of other files, ROOT or HDF5, in any calorimeter; those in the first file's against the first."""
     out = folder / "files"
     out.mkdir(parents=True, exist_ok=True)
-    lines = Table("file", "calorimeter", "showers", "response", "shower depth", "fraction of layer 0", box=SIMPLE)
+    lines = Table("file", "calorimeter", "showers", "response", "depth", "share of layer 0", **NARROW)
+    found = {}
     for path in map(str, files):
-        number, geometry, cells, shapes = 0, None, 0.0, []
-        for record in reading.iterate(path, size=1_000):
-            showers = ak.flatten(record.showers)
-            geometry = calorimeter.geometry_of(calorimeter.layer_shapes(showers))
-            cells = cells + calorimeter.cells(showers, geometry).sum(axis=0)
-            found = calorimeter.shower_shapes(showers, geometry, threshold=THRESHOLD)
-            shapes.append([found[name].sum() for name in ("response", "shower_depth", "fraction_0")])
-            number += len(showers)
-        means = np.sum(shapes, axis=0) / number
-        lines.add_row(Path(path).name, geometry.name, str(number), *(f"{mean:.4f}" for mean in means))
+        shapes, geometry, average = shapes_of_file(path)
+        means = [shapes[name].mean() for name in ("response", "shower_depth", "fraction_0")]
+        lines.add_row(Path(path).name, geometry.name, str(len(shapes["response"])), *(f"{mean:.4f}" for mean in means))
         shown = tuple(range(0, len(geometry.layers), -(-len(geometry.layers) // 5)))
-        figure, _ = plotting.average_showers({Path(path).stem: cells / number}, geometry, layers=shown)
+        figure, _ = plotting.average_showers({Path(path).stem: average}, geometry, layers=shown)
         plotting.save(figure, out / f"{Path(path).stem}.png")
+        found[path] = geometry, shapes
     console.print(lines)
-    console.print(f"wrote {len(files)} figures to {out}")
+    (first, (geometry, reference)), *others = found.items()
+    others = {path: shapes for path, (other, shapes) in others if other == geometry}
+    if others:
+        console.print(compare_files(first, reference, others, out))
+    console.print(f"wrote {len(list(out.glob('*.png')))} figures to {out}")
+
+
+def shapes_of_file(path):
+    """All shower shapes, the calorimeter, and the average shower of a file of any size."""
+    number, geometry, cells, parts = 0, None, 0.0, []
+    for record in reading.iterate(path, size=1_000):
+        showers = ak.flatten(record.showers)
+        geometry = calorimeter.geometry_of(calorimeter.layer_shapes(showers))
+        cells = cells + calorimeter.cells(showers, geometry).sum(axis=0)
+        shapes = calorimeter.shower_shapes(showers, geometry, threshold=THRESHOLD)
+        parts.append({name: values.astype(np.float32) for name, values in shapes.items()})
+        number += len(showers)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, geometry, cells / number
+
+
+def compare_files(first, reference, others, out):
+    """Table of how the shapes of other files differ from the first one's, and pictures of the six that differ most.
+
+    The means of centres are near 0: they may also differ by 2 % of the width.
+    """
+    names = [name for name, values in reference.items() if values.std() > 0]
+    title = f"{len(names)} shapes against {Path(first).name}: means within 2 %, widths within 10 %, chi2/ndf below 1.5"
+    lines = Table("file", "means", "widths", "chi2", "worst", "of", "1000 FPD", title=title, **NARROW)
+    for path, shapes in others.items():
+        differences = {name: metrics.shape_difference(reference[name], shapes[name]) for name in names}
+        chi2 = {name: metrics.chi2_test(reference[name], shapes[name]).per_ndf for name in names}
+        worst = sorted(chi2, key=chi2.get, reverse=True)
+        features = [np.stack([each[name] for name in names], axis=1) for each in (reference, shapes)]
+        enough = min(map(len, features)) > 2 * len(names)
+        lines.add_row(
+            Path(path).name,
+            str(sum(min(abs(each.shift.value), abs(each.mean.value)) < 0.02 for each in differences.values())),
+            str(sum(abs(each.width.value) < 0.1 for each in differences.values())),
+            str(sum(each < 1.5 for each in chi2.values())),
+            f"{chi2[worst[0]]:.1f}",
+            worst[0],
+            shown(estimate(metrics.frechet_physics_distance(*features)), 1000, 1) if enough else "few showers",
+        )
+        titles = {"first": Path(first).stem, "other": Path(path).stem}
+        panels = [panel(name, reference[name], shapes[name]) for name in worst[:6]]
+        figure, _ = plotting.shape_histograms(panels, titles, reference="first")
+        plotting.save(figure, out / f"{Path(path).stem}_shapes.png")
+    return lines
+
+
+def panel(name, first, other):
+    """Histogram of a shape of two files."""
+    low, high = np.quantile(first, [0.005, 0.995])
+    axis = hist.axis.Regular(
+        40, low, np.nextafter(max(high, low + 1e-6), np.inf), name=name, label=calorimeter.shape_label(name)
+    )
+    filled = hist.Hist(hist.axis.StrCategory(["first", "other"], name="origin"), axis, storage=hist.storage.Weight())
+    filled.fill("first", first)
+    filled.fill("other", other)
+    return filled
 
 
 def tables(folder):
     """What each generator reaches, and published numbers of its kind."""
     results = json.loads((folder / "results.json").read_text())
-    narrow = {"box": SIMPLE, "padding": (0, 1, 0, 0), "pad_edge": False}  # 80 columns
     names = ("", "AUC cells", "AUC shapes", "1000 FPD", "1000 KPD", "ms")
-    merits = Table(*names, title=f"{results['simulated']} test showers, and below arXiv:2410.21611", **narrow)
+    merits = Table(*names, title=f"{results['simulated']} test showers, and below arXiv:2410.21611", **NARROW)
     for name, found in results["generators"].items():
         title, low, high = PUBLISHED[name]
         merits.add_row(
@@ -515,7 +570,7 @@ def tables(folder):
     yield merits
     names = ("", "means", "widths", "chi2", "worst", "weighted", "worst", "n_eff / n")
     title = f"of {len(SHAPES)} shapes: means within 2 %, widths within 10 %, chi2/ndf below 1.5"
-    closure = Table(*names, title=title, **narrow)
+    closure = Table(*names, title=title, **NARROW)
     for name, found in results["generators"].items():
         shapes = found["shapes"].values()
         weighted = [each["chi2 reweighted"] for each in shapes]
