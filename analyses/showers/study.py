@@ -306,15 +306,25 @@ def generator(folder, name, **settings):
 
 
 def generate(folder, name):
-    """As many showers of a generator as there are to judge it on, and the time that each took."""
+    """A generated shower for each simulated one that judges: of its energy, and on its side of the split.
+
+    Else classifiers learn by how much the energies of two samples differ by chance, and the weights repeat it.
+    """
     path = generated(folder, name)
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    number = ntuples.num_entries(str(sample(folder, "judging")), "showers")
-    chunks = generator(folder, name).sample(number, ENERGIES, seed=3)
-    ntuples.write(path, "showers", (calogan.columns_of(showers, is_generated=True) for showers in chunks))
-    console.print(f"wrote {path}: {number} showers")
+    ntuples.write(path, "showers", twins(folder, name))
+    console.print(f"wrote {path}: {ntuples.num_entries(str(path), 'showers')} showers")
+
+
+def twins(folder, name):
+    made, first = generator(folder, name), 0
+    for record in reading.iterate(sample(folder, "judging")):
+        simulated = ak.flatten(record.showers)
+        showers = made(simulated.energy, seed=3, first=first)
+        yield calogan.columns_of(ak.with_field(showers, simulated.event_key, "event_key"), is_generated=True)
+        first += len(simulated)
 
 
 def held_out(folder, name="simulation"):

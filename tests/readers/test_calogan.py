@@ -263,3 +263,13 @@ def test_a_file_of_jets_has_no_showers():
     jets = {name: np.ones(3) for name in ("jet_px", "part_px", "part_py", "part_pz", "part_energy")}
     with pytest.raises(ValueError, match=r"top tagging events have no showers, they have jets: use readers.jets"):
         readers.showers(ak.Array(jets))
+
+
+@pytest.mark.parametrize("write", [ntuples.write_hdf5, lambda path, chunks: ntuples.write(path, "showers", chunks)])
+def test_a_generated_shower_keeps_the_key_of_another(tmp_path, write):
+    keys = np.array([2**63 + 1, 2**53 + 1, 7], np.uint64)  # a float64 holds none but the last
+    showers = ak.with_field(toy_showers(3), keys, "event_key")
+    path = tmp_path / ("a.h5" if write is ntuples.write_hdf5 else "a.root")
+    write(path, [calogan.columns_of(showers, is_generated=True)])
+    record = cortado.read(path)
+    assert record.event_key.to_list() == ak.flatten(record.showers).event_key.to_list() == keys.tolist()

@@ -4,7 +4,8 @@ The published HDF5 files have `energy` [GeV], `layer_0`, `layer_1`, `layer_2` [M
 what left the calorimeter at the side of each layer. Those of `cortado simulate` and `cortado generate`, ROOT or HDF5,
 have in addition `pdg_id` and `is_generated`, and may have `weight`. Any number of layers of any size can be read.
 
-There are no event numbers: the key of an entry is made of the energies of its shower.
+There are no event numbers: the key of an entry is made of the energies of its shower, unless the file has an
+`event_key`. So a generated shower can be on the side of a split where the simulated one is that lent it its energy.
 
 References:
     Paganini et al., CaloGAN (2017), arXiv:1712.10321; data: doi:10.17632/pvn3xc3wy5.1.
@@ -21,8 +22,8 @@ from cortado.readers import columns, energies
 __all__ = ["FORMS", "NAME", "branches", "columns_of", "record", "showers"]
 
 NAME = "CaloGAN"
-_ENERGY, _OVERFLOW, _WEIGHT = "energy", "overflow", "weight"
-_TRUTH = {"pdg_id": np.int32, "is_generated": np.bool_}
+_ENERGY, _OVERFLOW, _WEIGHT, _KEY = "energy", "overflow", "weight", "event_key"
+_TRUTH = {"pdg_id": np.int32, "is_generated": np.bool_, _KEY: np.uint64}
 FORMS = ((_ENERGY, "layer_0"),)
 """Branches by which the dialect is recognised, and without which it cannot be read."""
 
@@ -81,15 +82,17 @@ def columns_of(showers: ak.Array, *, is_generated: bool) -> dict[str, np.ndarray
     """Columns of a file with these showers, in the units of the dialect: the inverse of `showers`.
 
     Args:
-        showers: With energy and layers [GeV], shape (n,).
+        showers: With energy and layers [GeV], and perhaps event_key, shape (n,).
         is_generated: Whether a network made them.
 
     Returns:
-        Name -> values, float32 and bool, of length n.
+        Name -> values, float32, bool and uint64, of length n.
     """
     found = {_ENERGY: np.asarray(showers.energy, dtype=np.float32)}
     for name in _layers(showers.fields):
         found[name] = (ak.to_numpy(showers[name]) * energies.MEV).astype(np.float32)
+    if _KEY in showers.fields:
+        found[_KEY] = np.asarray(showers[_KEY], dtype=np.uint64)
     return found | {"is_generated": np.full(len(showers), is_generated)}
 
 

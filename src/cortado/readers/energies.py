@@ -56,7 +56,7 @@ def cells(events: ak.Array, name: str, axes: str) -> npt.NDArray[np.float32]:
 
 
 def one_shower_an_entry(found: Mapping[str, Any], layers: Mapping[str, Numbers]) -> ak.Array:
-    """Showers, one an entry, with an `event_key` made of their numbers: copies of a shower share it.
+    """Showers, one an entry, with an `event_key` made of their numbers, unless they have one: copies share it.
 
     Args:
         found: Columns by name, among them `energy` [GeV], shape (n, ...).
@@ -65,8 +65,9 @@ def one_shower_an_entry(found: Mapping[str, Any], layers: Mapping[str, Numbers])
     Returns:
         Showers, shape (n, 1).
     """
-    key = _event_key(found["energy"], list(layers.values()))
-    showers = ak.zip({**found, **layers, "event_key": key}, depth_limit=1)
+    key = found["event_key"] if "event_key" in found else _event_key(found["energy"], list(layers.values()))
+    others = {name: column for name, column in found.items() if name != "event_key"}
+    showers = ak.zip({**others, **layers, "event_key": key}, depth_limit=1)
     return ak.unflatten(showers, np.ones(len(showers), dtype=np.int64))
 
 
