@@ -104,7 +104,7 @@ MEDIUM_FLOW = {"blocks": 4, "hidden": (128, 128), "layer_blocks": 4, "layer_hidd
 PRESETS = {
     "quick": Preset(
         manifest="showers.toml",
-        epochs={"calogan": 4, "vae": 25, "flow": 12, "student": 5, "flow_matching": 20, "low": 6, "high": 15},
+        epochs={"calogan": 4, "vae": 20, "flow": 12, "student": 5, "flow_matching": 20, "low": 6, "high": 15},
         stages=(2, 6),
         batch_size=64,
         averaging=0.995,

@@ -6,6 +6,7 @@ from itertools import cycle
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from cortado.metrics import Estimate, effective_number
@@ -80,6 +81,9 @@ def auc_against_time(
             y, error = ([getattr(area, field) for area in areas] for field in ("value", "error"))
             ax.plot(x, y, color=colour, marker=marker, markersize=6, linewidth=1.6, label=name)
             ax.errorbar(x, y, error, fmt="none", color=colour, linewidth=1.6)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # a training rarely spans decades
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
         _reference_lines(ax, references or {})
         ax.axhline(0.5, color="black", linewidth=0.8)
         ax.set_ylim(0.48, 1.02)
