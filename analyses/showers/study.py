@@ -487,6 +487,9 @@ def save(output, names, folder):
 
 def run_on(files, folder, executor, workers, scheduler):
     """Shower shapes of other files, ROOT or HDF5, in any calorimeter; those in the first file's against the first."""
+    stems = [Path(path).stem for path in files]
+    if double := {stem for stem in stems if stems.count(stem) > 1}:
+        raise ValueError(f"files need different names, for their figures; there are several of {', '.join(double)}")
     out = folder / "files"
     out.mkdir(parents=True, exist_ok=True)
     lines = Table("file", "calorimeter", "showers", "response", "depth", "share of layer 0", **NARROW)
@@ -517,6 +520,8 @@ def shapes_of_file(path):
         shapes = calorimeter.shower_shapes(showers, geometry, threshold=THRESHOLD)
         parts.append({name: values.astype(np.float32) for name, values in shapes.items()})
         number += len(showers)
+    if not number:
+        raise ValueError(f"{path} has no showers")
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, geometry, cells / number
 
 

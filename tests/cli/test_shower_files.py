@@ -44,3 +44,11 @@ def test_files_of_one_calorimeter_are_compared_with_the_first(tmp_path, monkeypa
 def test_a_file_without_showers_is_named(tmp_path):
     ntuples.write_hdf5(tmp_path / "other.hdf5", [{"showers": np.ones((3, 7))}])
     assert "other.hdf5" in fail("run", STUDY, "--files", tmp_path / "other.hdf5", "--out", tmp_path)
+
+
+def test_files_of_one_name_and_files_without_entries_are_refused(tmp_path):
+    (tmp_path / "other").mkdir()
+    one, same = (challenge_file(folder / "x.hdf5", seed=1, n=3) for folder in (tmp_path, tmp_path / "other"))
+    empty = challenge_file(tmp_path / "empty.hdf5", seed=1, n=0)
+    assert "several of x" in fail("run", STUDY, "--files", one, "--files", same, "--out", tmp_path)
+    assert "empty.hdf5 has no showers" in fail("run", STUDY, "--files", empty, "--out", tmp_path)

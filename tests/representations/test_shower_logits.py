@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from toy_showers import toy_showers
 
-from cortado.calorimeter import CALOCHALLENGE_2, CALOGAN, GEOMETRIES, cells, layers
+from cortado.calorimeter import CALOCHALLENGE_2, CALOGAN, GEOMETRIES, as_geometry, cells, layers
 from cortado.representations import ShowerLogits
 from cortado.representations.scaling import fit
 
@@ -125,6 +125,13 @@ def test_the_core_by_hand():
     shares = {"[5,5]": 10 / 16, "[6,5]": 3 / 10, "[5,6]": 1 / 3, "[6,6]": 3 / 7, "[0,0]": 2 / 6, "[11,11]": 4 / 6}
     for cell, share in shares.items():
         assert features[f"layer_1{cell}"] == pytest.approx(logit(share), abs=1e-5)
+
+
+def test_a_layer_of_nothing_but_its_core_keeps_its_energy_whatever_the_share_of_the_core():
+    ring = as_geometry(("ring", "polar", ((0, (-3.0, 0.0, 3.0), (0.0, 1.0)),)))
+    representation = ShowerLogits(geometry=ring, core=True)
+    features = np.array([[0, -50, 0], [0, 0, 0], [0, 50, 0]], np.float32)
+    np.testing.assert_allclose(cells(representation.inverse([4.0] * 3, features), ring), 1.5, rtol=1e-6)
 
 
 def test_with_a_core_one_feature_alone_says_how_the_two_cells_on_the_axis_compare():

@@ -225,7 +225,7 @@ def _cell_shares(energies: Floats, core: list[int]) -> Floats:
 def _fractions_of_cells(shares: Floats, logits: NDArray[np.floating], core: list[int]) -> Floats:
     """Fractions of the energy of a layer, shape (n, c), from shares and their logits (n, c)."""
     found, rest = np.empty_like(shares), _without(core, shares.shape[1])
-    found[:, core] = shares[:, core[:1]]
+    found[:, core] = shares[:, core[:1]] if len(rest) else 1
     for first, second in _halvings(core):
         share = shares[:, second[:1]]
         found[:, first] *= share
