@@ -35,9 +35,9 @@ from cortado.weights import effective_sample_size
 
 ENERGIES = (1.0, 100.0)  # GeV
 THRESHOLD = 1e-5  # GeV; CaloFlow's
-# Nearly all cells of the simulation have 100 keV or more. Noise just below them and a threshold between let a generator
-# that blurs the step from empty to hit cells make as many of each as there should be.
-LOGITS = {"noise": 1e-5, "threshold": 3e-5, "alpha": 1e-8}
+# A generator blurs the step from empty cells to hit ones, nearly all of which have 100 keV or more; noise not far below
+# them makes it small, and the numbers of hits say where to cut.
+LOGITS = ShowerLogits(energy_range=ENERGIES, noise=THRESHOLD, threshold=2 * THRESHOLD, alpha=1e-8, core=True, hits=True)
 CLASSIFIER_SPLIT = Split(validation=0.15, test=0.45, seed=2)
 CLIP = (0.05, 20.0)  # weights; a few large ones would cost most of the effective sample size
 GENERATORS = ("calogan", "vae", "flow", "student", "flow_matching")
@@ -60,7 +60,7 @@ SHAPES = (
 )
 VIEWS = {  # of classifiers
     "low": ShowerCells(normalise="logarithm", threshold=THRESHOLD),
-    "high": ShowerShapes(threshold=THRESHOLD),
+    "high": ShowerShapes(threshold=THRESHOLD, logarithms=True),
 }
 TITLES = {
     "calogan": "CaloGAN",
@@ -168,9 +168,9 @@ def generator_studies(preset, folder):
         name="vae",
         files=(str(sample(folder, "training")),),
         collection="showers",
-        representation=ShowerLogits(energy_range=ENERGIES, **LOGITS),
+        representation=LOGITS,
         scaling="fit",
-        model=partial(CaloVAE, **chosen.networks.get("vae", {})),
+        model=partial(CaloVAE, features=len(LOGITS.features), **chosen.networks.get("vae", {})),
         recipe=Recipe(
             epochs=chosen.epochs["vae"], batch_size=chosen.batch_size, learning_rate=1e-3, averaging=chosen.averaging
         ),
@@ -179,13 +179,13 @@ def generator_studies(preset, folder):
 
     def variant(name, model, **recipe):
         recipe = replace(logits.recipe, epochs=chosen.epochs[name], **recipe)
-        return replace(logits, name=name, model=partial(model, **chosen.networks.get(name, {})), recipe=recipe)
+        model = partial(model, layer_features=2, **chosen.networks.get(name, {}))  # share and hits
+        return replace(logits, name=name, model=model, recipe=recipe)
 
     student = variant("student", partial(CaloFlowStudent, beta=1.0, teacher=chosen.networks["flow"]))
     matching = variant(
         "flow_matching", CaloFlowMatching, learning_rate=chosen.learning_rate, schedule="cosine", gradient_clip=1.0
     )
-    matching = replace(matching, representation=replace(logits.representation, core=True))
     every = {
         "calogan": replace(
             logits,

@@ -60,12 +60,22 @@ def test_loss_is_minus_the_logarithm_of_the_density():
         assert loss[i].item() == pytest.approx(-density.item())
 
 
-def test_cells_depend_on_the_layers_and_on_the_energy():
-    model, (energy, features) = flow(), showers(20)
+@pytest.mark.parametrize("layer_features", [1, 2])
+def test_cells_depend_on_all_features_of_layers_and_on_the_energy(layer_features):
+    model, leading = flow(layer_features=layer_features), 3 * layer_features
+    energy, features = showers(20, 19 + leading)
     energy.requires_grad_(), features.requires_grad_()
-    model.latents(energy, features)[:, 3:].square().sum().backward()
+    noise = model.latents(energy, features)
+    torch.testing.assert_close(model(energy, noise), features, rtol=0, atol=1e-3)
+    noise[:, leading:].square().sum().backward()
     assert (energy.grad != 0).all()
-    assert (features.grad[:, :3] != 0).all()
+    assert (features.grad[:, :leading] != 0).all()
+
+
+def test_features_of_layers_do_not_depend_on_the_cells():
+    model, (energy, features) = flow(layer_features=2), showers(20, 25)
+    other = torch.cat([features[:, :6], features[:, 6:] + 1], dim=1)
+    torch.testing.assert_close(model.latents(energy, other)[:, :6], model.latents(energy, features)[:, :6])
 
 
 @pytest.mark.parametrize("model", [flow, lambda: student().eval()], ids=["CaloFlow", "CaloFlowStudent"])
@@ -245,6 +255,6 @@ def test_a_teacher_with_other_blocks_is_refused(name, value):
 @pytest.mark.parametrize(("function", "name"), [("forward", "noise"), ("loss", "features")])
 def test_other_widths_than_the_models_are_refused(model, function, name):
     energy, features = showers(3, 21)
-    message = rf"made with 3 layers, 19 cells, so latent=22, got {name} of shape \(3, 21\)"
+    message = rf"made for 3 features of layers, 19 of cells, so latent=22, got {name} of shape \(3, 21\)"
     with pytest.raises(ValueError, match=message):
         getattr(model(), function)(energy, features)

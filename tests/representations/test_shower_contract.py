@@ -18,12 +18,14 @@ GENERATED = {
     "logits": ShowerLogits(),
     "logits-sharp": ShowerLogits(noise=0.0, threshold=1e-3, max_response=3.1),
     "logits-deep": ShowerLogits(noise=1e-5, threshold=3e-5, alpha=1e-8),
+    "logits-hits": ShowerLogits(noise=1e-5, threshold=1e-5, alpha=1e-8, core=True, hits=True),
 }
 CASES = GENERATED | {
     "cells": ShowerCells(),
     "cells-in-layers": ShowerCells(normalise="layer"),
     "cells-logarithms": ShowerCells(normalise="logarithm", threshold=1e-5),
     "shapes": ShowerShapes(),
+    "shapes-logarithms": ShowerShapes(threshold=1e-5, logarithms=True),
     "shapes-few": ShowerShapes(shapes=("width_x_1", "energy_0", "depth"), threshold=1e-3),
 }
 SHOWERS = toy_showers(60, seed=5)

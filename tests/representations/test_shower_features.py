@@ -101,6 +101,18 @@ def test_shapes_that_were_asked_for_in_their_order_above_the_threshold():
     assert (features[:, 3] < ShowerShapes(shapes=("total_energy",))(SHOWERS).features[:, 1]).all()
 
 
+def test_logarithms_of_layers_follow_the_shapes():
+    representation = ShowerShapes(shapes=("depth",), threshold=0.05, logarithms=True)
+    features = dict(zip(representation.features, representation(SHOWERS).features.T))
+    assert list(features)[:2] == ["log10_energy", "depth"]
+    assert len(features) == 8
+    for number in range(3):
+        layer = ak.to_numpy(SHOWERS[f"layer_{number}"])
+        energy, hits = np.where(layer > 0.05, layer, 0).sum(axis=(1, 2)), (layer > 0.05).sum(axis=(1, 2))
+        np.testing.assert_allclose(features[f"log10_energy_{number}"], np.log10(energy + 1e-6), rtol=1e-5)
+        np.testing.assert_allclose(features[f"log10_hits_{number}"], np.log10(1 + hits), rtol=1e-5)
+
+
 @pytest.mark.parametrize("representation", [ShowerShapes(), ShowerShapes(geometry=CALOCHALLENGE_2)])
 def test_default_shapes_can_be_standardised(representation):
     inputs = representation(toy_showers(60, geometry=representation.geometry))

@@ -8,6 +8,7 @@ import awkward as ak
 import h5py
 import numpy as np
 import pytest
+from scipy import special
 from toy_showers import toy_showers
 
 from cortado.calorimeter import CALOCHALLENGE_2, CALOGAN, GEOMETRIES, as_geometry, cells, layers
@@ -16,7 +17,8 @@ from cortado.representations.scaling import fit
 
 LOGITS = ShowerLogits()
 LAYERS = ("layer_0", "layer_1", "layer_2")
-with_and_without_core = pytest.mark.parametrize("core", [False, True], ids=["cells", "core"])
+KINDS = {"cells": {}, "core": {"core": True}, "hits": {"hits": True}, "core and hits": {"core": True, "hits": True}}
+every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 every_calorimeter = pytest.mark.parametrize("geometry", GEOMETRIES, ids=lambda geometry: geometry.name)
 
 
@@ -92,6 +94,20 @@ def slow_cells(logits, energy, threshold):
     return [0.0] * len(shares)
 
 
+def slow_hits(logits, energy, threshold, hits):
+    """Cells of a layer with so many hits: the weakest are raised to the threshold until all others are above it."""
+    shares = shares_of(logits).tolist()
+    hits = min(max(hits, 1), math.floor(energy / threshold))
+    chosen = sorted(range(len(shares)), key=lambda index: -shares[index])[:hits]
+    for free in range(hits, -1, -1):
+        left, together = energy - (hits - free) * threshold, sum(shares[index] for index in chosen[:free])
+        if free == 0 or shares[chosen[free - 1]] * left >= threshold * together:
+            break
+    found = {index: shares[index] / together * left for index in chosen[:free]}
+    found |= dict.fromkeys(chosen[free:], threshold)
+    return [found.get(index, 0.0) for index in range(len(shares))]
+
+
 def test_random_numbers_are_those_of_the_published_generator():
     """First outputs for the seed 1234567, as in the reference implementation."""
     published = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
@@ -143,22 +159,22 @@ def test_with_a_core_one_feature_alone_says_how_the_two_cells_on_the_axis_compar
     np.testing.assert_allclose(strips[:, 47] / strips[:, 48], np.exp(features[:, pair]), rtol=1e-4)
 
 
-@with_and_without_core
+@every_kind
 @every_calorimeter
-def test_there_and_back_is_the_same_shower(geometry, core):
+def test_there_and_back_is_the_same_shower(geometry, kind):
     showers = clean_showers(5, geometry=geometry)
-    representation = ShowerLogits(geometry=geometry, core=core)
+    representation = ShowerLogits(geometry=geometry, **kind)
     back = representation.inverse(*representation(showers))
     before, after = cells(showers, geometry), cells(back, geometry)
     np.testing.assert_array_equal(after > 0, before > 0)
     np.testing.assert_allclose(after, before, rtol=1e-4)
 
 
-@with_and_without_core
+@every_kind
 @every_calorimeter
-def test_energy_of_each_layer_is_kept(geometry, core):
+def test_energy_of_each_layer_is_kept(geometry, kind):
     showers = toy_showers(5, geometry=geometry)
-    representation = ShowerLogits(geometry=geometry, core=core)
+    representation = ShowerLogits(geometry=geometry, **kind)
     before, after = map(energies_of_layers, (showers, representation.inverse(*representation(showers))))
     np.testing.assert_allclose(after, np.where(before < 1e-5, 0, before), rtol=2e-5)
 
@@ -214,20 +230,59 @@ def test_cells_equal_those_of_the_slow_twin(energy, threshold):
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-@with_and_without_core
-def test_a_cell_is_empty_or_above_the_threshold_and_a_layer_keeps_its_energy_whatever_comes(core):
-    rng = np.random.default_rng(6)
-    features = rng.normal(0, 10.0 ** rng.uniform(-1, 3, (300, 1)), (300, 507)).astype(np.float32)
+@every_kind
+def test_a_cell_is_empty_or_above_the_threshold_and_a_layer_keeps_its_energy_whatever_comes(kind):
+    rng, representation = np.random.default_rng(6), ShowerLogits(**kind)
+    number = len(representation.features)
+    features = rng.normal(0, 10.0 ** rng.uniform(-1, 3, (300, 1)), (300, number)).astype(np.float32)
     features[:6, 3:] = np.array([[0.0], [100.0], [-100.0], [-13.8155], [-13.0], [13.8]])
     features[:, :3] = rng.normal(0, 4, (300, 3))
     energy = rng.uniform(1, 100, 300)
-    showers = ShowerLogits(core=core).inverse(energy, features)
+    showers = representation.inverse(energy, features)
     values = cells(showers, CALOGAN)
     assert values[values > 0].min() > 1e-5 * (1 - 1e-6)
     first, second, third = shares_of(features[:, :3]).T
     layers_of_total = np.stack([second, (1 - second) * third, (1 - second) * (1 - third)], axis=1)
     expected = (energy * 1.5 * first)[:, None] * layers_of_total
     np.testing.assert_allclose(energies_of_layers(showers), np.where(expected < 1e-5, 0, expected), rtol=1e-5)
+
+
+def test_as_many_cells_are_hit_as_their_feature_says():
+    """Whatever their shares, where the energy of the layer is enough for as many."""
+    rng, representation = np.random.default_rng(7), ShowerLogits(hits=True)
+    features = rng.normal(-5, 6, (200, 510)).astype(np.float32)
+    features[:, 0] = special.logit(10.0 ** rng.uniform(-4, 0, 200) / 1.5)
+    wanted = np.stack([rng.integers(0, size + 1, 200) for size in CALOGAN.sizes], axis=1)
+    features[:, 3:6] = special.logit((wanted + 0.5) / (np.array(CALOGAN.sizes) + 1))
+    showers = representation.inverse(np.ones(200), features)
+    hits = np.stack([(ak.to_numpy(showers[name]) > 0).sum(axis=(1, 2)) for name in LAYERS], axis=1)
+    possible = energies_of_layers(showers) / 1e-5
+    expected = np.minimum(np.maximum(wanted, 1), np.floor(possible * (1 + 1e-6)))
+    np.testing.assert_array_equal(hits, np.where(possible < 0.999, 0, expected))
+    assert 0.2 < (hits == wanted).mean() < 0.9
+
+
+@pytest.mark.parametrize("energy", [1.0, 1e-3, 1e-4, 2.9e-5])
+def test_hit_cells_equal_those_of_the_slow_twin(energy):
+    rng, representation = np.random.default_rng(4), ShowerLogits(hits=True)
+    features = rng.normal(-5, 4, (15, 510)).astype(np.float32)
+    features[:, :3] = logit(energy / 1.5), 20, 0  # of a particle of 1 GeV, all in layer 0
+    features[:, 3] = special.logit((np.arange(0, 60, 4) + 0.5) / 289)
+    found = ak.to_numpy(representation.inverse(np.ones(15), features).layer_0).reshape(15, 288)
+    expected = [slow_hits(row[6:294].tolist(), energy, 1e-5, 4 * number) for number, row in enumerate(features)]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_hits_are_counted_and_spread_evenly():
+    """Cells below the threshold are none."""
+    values = np.zeros((500, 504))
+    values[:, :7], values[:, 7], values[:, 300] = 1 + np.linspace(0, 1, 500)[:, np.newaxis], 0.9e-5, 1
+    hits = shares_of(ShowerLogits(hits=True)(showers_of(values, energy=50.0)).features[:, 3:6]) * [289, 145, 73]
+    for column, number in zip(hits.T, (7, 1, 0)):
+        assert number < column.min() < number + 0.02
+        assert number + 0.98 < column.max() < number + 1
+        assert column.mean() == pytest.approx(number + 0.5, abs=0.05)
+    assert np.abs(np.corrcoef(hits.T) - np.eye(3)).max() < 0.15
 
 
 def test_the_greatest_of_hopeless_cells_has_all_the_energy():
@@ -257,10 +312,10 @@ def test_weak_layers_survive_the_noise_of_their_empty_cells():
     np.testing.assert_allclose(after, values, rtol=1e-4)
 
 
-@with_and_without_core
+@every_kind
 @pytest.mark.parametrize("noise", [0.0, 1e-6])
-def test_layers_and_showers_without_energy(noise, core):
-    representation = ShowerLogits(noise=noise, core=core)
+def test_layers_and_showers_without_energy(noise, kind):
+    representation = ShowerLogits(noise=noise, **kind)
     values = np.zeros((8, 504))
     for row in range(8):  # all combinations of layers with and without energy
         for index, cell in enumerate((7, 300, 465)):  # the last of them on the axis

@@ -30,7 +30,8 @@ class CaloFlowMatching(nn.Module):
     ours.
 
     Args:
-        layers: Number of cells of each layer of the calorimeter; the features are L of layers, then those of cells.
+        layers: Number of cells of each layer of the calorimeter.
+        layer_features: Number of features of each layer; the L of all layers come first, then those of cells.
         layer_hidden: Width of the network of layers.
         hidden: Width of the network of cells.
         blocks: Number of residual blocks of each network.
@@ -45,6 +46,7 @@ class CaloFlowMatching(nn.Module):
         self,
         *,
         layers: Sequence[int] = (288, 144, 72),
+        layer_features: int = 1,
         layer_hidden: int = 256,
         hidden: int = 512,
         blocks: int = 2,
@@ -53,8 +55,9 @@ class CaloFlowMatching(nn.Module):
     ) -> None:
         super().__init__()
         sizes = {"layer_hidden": layer_hidden, "hidden": hidden, "blocks": blocks, "units": units, "steps": steps}
-        require_positive("CaloFlowMatching", layers=min(layers, default=0), **sizes)
-        self.layers, self.latent, self.steps = len(layers), len(layers) + sum(layers), steps
+        require_positive("CaloFlowMatching", layers=min(layers, default=0), layer_features=layer_features, **sizes)
+        self.layers, self.steps = layer_features * len(layers), steps
+        self.latent = self.layers + sum(layers)
         self.layer_velocity = Velocity(self.layers, 1, layer_hidden, blocks, units)
         self.cell_velocity = Velocity(sum(layers), 1 + self.layers, hidden, blocks, units)
 

@@ -23,7 +23,8 @@ class CaloFlow(nn.Module):
     a block see evenly spaced numbers of features, and dropout follows each hidden layer of flow II.
 
     Args:
-        layers: Number of cells of each layer of the calorimeter; the features are L of layers, then those of cells.
+        layers: Number of cells of each layer of the calorimeter.
+        layer_features: Number of features of each layer; the L of all layers come first, then those of cells.
         layer_blocks: Number of blocks of flow I.
         layer_hidden: Widths of the hidden layers of a block of flow I.
         blocks: Number of blocks of flow II.
@@ -41,6 +42,7 @@ class CaloFlow(nn.Module):
         self,
         *,
         layers: Sequence[int] = (288, 144, 72),
+        layer_features: int = 1,
         layer_blocks: int = 6,
         layer_hidden: Sequence[int] = (64, 64, 64),
         blocks: int = 8,
@@ -51,14 +53,15 @@ class CaloFlow(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        sizes = {"layers": min(layers, default=0), "layer_blocks": layer_blocks, "blocks": blocks}
-        sizes |= {"layer_hidden": min(layer_hidden, default=0), "hidden": min(hidden, default=0)}
+        sizes = {"layers": min(layers, default=0), "layer_features": layer_features, "layer_blocks": layer_blocks}
+        sizes |= {"blocks": blocks, "layer_hidden": min(layer_hidden, default=0), "hidden": min(hidden, default=0)}
         require_positive("CaloFlow", **sizes)
         if isinstance(bins, bool) or not isinstance(bins, int) or bins < 2:
             raise ValueError(f"CaloFlow: bins must be an integer of at least 2, got {bins!r}")
         if not bound > 0:
             raise ValueError(f"CaloFlow: bound must be positive, got {bound!r}")
-        self.layers, self.latent = len(layers), len(layers) + sum(layers)
+        self.layers = layer_features * len(layers)
+        self.latent = self.layers + sum(layers)
         self.layer_flow = AutoregressiveFlow(
             [self.layers], 1, blocks=layer_blocks, hidden=layer_hidden, bins=bins, bound=bound, seed=seed
         )
@@ -105,7 +108,7 @@ def parts(model: str, values: Tensor, layers: int, latent: int, name: str) -> tu
     """
     if values.shape[1] != latent:
         raise ValueError(
-            f"{model} was made with {layers} layers, {latent - layers} cells, so latent={latent}, "
+            f"{model} was made for {layers} features of layers, {latent - layers} of cells, so latent={latent}, "
             f"got {name} of shape {tuple(values.shape)}"
         )
     return values[:, :layers], values[:, layers:]

@@ -33,7 +33,8 @@ class CaloFlowStudent(nn.Module):
     into `teacher`.
 
     Args:
-        layers: Number of cells of each layer of the calorimeter; the features are L of layers, then those of cells.
+        layers: Number of cells of each layer of the calorimeter.
+        layer_features: Number of features of each layer; the L of all layers come first, then those of cells.
         layer_blocks: Number of blocks of flow I.
         layer_hidden: Widths of the hidden layers of a block of flow I.
         blocks: Number of blocks of flow II.
@@ -43,12 +44,12 @@ class CaloFlowStudent(nn.Module):
         dropout: Probability of dropping a hidden unit of flow II in training.
         seed: Seed of the orders of features in the blocks.
         beta: Weight of :math:`L_x`; 1 saves the time for :math:`L_z`.
-        teacher: Arguments of the teacher; its layers, blocks, bins, bound and seed are those here. None: the student
-            can generate, but not learn.
+        teacher: Arguments of the teacher; its layers, their features, blocks, bins, bound and seed are those here.
+            None: the student can generate, but not learn.
 
     Raises:
         ValueError: If `CaloFlow` refuses an argument, beta is not in [0, 1], or the teacher is to have other
-            layers, blocks, bins, bound or seed.
+            layers, features, blocks, bins, bound or seed.
     """
 
     training_only: ClassVar[tuple[str, ...]] = ("teacher",)
@@ -57,6 +58,7 @@ class CaloFlowStudent(nn.Module):
         self,
         *,
         layers: Sequence[int] = (288, 144, 72),
+        layer_features: int = 1,
         layer_blocks: int = 6,
         layer_hidden: Sequence[int] = (64, 64, 64),
         blocks: int = 8,
@@ -71,7 +73,8 @@ class CaloFlowStudent(nn.Module):
         super().__init__()
         if not 0 <= beta <= 1:
             raise ValueError(f"CaloFlowStudent: beta must be in [0, 1], got {beta!r}")
-        shared: dict[str, Any] = {"layers": list(layers), "blocks": blocks, "bins": bins, "bound": bound, "seed": seed}
+        shared: dict[str, Any] = {"layers": list(layers), "layer_features": layer_features, "blocks": blocks}
+        shared |= {"bins": bins, "bound": bound, "seed": seed}
         self.beta = beta
         self.flows = CaloFlow(
             **shared, layer_blocks=layer_blocks, layer_hidden=layer_hidden, hidden=hidden, dropout=dropout

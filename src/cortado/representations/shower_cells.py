@@ -6,14 +6,12 @@ import awkward as ak
 import numpy as np
 
 from cortado.calorimeter import CALOGAN, Geometry, as_geometry, layer_names
-from cortado.representations.showers import ShowerFeatures, cell_names, columns, layer_energies
+from cortado.representations.showers import ShowerFeatures, cell_names, columns, layer_energies, log10_energies
 
 __all__ = ["NORMS", "ShowerCells"]
 
 NORMS = ("incident", "layer", "logarithm")
 """What the energies of the cells can be divided by, or how else they are brought to order one."""
-
-_FLOOR = 1e-6  # GeV, far below a cell's threshold: the logarithm of an empty layer is -6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,5 +83,5 @@ class ShowerCells:
         else:
             norm = incident if self.normalise == "incident" else np.repeat(by_layer, self.geometry.sizes, axis=1)
             scaled = np.divide(values, norm, out=np.zeros_like(values), where=norm > 0)
-        features = np.concatenate([np.log10(incident), np.log10(by_layer + _FLOOR), scaled], axis=1)
+        features = np.concatenate([np.log10(incident), log10_energies(by_layer), scaled], axis=1)
         return ShowerFeatures(features.astype(np.float32))

@@ -8,6 +8,7 @@ share                  value
 =====================  ============================================================================================
 `u_0`                  energy in the calorimeter / incident energy / `max_response`
 `u_1` ... `u_(L-1)`    energy of the layers 0 ... L-2 / energy of this layer and all behind it
+`hits_0`, ...          with `hits`: (number of cells that reach the `threshold` + uniform in (0, 1)) / (cells + 1)
 `layer_0[0,0]`, ...    energy of the cell / energy of its layer
 =====================  ============================================================================================
 
@@ -21,9 +22,14 @@ what is left to them.
 
 Many cells are empty. As a density cannot have a peak without width, an empty cell counts as one of a little energy,
 uniform in (0, `noise`), when the shares in its layer are taken; on the way back it falls below the `threshold`.
-CaloFlow adds such noise to all cells, here it leaves the others and the energies of the layers as they are. And here it
-follows from the shower itself (random numbers of SplitMix64, whose seed is made of the bits of its energies), so that
-a shower has the same features in each chunk, order and process.
+CaloFlow adds such noise to all cells, here it leaves the others and the energies of the layers as they are.
+
+Generators blur the step from empty cells to hit ones, and a weak layer with one hit cell of 72 becomes one with
+several. With `hits`, the number of hit cells of each layer is a feature of its own, which a network learns well, and on
+the way back as many cells are hit. A layer without energy then counts as one of a little, as its cells do.
+
+All noise follows from the shower itself (random numbers of SplitMix64, whose seed is made of the bits of its energies),
+so that a shower has the same features in each chunk, order and process.
 
 References:
     Krause, Shih, CaloFlow (2021), arXiv:2106.05285.
@@ -72,6 +78,7 @@ class ShowerLogits:
         alpha: Keeps the logits of 0 and 1 finite: -13.8 and 13.8 for CaloFlow's 1e-6. Should be below the share that
             the noise has in the layer of most energy, else empty cells are hardly told from weak ones.
         core: Whether the cells on the axis are shared out among themselves, as above.
+        hits: Whether the numbers of hit cells are features, as above.
 
     Raises:
         ValueError: If it is no geometry, or no range, or `max_response` is not positive and finite, or not
@@ -85,6 +92,7 @@ class ShowerLogits:
     threshold: float = 1e-5
     alpha: float = 1e-6
     core: bool = False
+    hits: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "geometry", as_geometry(self.geometry))
@@ -107,7 +115,9 @@ class ShowerLogits:
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the features."""
-        return (*(f"u_{index}" for index in range(len(self.geometry.layers))), *cell_names(self.geometry))
+        numbers = range(len(self.geometry.layers))
+        hits = [f"hits_{number}" for number in numbers] if self.hits else []
+        return (*(f"u_{number}" for number in numbers), *hits, *cell_names(self.geometry))
 
     @property
     def least_spread(self) -> tuple[float, ...]:
@@ -118,7 +128,7 @@ class ShowerLogits:
         decide much, by 0.3. The shares of layers vary in all showers.
         """
         least = 0.3 if self.core else 1.0
-        return (*(0.0 for _ in self.geometry.layers), *(least for _ in range(sum(self.geometry.sizes))))
+        return (*(0.0 for _ in range(self._leading)), *(least for _ in range(sum(self.geometry.sizes))))
 
     def __call__(self, showers: ak.Array) -> ShowerInputs:
         """Compute the logits of showers.
@@ -136,14 +146,19 @@ class ShowerLogits:
         """
         energy, values = columns(showers, self.geometry, "ShowerLogits")
         require_in_range(energy, self.energy_range, "ShowerLogits")
-        by_layer = layer_energies(values, self.geometry)
+        by_layer, in_layer = layer_energies(values, self.geometry), in_layers(values, self.geometry)
         self._require_response(by_layer.sum(axis=1) / energy)
+        seeds, cells = _seeds(energy, values), values.shape[1]
+        filled = np.where(values > 0, values, self.noise * _uniform(seeds, 0, cells))
+        if self.hits:
+            by_layer = np.where(by_layer > 0, by_layer, self.noise * _uniform(seeds, cells, len(in_layer)))
         shares = [_layer_shares(by_layer, energy * self.max_response)]
-        seeds, first = _seeds(energy, values), 0
-        for index, part in enumerate(in_layers(values, self.geometry)):
-            filled = np.where(part > 0, part, self.noise * _uniform(seeds, first, part.shape[1]))
-            shares.append(_cell_shares(filled, self._core(index)))
-            first += part.shape[1]
+        if self.hits:
+            hits = np.stack([(part >= self.threshold).sum(axis=1) for part in in_layer], axis=1)
+            sizes = np.array(self.geometry.sizes)
+            shares.append((hits + _uniform(seeds, cells + len(sizes), len(sizes))) / (sizes + 1))
+        for index, part in enumerate(in_layers(filled, self.geometry)):
+            shares.append(_cell_shares(part, self._core(index)))
         features = np.concatenate([_logits(share, self.alpha) for share in shares], axis=1)
         return ShowerInputs(energy.astype(np.float32), features)
 
@@ -151,9 +166,10 @@ class ShowerLogits:
         """Make showers of logits.
 
         A layer keeps its energy: it goes to the largest set of cells of greatest shares that are all at or above the
-        `threshold` when they share it. If the shares of cells (but for those on the axis, with `core`) are all 0, what
-        is theirs goes to the one of the greatest feature. Only the energy of a layer that is below the threshold
-        itself is lost.
+        `threshold` when they share it; with `hits`, to as many cells as these say, but at least one and no more than
+        can have the threshold, where cells of little share have just that. If the shares of cells (but for those on the
+        axis, with `core`) are all 0, what is theirs goes to the one of the greatest feature. Only the energy of a layer
+        that is below the threshold itself is lost.
 
         Args:
             energy: Incident energies [GeV], in the range or not, shape (n,).
@@ -165,14 +181,22 @@ class ShowerLogits:
         Raises:
             ValueError: If the shapes do not fit, an energy is not positive and finite, or a feature is not finite.
         """
-        number = len(self.geometry.layers)
-        energies, made = require_generated(energy, features, number + sum(self.geometry.sizes), "ShowerLogits")
-        by_layer = _energies_of_layers(_shares(made[:, :number], self.alpha), energies * self.max_response)
+        sizes, leading = np.array(self.geometry.sizes), self._leading
+        energies, made = require_generated(energy, features, leading + sizes.sum(), "ShowerLogits")
+        of_layers, of_cells = _shares(made[:, :leading], self.alpha), made[:, leading:]
+        by_layer = _energies_of_layers(of_layers[:, : len(sizes)], energies * self.max_response)
+        hits = np.clip(of_layers[:, len(sizes) :] * (sizes + 1), 1, sizes).astype(int) if self.hits else None
         shared = []
-        for index, part in enumerate(in_layers(made[:, number:], self.geometry)):
+        for index, part in enumerate(in_layers(of_cells, self.geometry)):
             fractions = _fractions_of_cells(_shares(part, self.alpha), part, self._core(index))
-            shared.append(_shared(fractions, by_layer[:, index], self.threshold))
+            arguments = fractions, by_layer[:, index], self.threshold
+            shared.append(_shared(*arguments) if hits is None else _shared_by(*arguments, hits[:, index]))
         return record(energies, np.concatenate(shared, axis=1), self.geometry)
+
+    @property
+    def _leading(self) -> int:
+        """Number of features of layers."""
+        return (2 if self.hits else 1) * len(self.geometry.layers)
 
     def _core(self, index: int) -> list[int]:
         return self.geometry.core(index) if self.core else []
@@ -253,14 +277,37 @@ def _halvings(core: list[int]) -> Iterator[tuple[list[int], list[int]]]:
 
 
 def _shared(shares: Floats, energy: Floats, threshold: float) -> Floats:
-    """Energies of cells of shares (n, c) in a layer of energies (n,)."""
-    # Of cells with the same share, the later counts as the smaller one.
-    shares = shares * (1 - 1e-15 * np.arange(shares.shape[1], dtype=np.float64))
-    falling = np.sort(shares, axis=1)[:, ::-1]
+    """Energies of cells of shares (n, c) in a layer of energies (n,): of the most cells that reach the threshold."""
+    ranks, falling = _ranked(shares)
     enough = falling * energy[:, np.newaxis] >= threshold * np.cumsum(falling, axis=1)
-    least = np.where(enough, falling, np.inf).min(axis=1, keepdims=True)
-    shares[shares < least] = 0
-    return shares * _ratio(energy, shares.sum(axis=1))[:, np.newaxis]
+    kept = np.where(ranks < _last(enough)[:, np.newaxis], shares, 0.0)
+    return kept * _ratio(energy, kept.sum(axis=1))[:, np.newaxis]
+
+
+def _shared_by(shares: Floats, energy: Floats, threshold: float, hits: NDArray[np.intp]) -> Floats:
+    """Likewise of `hits` (n,) cells: those of least shares have the threshold, where their shares would be less."""
+    hits = np.minimum(hits, (energy / threshold).astype(int))
+    ranks, falling = _ranked(shares)
+    weakest = np.maximum(hits[:, np.newaxis] - 1 - np.arange(shares.shape[1]), 0) * threshold
+    enough = falling * (energy[:, np.newaxis] - weakest) >= threshold * np.cumsum(falling, axis=1)
+    free = np.minimum(_last(enough), hits)
+    kept = np.where(ranks < free[:, np.newaxis], shares, 0.0)
+    scaled = kept * _ratio(energy - threshold * (hits - free), kept.sum(axis=1))[:, np.newaxis]
+    return np.where((ranks >= free[:, np.newaxis]) & (ranks < hits[:, np.newaxis]), threshold, scaled)
+
+
+def _ranked(shares: Floats) -> tuple[NDArray[np.intp], Floats]:
+    """Rank (n, c) of each share (n, c) from the greatest on, of equals the first before; the shares in that order."""
+    order = np.argsort(-shares, axis=1, kind="stable")
+    ranks = np.empty_like(order)
+    np.put_along_axis(ranks, order, np.arange(shares.shape[1])[np.newaxis], axis=1)
+    return ranks, np.take_along_axis(shares, order, axis=1)
+
+
+def _last(found: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """One more than the index of the last that is true in each row (n, c); 0 without one."""
+    last: NDArray[np.intp] = np.where(found, np.arange(1, found.shape[1] + 1), 0).max(axis=1)
+    return last
 
 
 def _seeds(energy: Floats, values: Floats) -> NDArray[np.uint64]:

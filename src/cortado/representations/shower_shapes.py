@@ -7,7 +7,7 @@ import numpy as np
 
 from cortado.calorimeter import CALOGAN, Geometry, as_geometry, layer_names, shape_names, shower_shapes
 from cortado.representations.features import require_known
-from cortado.representations.showers import ShowerFeatures, columns
+from cortado.representations.showers import ShowerFeatures, columns, layer_energies, log10_energies
 
 __all__ = ["ShowerShapes"]
 
@@ -19,10 +19,14 @@ class ShowerShapes:
     The default leaves out `depth`, which is the same for nearly all showers of some GeV: `scaling.fit` raises for a
     feature that is constant.
 
+    Energies span orders of magnitude, and where a layer has few hit cells each one counts: with `logarithms` a network
+    sees the weak layers as well, by log10 of the energy of each layer (+ 1 keV) and of its number of hit cells (+ 1).
+
     Attributes:
         geometry: The calorimeter, also as nested tuples.
         shapes: Names of `calorimeter.shape_names`; None for all but `depth`.
         threshold: Cells of at most this energy [GeV] are taken for empty.
+        logarithms: Whether these follow the shapes.
 
     Raises:
         ValueError: If it is no geometry, a shape is unknown, or the threshold is negative or not finite.
@@ -35,6 +39,7 @@ class ShowerShapes:
     geometry: Geometry = CALOGAN
     shapes: tuple[str, ...] | None = None
     threshold: float = 0.0
+    logarithms: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "geometry", as_geometry(self.geometry))
@@ -51,8 +56,13 @@ class ShowerShapes:
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the features."""
-        shapes = shape_names(self.geometry) if self.shapes is None else self.shapes
-        return ("log10_energy", *(name for name in shapes if self.shapes or name != "depth"))
+        numbers = range(len(self.geometry.layers)) if self.logarithms else ()
+        logarithms = (f"log10_{what}_{number}" for what in ("energy", "hits") for number in numbers)
+        return ("log10_energy", *self._shapes, *logarithms)
+
+    @property
+    def _shapes(self) -> tuple[str, ...]:
+        return self.shapes or tuple(name for name in shape_names(self.geometry) if name != "depth")
 
     def __call__(self, showers: ak.Array) -> ShowerFeatures:
         """Compute the shapes of showers.
@@ -67,7 +77,11 @@ class ShowerShapes:
             KeyError: If they have no energy.
             ValueError: If a layer does not fit the geometry, or a number cannot be an energy.
         """
-        energy, _ = columns(showers, self.geometry, "ShowerShapes")
+        energy, values = columns(showers, self.geometry, "ShowerShapes")
         shapes = shower_shapes(showers, self.geometry, threshold=self.threshold)
-        features = [np.log10(energy), *(shapes[name] for name in self.features[1:])]
-        return ShowerFeatures(np.stack(features, axis=1).astype(np.float32))
+        features = [np.log10(energy)[:, np.newaxis], np.stack([shapes[name] for name in self._shapes], axis=1)]
+        if self.logarithms:
+            hit = values > self.threshold
+            features.append(log10_energies(layer_energies(np.where(hit, values, 0), self.geometry)))
+            features.append(np.log10(1 + layer_energies(hit.astype(np.float64), self.geometry)))
+        return ShowerFeatures(np.concatenate(features, axis=1).astype(np.float32))

@@ -15,6 +15,7 @@ __all__ = [
     "columns",
     "in_layers",
     "layer_energies",
+    "log10_energies",
     "record",
     "require_generated",
     "require_in_range",
@@ -22,6 +23,8 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+
+_FLOOR = 1e-6  # GeV, far below a cell's threshold
 
 
 class ShowerInputs(NamedTuple):
@@ -92,6 +95,12 @@ def in_layers(values: NDArray[Any], geometry: Geometry) -> list[NDArray[Any]]:
 def layer_energies(values: Floats, geometry: Geometry) -> Floats:
     """Energy of each layer, shape (n, layers), of cells (n, cells)."""
     return np.stack([part.sum(axis=1) for part in in_layers(values, geometry)], axis=1)
+
+
+def log10_energies(by_layer: Floats) -> Floats:
+    """log10 of energies of layers (n, layers) [GeV]; -6 of one without."""
+    logarithms: Floats = np.log10(by_layer + _FLOOR)
+    return logarithms
 
 
 def record(energy: ArrayLike, values: NDArray[np.floating], geometry: Geometry) -> ak.Array:
