@@ -29,15 +29,24 @@ from cortado.models import MLP, CaloFlow, CaloFlowMatching, CaloFlowStudent, Cal
 from cortado.readers import calogan
 from cortado.representations import ShowerCells, ShowerImages, ShowerLogits, ShowerShapes
 from cortado.simulation import simulate_showers
-from cortado.splits import TEST, Split
+from cortado.splits import TEST, TRAIN, VALIDATION, Split
 from cortado.training import Recipe, Study
 from cortado.weights import effective_sample_size
 
 ENERGIES = (1.0, 100.0)  # GeV
 THRESHOLD = 1e-5  # GeV; CaloFlow's
 # A generator blurs the step from empty cells to hit ones, nearly all of which have 100 keV or more; noise not far below
-# them makes it small, and the numbers of hits say where to cut.
-LOGITS = ShowerLogits(energy_range=ENERGIES, noise=THRESHOLD, threshold=2 * THRESHOLD, alpha=1e-8, core=True, hits=True)
+# them makes it small, and the numbers of hits say where to cut. The calorimeter never has more than the incident energy
+# and mostly 99.5 % of it: just above 1, `max_response` makes the far tail of what leaks a near one.
+LOGITS = ShowerLogits(
+    energy_range=ENERGIES,
+    max_response=1.005,
+    noise=THRESHOLD,
+    threshold=2 * THRESHOLD,
+    alpha=1e-8,
+    core=True,
+    hits=True,
+)
 CLASSIFIER_SPLIT = Split(validation=0.15, test=0.45, seed=2)
 CLIP = (0.05, 20.0)  # weights; a few large ones would cost most of the effective sample size
 GENERATORS = ("calogan", "vae", "flow", "student", "flow_matching")
@@ -116,7 +125,7 @@ PRESETS = {
             "critic": {"filters": (8, 8, 4, 4)},
             "flow": SMALL_FLOW,
             "student": {**SMALL_FLOW, "hidden": (128, 128)},
-            "flow_matching": {"hidden": 256},
+            "flow_matching": {"hidden": 256, "layer_hidden": 64},
         },
     ),
     "full": Preset(  # hours on two cores
@@ -329,9 +338,14 @@ def twins(folder, name):
 
 def held_out(folder, name="simulation"):
     """Showers that no classifier was trained on: generated ones, or the simulated ones that judge."""
+    return showers_of(folder, name, TEST)
+
+
+def showers_of(folder, name, *subsets):
+    """Generated showers, or the simulated ones that judge, in parts of the classifiers' split."""
     path = sample(folder, "judging") if name == "simulation" else generated(folder, name)
     parts = (ak.flatten(record.showers) for record in reading.iterate(path))
-    return ak.concatenate([part[CLASSIFIER_SPLIT.subset(part.event_key) == TEST] for part in parts])
+    return ak.concatenate([part[np.isin(CLASSIFIER_SPLIT.subset(part.event_key), subsets)] for part in parts])
 
 
 def classifiers(preset, folder, name, view):
@@ -343,8 +357,12 @@ def classifiers(preset, folder, name, view):
 
 
 def reweighter(preset, folder, name):
-    """Weights of a generator's showers: by the classifiers of shapes, which few showers teach more than cells do."""
-    return scoring.ensemble(classifiers(preset, folder, name, "high"))
+    """Weights of a generator's showers: by the classifiers of shapes, which few showers teach more than cells do.
+
+    Generated and simulated showers have the same energies: at each of them the weights have to average to 1.
+    """
+    ensemble = scoring.ensemble(classifiers(preset, folder, name, "high"))
+    return ensemble.normalised(showers_of(folder, name, TRAIN, VALIDATION), "energy", clip=CLIP)
 
 
 def evaluate(preset, folder):
