@@ -105,6 +105,7 @@ class Preset:
     learning_rate: float  # of flow matching
     classifier_batch: int
     seeds: int  # of the classifiers
+    bins: int  # of the histograms of shapes
     networks: dict[str, dict]  # sizes of generators that are not the default
 
 
@@ -120,6 +121,7 @@ PRESETS = {
         learning_rate=2e-3,
         classifier_batch=128,
         seeds=2,
+        bins=20,
         networks={
             "calogan": {"latent": 128, "channels": 8, "filters": (8, 4)},
             "critic": {"filters": (8, 8, 4, 4)},
@@ -137,6 +139,7 @@ PRESETS = {
         learning_rate=1e-3,
         classifier_batch=256,
         seeds=3,
+        bins=40,
         networks={"flow": MEDIUM_FLOW, "student": MEDIUM_FLOW},
     ),
     "published": Preset(  # networks of published size, for a GPU
@@ -148,6 +151,7 @@ PRESETS = {
         learning_rate=1e-3,
         classifier_batch=256,
         seeds=10,
+        bins=40,
         networks={"flow": {}, "student": {}},
     ),
 }
@@ -285,8 +289,9 @@ def run(*, preset, folder, files, executor, workers, scheduler, accelerator):
         for one, study in classifier_studies(preset, folder, name).items():
             console.print(f"\n[bold]{name}: classifier {one}[/]")
             training.train(study, folder / name / one, resume=True, accelerator=accelerator)
-    evaluate(preset, folder)
-    process(preset, folder, executor, workers, scheduler)
+    reweighters = {name: reweighter(preset, folder, name) for name in GENERATORS}
+    evaluate(preset, folder, reweighters)
+    process(preset, folder, reweighters, executor, workers, scheduler)
     figures = plot(folder, folder / "plots")
     for lines in tables(folder):
         console.print(lines)
@@ -365,7 +370,7 @@ def reweighter(preset, folder, name):
     return ensemble.normalised(showers_of(folder, name, TRAIN, VALIDATION), "energy", clip=CLIP)
 
 
-def evaluate(preset, folder):
+def evaluate(preset, folder, reweighters):
     """Figures of merit of each generator, on showers that no classifier has seen."""
     simulated = held_out(folder)
     shapes = calorimeter.shower_shapes(simulated, CALOGAN, threshold=THRESHOLD)
@@ -373,7 +378,7 @@ def evaluate(preset, folder):
     for name in GENERATORS:
         showers = held_out(folder, name)
         theirs = calorimeter.shower_shapes(showers, CALOGAN, threshold=THRESHOLD)
-        weights = reweighter(preset, folder, name).weights(showers, clip=CLIP).nominal
+        weights = reweighters[name].weights(showers, clip=CLIP).nominal
         labels, scores = scores_of(preset, folder, name, "low", simulated, showers)
         curves[f"{name}_labels"], curves[name] = labels, scores[0]
         found[name] = {
@@ -468,7 +473,7 @@ def simulation_time(folder, number=50):
     return 1000 * times[-1] / number
 
 
-def process(preset, folder, executor, workers, scheduler):
+def process(preset, folder, reweighters, executor, workers, scheduler):
     """Run the coffea processor and save its histograms, as ROOT for others and as JSON without loss."""
     from coffea.nanoevents import BaseSchema
 
@@ -477,8 +482,8 @@ def process(preset, folder, executor, workers, scheduler):
         name: {"files": {str(path): "showers"}, "metadata": {"trained_on": True}} for name, path in names.items()
     }
     instance = processors.ShowerProcessor(
-        binning(folder),
-        reweighters={name: reweighter(preset, folder, name) for name in GENERATORS},
+        binning(preset, folder),
+        reweighters=reweighters,
         clip=CLIP,
         threshold=THRESHOLD,
         held_out=CLASSIFIER_SPLIT,
@@ -489,11 +494,12 @@ def process(preset, folder, executor, workers, scheduler):
     save(output, SHAPES, folder)
 
 
-def binning(folder):
-    """Forty bins of each shape, over all but a hundredth of the simulated showers for training."""
+def binning(preset, folder):
+    """Bins of each shape, over all but a hundredth of the simulated showers for training."""
     showers = ak.flatten(next(iter(reading.iterate(sample(folder, "training"), size=5_000))).showers)
     shapes = calorimeter.shower_shapes(showers, CALOGAN, threshold=THRESHOLD)
-    return {name: (40, *np.quantile(shapes[name], [0.005, 0.995]).tolist()) for name in SHAPES}
+    bins = preset_named(preset).bins
+    return {name: (bins, *np.quantile(shapes[name], [0.005, 0.995]).tolist()) for name in SHAPES}
 
 
 def save(output, names, folder):

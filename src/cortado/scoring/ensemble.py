@@ -90,7 +90,7 @@ class EnsembleScorer:
         """
         flat = flatten(jets)
         values = np.asarray(flat[field], dtype=np.float64)
-        weights = dataclasses.replace(self, averages=None).weights(flat, clip=clip).nominal
+        weights = np.clip(np.exp(self._log_ratios(flat).mean(axis=0)), *(clip or (0.0, np.inf)))
         starts = np.unique(np.quantile(values, np.arange(bins) / bins, method="lower"))
         number = np.searchsorted(starts, values, side="right") - 1
         count, weight, place = (np.bincount(number, each) for each in (np.ones(len(values)), weights, values))
