@@ -128,7 +128,7 @@ def test_refuses_wrong_sizes():
     with pytest.raises(ValueError, match="CaloFlowMatching: layers must be an integer of at least 1, got 0"):
         CaloFlowMatching(layers=())
     model = CaloFlowMatching(**SMALL)
-    with pytest.raises(ValueError, match=r"made for 2 features of layers, .* got features of shape \(3, 7\)"):
+    with pytest.raises(ValueError, match=r"made with 2 features of layers, .* got features of shape \(3, 7\)"):
         model.loss(torch.ones(3), torch.zeros(3, 7))
-    with pytest.raises(ValueError, match=r"made for 2 features of layers, .* got noise of shape \(3, 4\)"):
+    with pytest.raises(ValueError, match=r"made with 2 features of layers, .* got noise of shape \(3, 4\)"):
         model(torch.ones(3), torch.zeros(3, 4))

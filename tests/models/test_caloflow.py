@@ -255,6 +255,6 @@ def test_a_teacher_with_other_blocks_is_refused(name, value):
 @pytest.mark.parametrize(("function", "name"), [("forward", "noise"), ("loss", "features")])
 def test_other_widths_than_the_models_are_refused(model, function, name):
     energy, features = showers(3, 21)
-    message = rf"made for 3 features of layers, 19 of cells, so latent=22, got {name} of shape \(3, 21\)"
+    message = rf"made with 3 features of layers, 19 of cells, so latent=22, got {name} of shape \(3, 21\)"
     with pytest.raises(ValueError, match=message):
         getattr(model(), function)(energy, features)

@@ -108,7 +108,7 @@ def parts(model: str, values: Tensor, layers: int, latent: int, name: str) -> tu
     """
     if values.shape[1] != latent:
         raise ValueError(
-            f"{model} was made for {layers} features of layers, {latent - layers} of cells, so latent={latent}, "
+            f"{model} was made with {layers} features of layers, {latent - layers} of cells, so latent={latent}, "
             f"got {name} of shape {tuple(values.shape)}"
         )
     return values[:, :layers], values[:, layers:]
