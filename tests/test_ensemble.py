@@ -1,6 +1,5 @@
 """Classifiers that differ by their seed: their mean likelihood ratio as weights, in scoring and in coffea."""
 
-import dataclasses
 import functools
 
 import awkward as ak
@@ -15,7 +14,6 @@ from cortado import calorimeter, ntuples, processors, scoring
 from cortado.models import MLP
 from cortado.readers import calogan
 from cortado.representations import ShowerShapes
-from cortado.scoring.ensemble import Averages
 from cortado.splits import Split
 from cortado.training import Recipe, Study, train
 from cortado.weights import WeightVariations, effective_sample_size, ratio_weights
@@ -108,34 +106,6 @@ def test_events_of_several_showers_weigh_the_product(bundles, held_out_showers):
     expected = [single[:2].prod(), 1.0, single[2:5].prod(), single[5]]
     np.testing.assert_allclose(weights.weight(), expected, rtol=1e-6)
     assert weights.variations == {"likelihood_ratioUp", "likelihood_ratioDown"}
-
-
-def test_a_normalised_ensemble_has_mean_weights_of_one_at_each_energy(bundles, held_out_showers):
-    """Learned on half of the showers, seen on the other half; from weights that rise with the energy."""
-    _, generated = held_out_showers
-    ensemble = scoring.ensemble(bundles)
-    energy = np.asarray(generated.energy, dtype=np.float64)
-    tilted = dataclasses.replace(
-        ensemble, averages=Averages("energy", (1.0, 100.0), (0.0, -1.0))
-    )  # weights up to e times as large
-    first, second = slice(0, None, 2), slice(1, None, 2)
-    for other in (ensemble, tilted):
-        normalised = other.normalised(generated[first], "energy", bins=4)
-        weights = normalised.weights(generated[second]).nominal
-        for low, high in ((1, 25), (25, 50), (50, 75), (75, 100)):
-            inside = (low <= energy[second]) & (energy[second] < high)
-            assert weights[inside].mean() == pytest.approx(1, abs=4 * weights[inside].std() / np.sqrt(inside.sum()))
-        np.testing.assert_allclose(normalised.weights(generated[second], prior=3.0).nominal, weights)
-    assert tilted.weights(generated).nominal[energy > 75].mean() > 1.8 * ensemble.weights(generated).nominal.mean()
-
-
-def test_few_different_values_of_the_field_are_normalised_one_by_one(bundles, held_out_showers):
-    """As the energies of a test beam."""
-    _, generated = held_out_showers
-    beam = ak.with_field(generated, np.where(np.arange(len(generated)) % 3 == 0, 20.0, 50.0), "beam")
-    weights = scoring.ensemble(bundles).normalised(beam, "beam").weights(beam).nominal
-    for energy in (20.0, 50.0):
-        assert weights[np.asarray(beam.beam) == energy].mean() == pytest.approx(1, rel=1e-6)
 
 
 def test_an_ensemble_needs_several_of_a_kind(bundles):

@@ -29,7 +29,7 @@ from cortado.models import MLP, CaloFlow, CaloFlowMatching, CaloFlowStudent, Cal
 from cortado.readers import calogan
 from cortado.representations import ShowerCells, ShowerImages, ShowerLogits, ShowerShapes
 from cortado.simulation import simulate_showers
-from cortado.splits import TEST, TRAIN, VALIDATION, Split
+from cortado.splits import TEST, Split
 from cortado.training import Recipe, Study
 from cortado.weights import effective_sample_size
 
@@ -343,14 +343,9 @@ def twins(folder, name):
 
 def held_out(folder, name="simulation"):
     """Showers that no classifier was trained on: generated ones, or the simulated ones that judge."""
-    return showers_of(folder, name, TEST)
-
-
-def showers_of(folder, name, *subsets):
-    """Generated showers, or the simulated ones that judge, in parts of the classifiers' split."""
     path = sample(folder, "judging") if name == "simulation" else generated(folder, name)
     parts = (ak.flatten(record.showers) for record in reading.iterate(path))
-    return ak.concatenate([part[np.isin(CLASSIFIER_SPLIT.subset(part.event_key), subsets)] for part in parts])
+    return ak.concatenate([part[CLASSIFIER_SPLIT.subset(part.event_key) == TEST] for part in parts])
 
 
 def classifiers(preset, folder, name, view):
@@ -362,12 +357,8 @@ def classifiers(preset, folder, name, view):
 
 
 def reweighter(preset, folder, name):
-    """Weights of a generator's showers: by the classifiers of shapes, which few showers teach more than cells do.
-
-    Generated and simulated showers have the same energies: at each of them the weights have to average to 1.
-    """
-    ensemble = scoring.ensemble(classifiers(preset, folder, name, "high"))
-    return ensemble.normalised(showers_of(folder, name, TRAIN, VALIDATION), "energy", clip=CLIP)
+    """Weights of a generator's showers: by the classifiers of shapes, which few showers teach more than cells do."""
+    return scoring.ensemble(classifiers(preset, folder, name, "high"))
 
 
 def evaluate(preset, folder, reweighters):

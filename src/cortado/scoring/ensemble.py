@@ -3,7 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Iterable
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -15,31 +15,15 @@ from cortado.scoring.scorer import Scorer, add_per_event
 from cortado.weights import WeightVariations, ratio_weights
 
 
-class Averages(NamedTuple):
-    """Mean weights along a field of the sample that is weighted.
-
-    Attributes:
-        field: Name of the field.
-        places: Values of the field, rising.
-        logarithms: Of the mean weight there.
-    """
-
-    field: str
-    places: tuple[float, ...]
-    logarithms: tuple[float, ...]
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EnsembleScorer:
     """Scorers of the same classes; what they say is averaged as the logarithm of the likelihood ratio.
 
     Attributes:
         scorers: Two or more, with the same classes and signal.
-        averages: What weights are divided by; see `normalised`.
     """
 
     scorers: tuple[Scorer, ...]
-    averages: Averages | None = None
 
     def __post_init__(self) -> None:
         kinds = {(scorer.classes, scorer.signal) for scorer in self.scorers}
@@ -60,42 +44,14 @@ class EnsembleScorer:
 
         Args:
             jets: Shape (n,), jets or showers of the sample that is to be turned into the signal's.
-            prior: Sum of training weights of the signal over that of the rest; drops out of a normalised ensemble.
+            prior: Sum of training weights of the signal over that of the rest.
             clip: Smallest and largest weight.
 
         Returns:
             Weights, float64, shape (n,). Up and down vary all jets together.
         """
-        flat = flatten(jets)
-        ratios, average = self._log_ratios(flat), np.log(prior)
-        if self.averages is not None:
-            field, places, logarithms = self.averages
-            average = np.interp(np.asarray(flat[field], dtype=np.float64), places, logarithms)
-        return ratio_weights(ratios.mean(axis=0) - average, ratios.std(axis=0, ddof=1), clip=clip)
-
-    def normalised(
-        self, jets: ak.Array, field: str, *, clip: tuple[float, float] | None = None, bins: int = 10
-    ) -> Self:
-        """This ensemble, with weights that average to 1 at each value of a field.
-
-        Where two samples have the same distribution of a field, as showers of the same incident energies, their true
-        ratio does; that of a classifier only nearly, and what it is off by goes into all that depends on the field.
-
-        Args:
-            jets: Of the sample that is to be weighted, shape (n,); better others than those that are weighted in the
-                end, whose fluctuations the division would hide.
-            field: Name of a field of these.
-            clip: Smallest and largest weight when the means are taken.
-            bins: Number of bins of as many jets each, in which means are taken; between these they are interpolated.
-        """
-        flat = flatten(jets)
-        values = np.asarray(flat[field], dtype=np.float64)
-        weights = np.clip(np.exp(self._log_ratios(flat).mean(axis=0)), *(clip or (0.0, np.inf)))
-        starts = np.unique(np.quantile(values, np.arange(bins) / bins, method="lower"))
-        number = np.searchsorted(starts, values, side="right") - 1
-        count, weight, place = (np.bincount(number, each) for each in (np.ones(len(values)), weights, values))
-        averages = Averages(field, tuple(place / count), tuple(np.log(weight / count)))
-        return dataclasses.replace(self, averages=averages)
+        ratios = self._log_ratios(flatten(jets)) - np.log(prior)
+        return ratio_weights(ratios.mean(axis=0), ratios.std(axis=0, ddof=1), clip=clip)
 
     def add_likelihood_ratio(
         self,
