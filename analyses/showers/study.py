@@ -341,11 +341,20 @@ def twins(folder, name):
         first += len(simulated)
 
 
-def held_out(folder, name="simulation"):
-    """Showers that no classifier was trained on: generated ones, or the simulated ones that judge."""
+def judged(folder, name="simulation"):
+    """All showers of a generator, or the simulated ones that judge: no generator was trained on these."""
     path = sample(folder, "judging") if name == "simulation" else generated(folder, name)
-    parts = (ak.flatten(record.showers) for record in reading.iterate(path))
-    return ak.concatenate([part[CLASSIFIER_SPLIT.subset(part.event_key) == TEST] for part in parts])
+    return ak.concatenate([ak.flatten(record.showers) for record in reading.iterate(path)])
+
+
+def is_held_out(showers):
+    """Whether no classifier was trained on them either."""
+    return CLASSIFIER_SPLIT.subset(showers.event_key) == TEST
+
+
+def held_out(folder, name="simulation"):
+    showers = judged(folder, name)
+    return showers[is_held_out(showers)]
 
 
 def classifiers(preset, folder, name, view):
@@ -362,13 +371,16 @@ def reweighter(preset, folder, name):
 
 
 def evaluate(preset, folder, reweighters):
-    """Figures of merit of each generator, on showers that no classifier has seen."""
-    simulated = held_out(folder)
+    """Figures of merit of each generator: by showers that no classifier has seen, and by all where none is asked."""
+    simulated = judged(folder)
     shapes = calorimeter.shower_shapes(simulated, CALOGAN, threshold=THRESHOLD)
+    test = is_held_out(simulated)  # also of the generated ones
+    simulated = simulated[test]
     found, curves = {}, {}
     for name in GENERATORS:
-        showers = held_out(folder, name)
+        showers = judged(folder, name)
         theirs = calorimeter.shower_shapes(showers, CALOGAN, threshold=THRESHOLD)
+        showers = showers[test]
         weights = reweighters[name].weights(showers, clip=CLIP).nominal
         labels, scores = scores_of(preset, folder, name, "low", simulated, showers)
         curves[f"{name}_labels"], curves[name] = labels, scores[0]
@@ -376,7 +388,7 @@ def evaluate(preset, folder, reweighters):
             **{f"auc {view}": estimate(auc(preset, folder, name, view, simulated, showers)) for view in VIEWS},
             "fpd": estimate(metrics.frechet_physics_distance(*(columns(s) for s in (shapes, theirs)))),
             "kpd": estimate(metrics.kernel_physics_distance(*(columns(s) for s in (shapes, theirs)))),
-            "shapes": {shape: compare(shapes[shape], theirs[shape], weights) for shape in SHAPES},
+            "shapes": {shape: compare(shapes[shape], theirs[shape], test, weights) for shape in SHAPES},
             "effective": effective_sample_size(weights) / len(weights),
             "showers": len(showers),
         }
@@ -388,7 +400,8 @@ def evaluate(preset, folder, reweighters):
     results = {
         "generators": found,
         "stages": stages,
-        "simulated": len(simulated),
+        "simulated": len(test),
+        "tested": len(simulated),
         "speed": speeds(folder),
         "simulation": simulation_time(folder),
         "threads": torch.get_num_threads(),
@@ -419,14 +432,16 @@ def columns(shapes):
     return np.stack([shapes[name] for name in SHAPES], axis=1)
 
 
-def compare(simulated, generated, weights):
-    """How one shape of generated showers differs from that of simulated ones, before and after the weights."""
+def compare(simulated, generated, test, weights):
+    """How one shape of generated showers differs from that of simulated ones; of test showers also with the weights."""
     difference = metrics.shape_difference(simulated, generated)
+    separation = metrics.separation_power(simulated, generated)
+    simulated, generated = simulated[test], generated[test]
     return {
         "mean": estimate(difference.mean),
         "shift": estimate(difference.shift),
         "width": estimate(difference.width),
-        "separation": estimate(metrics.separation_power(simulated, generated).distance),
+        "separation": estimate(separation.distance),
         "chi2": metrics.chi2_test(simulated, generated).per_ndf,
         "chi2 reweighted": metrics.chi2_test(simulated, generated, weights).per_ndf,
     }
@@ -586,7 +601,8 @@ def tables(folder):
     """What each generator reaches, and published numbers of its kind."""
     results = json.loads((folder / "results.json").read_text())
     names = ("", "AUC cells", "AUC shapes", "1000 FPD", "1000 KPD", "ms")
-    merits = Table(*names, title=f"{results['simulated']} test showers, and below arXiv:2410.21611", **NARROW)
+    title = f"{results['simulated']} showers, AUC and chi2 of {results['tested']}; below: arXiv:2410.21611"
+    merits = Table(*names, title=title, **NARROW)
     for name, found in results["generators"].items():
         title, low, high = PUBLISHED[name]
         merits.add_row(
