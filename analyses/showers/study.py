@@ -349,7 +349,7 @@ def judged(folder, name="simulation"):
 
 def is_held_out(showers):
     """Whether no classifier was trained on them either."""
-    return CLASSIFIER_SPLIT.subset(showers.event_key) == TEST
+    return np.asarray(CLASSIFIER_SPLIT.subset(showers.event_key)) == TEST
 
 
 def held_out(folder, name="simulation"):
