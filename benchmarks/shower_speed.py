@@ -2,7 +2,8 @@
 
 OUTPUT gets as JSON the time of a shower [ms] of networks of published (or default) size with their first weights, by
 batch size, and of the compact simulation at 1, 10 and 50 GeV. The networks alone are timed: noise is drawn before.
-CaloGAN is folded, as it is when a bundle generates.
+CaloGAN is folded, as it is when a bundle generates. Where there is a GPU, the networks are timed there too, also at
+GPU_BATCH.
 """
 
 import json
@@ -26,21 +27,35 @@ GENERATORS: dict[str, Callable[[], torch.nn.Module]] = {
 }
 ENERGIES = {1.0: 2_000, 10.0: 400, 50.0: 100}  # GeV: showers
 SECONDS = 2.0  # that a measurement takes, at least
+GPU_BATCH = 16_384
 
 
 def main(output: Path, batches: list[int]) -> None:
     """Time all of them."""
     torch.manual_seed(1)
-    found = {name: {batch: _network(make, batch) for batch in batches} for name, make in GENERATORS.items()}
     simulated = {f"{energy:g} GeV": _simulation(energy, number) for energy, number in ENERGIES.items()}
-    output.write_text(json.dumps({"networks": found, "simulation": simulated}))
+    found = {"networks": _networks(batches, "cpu"), "simulation": simulated}
+    if torch.cuda.is_available():
+        found["gpu"] = {torch.cuda.get_device_name(): _networks([*batches, GPU_BATCH], "cuda")}
+    output.write_text(json.dumps(found))
 
 
-def _network(make: Callable[[], torch.nn.Module], batch: int) -> float:
-    model = make().eval()
-    energy, noise = torch.full((batch,), 50.0), torch.randn(batch, int(model.latent))  # type: ignore[arg-type]
+def _networks(batches: list[int], device: str) -> dict[str, dict[int, float]]:
+    return {name: {batch: _network(make, batch, device) for batch in batches} for name, make in GENERATORS.items()}
+
+
+def _network(make: Callable[[], torch.nn.Module], batch: int, device: str) -> float:
+    model = make().eval().to(device)
+    energy = torch.full((batch,), 50.0, device=device)
+    noise = torch.randn(batch, int(model.latent), device=device)  # type: ignore[arg-type]
+
+    def generate() -> None:
+        model(energy, noise)
+        if device == "cuda":
+            torch.cuda.synchronize()
+
     with torch.inference_mode():
-        return 1000 * _time(lambda: model(energy, noise)) / batch
+        return 1000 * _time(generate) / batch
 
 
 def _simulation(energy: float, number: int) -> float:

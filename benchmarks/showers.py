@@ -18,29 +18,35 @@ def measure(place: Workplace, *, rounds: int) -> dict[str, Any]:
         place.ours("shower_speed.py", file, *BATCHES)
         found.append(json.loads(file.read_text()))
         print(f"  round {number + 1} of {rounds}: {found[-1]}", flush=True)
-    first = found[0]
-    return {
-        "networks": {
-            name: {batch: statistics.median(one["networks"][name][batch] for one in found) for batch in times}
-            for name, times in first["networks"].items()
-        },
-        "simulation": {
-            energy: statistics.median(one["simulation"][energy] for one in found) for energy in first["simulation"]
-        },
-    }
+    medians: dict[str, Any] = _medians(found)
+    return medians
+
+
+def _medians(found: list[Any]) -> Any:
+    """Of the numbers in nested dictionaries."""
+    if isinstance(found[0], dict):
+        return {name: _medians([one[name] for one in found]) for name in found[0]}
+    return statistics.median(found)
 
 
 def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Lines of the table: what, measured, wanted."""
     last = str(BATCHES[-1])
-    lines = []
-    for name, times in result["networks"].items():
-        shown = ", ".join(f"{time:.3g}" for time in times.values())
-        wanted = f"<= {TARGET:g} at {last}" if name == "CaloGAN" else ""
-        lines.append((f"{name}, ms a shower at batch {', '.join(times)}", shown, wanted))
+    lines = _times(result["networks"], "")
+    for gpu, networks in result.get("gpu", {}).items():
+        lines += _times(networks, f" on {gpu}")
     for energy, time in result["simulation"].items():
         ratios = ", ".join(f"{name} {time / times[last]:.0f}" for name, times in result["networks"].items())
         lines.append((f"compact simulation of photons of {energy}, one core", f"{time:.3g} ms; times {ratios}", ""))
     geant4 = ", ".join(f"{name} {GEANT4 / times[last]:,.0f}" for name, times in result["networks"].items())
     lines.append((f"Geant4, published, other machine: {GEANT4:g} ms", f"times {geant4}", ""))
+    return lines
+
+
+def _times(networks: dict[str, dict[str, float]], where: str) -> list[tuple[str, str, str]]:
+    lines = []
+    for name, times in networks.items():
+        shown = ", ".join(f"{time:.3g}" for time in times.values())
+        wanted = f"<= {TARGET:g} at {BATCHES[-1]}" if name == "CaloGAN" and not where else ""
+        lines.append((f"{name}{where}, ms a shower at batch {', '.join(times)}", shown, wanted))
     return lines

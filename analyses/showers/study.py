@@ -29,7 +29,7 @@ from cortado.models import MLP, CaloFlow, CaloFlowMatching, CaloFlowStudent, Cal
 from cortado.readers import calogan
 from cortado.representations import ShowerCells, ShowerImages, ShowerLogits, ShowerShapes
 from cortado.simulation import simulate_showers
-from cortado.splits import TEST, Split
+from cortado.splits import TEST, TRAIN, Split
 from cortado.training import Recipe, Study
 from cortado.weights import effective_sample_size
 
@@ -87,7 +87,7 @@ PUBLISHED = {
     "student": ("CaloFlow student", 0.761, 0.667),
     "flow_matching": ("CaloDiffusion", 0.635, 0.536),
 }
-SPEED_BATCHES = (1, 10, 100, 1000)
+SPEED_BATCHES = {"cpu": (1, 10, 100, 1000), "cuda": (1, 10, 100, 1000, 10_000)}
 SAMPLE = "Photons, 1 to 100 GeV"
 NARROW = {"box": SIMPLE, "padding": (0, 1, 0, 0), "pad_edge": False}  # tables of 80 columns
 console = Console(highlight=False)
@@ -279,18 +279,19 @@ def run(*, preset, folder, files, executor, workers, scheduler, accelerator):
     """Simulate, train, generate, judge, run the coffea processor, plot; what is there already is kept."""
     if files:
         return run_on(files, folder, executor, workers, scheduler)
+    device = device_of(accelerator)
     simulate(preset, folder, workers)
     generators = generator_studies(preset, folder)
     for name, study in generators.items():
         console.print(f"\n[bold]{name}[/]")
         training.train(study, folder / name, resume=True, accelerator=accelerator)
-        generate(folder, name)
+        generate(folder, name, device)
     for name in generators:
         for one, study in classifier_studies(preset, folder, name).items():
             console.print(f"\n[bold]{name}: classifier {one}[/]")
             training.train(study, folder / name / one, resume=True, accelerator=accelerator)
     reweighters = {name: reweighter(preset, folder, name) for name in GENERATORS}
-    evaluate(preset, folder, reweighters)
+    evaluate(preset, folder, reweighters, device)
     process(preset, folder, reweighters, executor, workers, scheduler)
     figures = plot(folder, folder / "plots")
     for lines in tables(folder):
@@ -315,11 +316,16 @@ def simulate(preset, folder, workers):
         console.print(f"wrote {path}: {made.showers} showers")
 
 
+def device_of(accelerator):
+    """Where generators run: on a GPU, if trainings may."""
+    return "cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+
+
 def generator(folder, name, **settings):
     return scoring.load_generator(Path(folder) / name / f"{name}.cortado", **settings)
 
 
-def generate(folder, name):
+def generate(folder, name, device="cpu"):
     """A generated shower for each simulated one that judges: of its energy, and on its side of the split.
 
     Else classifiers learn by how much the energies of two samples differ by chance, and the weights repeat it.
@@ -328,12 +334,12 @@ def generate(folder, name):
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    ntuples.write(path, "showers", twins(folder, name))
+    ntuples.write(path, "showers", twins(folder, name, device))
     console.print(f"wrote {path}: {ntuples.num_entries(str(path), 'showers')} showers")
 
 
-def twins(folder, name):
-    made, first = generator(folder, name), 0
+def twins(folder, name, device):
+    made, first = generator(folder, name, device=device), 0
     for record in reading.iterate(sample(folder, "judging")):
         simulated = ak.flatten(record.showers)
         showers = made(simulated.energy, seed=3, first=first)
@@ -347,14 +353,15 @@ def judged(folder, name="simulation"):
     return ak.concatenate([ak.flatten(record.showers) for record in reading.iterate(path)])
 
 
-def is_held_out(showers):
-    """Whether no classifier was trained on them either."""
-    return np.asarray(CLASSIFIER_SPLIT.subset(showers.event_key)) == TEST
+def part_of(showers):
+    """What the classifiers use each shower for; a generated one has its twin's part."""
+    return np.asarray(CLASSIFIER_SPLIT.subset(showers.event_key))
 
 
 def held_out(folder, name="simulation"):
+    """Those that no classifier was trained on either."""
     showers = judged(folder, name)
-    return showers[is_held_out(showers)]
+    return showers[part_of(showers) == TEST]
 
 
 def classifiers(preset, folder, name, view):
@@ -370,59 +377,67 @@ def reweighter(preset, folder, name):
     return scoring.ensemble(classifiers(preset, folder, name, "high"))
 
 
-def evaluate(preset, folder, reweighters):
+def evaluate(preset, folder, reweighters, device):
     """Figures of merit of each generator: by showers that no classifier has seen, and by all where none is asked."""
     simulated = judged(folder)
     shapes = calorimeter.shower_shapes(simulated, CALOGAN, threshold=THRESHOLD)
-    test = is_held_out(simulated)  # also of the generated ones
-    simulated = simulated[test]
-    itself = {name: metrics.chi2_test(shapes[name][~test], shapes[name][test]).per_ndf for name in SHAPES}
+    test = part_of(simulated) == TEST  # also of the generated ones
+    itself = {name: chi2_of(shapes[name][~test], shapes[name][test]) for name in SHAPES}
     found, curves = {}, {}
     for name in GENERATORS:
         showers = judged(folder, name)
         theirs = calorimeter.shower_shapes(showers, CALOGAN, threshold=THRESHOLD)
-        showers = showers[test]
-        weights = reweighters[name].weights(showers, clip=CLIP).nominal
-        labels, scores = scores_of(preset, folder, name, "low", simulated, showers)
-        curves[f"{name}_labels"], curves[name] = labels, scores[0]
+        weights = reweighters[name].weights(showers[test], clip=CLIP).nominal
+        seen = {view: scores_of(preset, folder, name, view, simulated, showers) for view in VIEWS}
+        labels, part, scores = seen["low"]
+        curves[f"{name}_labels"], curves[name] = labels[part == TEST], scores[0][part == TEST]
         found[name] = {
-            **{f"auc {view}": estimate(auc(preset, folder, name, view, simulated, showers)) for view in VIEWS},
+            **{view: told_apart(*each) for view, each in seen.items()},
             "fpd": estimate(metrics.frechet_physics_distance(*(columns(s) for s in (shapes, theirs)))),
             "kpd": estimate(metrics.kernel_physics_distance(*(columns(s) for s in (shapes, theirs)))),
             "shapes": {shape: compare(shapes[shape], theirs[shape], test, weights) for shape in SHAPES},
             "effective": effective_sample_size(weights) / len(weights),
-            "showers": len(showers),
+            "mean weight": float(weights.mean()),
         }
     stages = {}
-    for epochs in (*preset_named(preset).stages, None):
-        name = "flow_matching" if epochs is None else f"flow_matching_{epochs}"
-        seconds = training_time(folder, name)
-        stages[seconds] = estimate(auc(preset, folder, name, "low", simulated, held_out(folder, name)))
+    for epochs in preset_named(preset).stages:
+        name = f"flow_matching_{epochs}"
+        seen = scores_of(preset, folder, name, "low", simulated, judged(folder, name))
+        stages[training_time(folder, name)] = told_apart(*seen)["auc"]
+    stages[training_time(folder, "flow_matching")] = found["flow_matching"]["low"]["auc"]
     results = {
         "generators": found,
         "stages": stages,
         "simulated": len(test),
-        "tested": len(simulated),
+        "tested": int(test.sum()),
         "itself": itself,
-        "speed": speeds(folder),
+        "speed": speeds(folder, device),
+        "processor": torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads",
         "simulation": simulation_time(folder),
-        "threads": torch.get_num_threads(),
     }
     (folder / "results.json").write_text(json.dumps(results, indent=1))
     np.savez(folder / "scores.npz", **curves)
 
 
 def scores_of(preset, folder, name, view, simulated, showers):
-    """Labels, and scores by classifier, of simulated and then generated showers."""
+    """Of simulated, then generated showers that classifiers did not train on: labels, parts, scores by classifier."""
+    unseen = part_of(simulated) != TRAIN
+    pair = simulated[unseen], showers[unseen]
     scorers = [scoring.load(path) for path in classifiers(preset, folder, name, view)]
-    scores = [np.concatenate([np.asarray(scorer(each)) for each in (simulated, showers)]) for scorer in scorers]
-    return np.repeat([1, 0], [len(simulated), len(showers)]), scores
+    scores = [np.concatenate([np.asarray(scorer(each)) for each in pair]) for scorer in scorers]
+    return np.repeat([1, 0], [len(each) for each in pair]), np.concatenate([part_of(each) for each in pair]), scores
 
 
-def auc(preset, folder, name, view, simulated, showers):
-    """Can the classifiers tell generated from simulated showers? The mean over their seeds."""
-    labels, scores = scores_of(preset, folder, name, view, simulated, showers)
-    return metrics.repeated([metrics.auc(labels, each) for each in scores]).mean
+def told_apart(labels, part, scores):
+    """How well classifiers tell test showers apart, as means over their seeds; calibrated with the validation part."""
+    test = part == TEST
+    found = [
+        metrics.separability(labels[test], each[test], calibration=(labels[~test], each[~test])) for each in scores
+    ]
+    return {
+        "auc": estimate(metrics.repeated([each.auc for each in found]).mean),
+        "jsd": estimate(metrics.repeated([each.jsd for each in found]).mean),
+    }
 
 
 def training_time(folder, name):
@@ -444,24 +459,30 @@ def compare(simulated, generated, test, weights):
         "shift": estimate(difference.shift),
         "width": estimate(difference.width),
         "separation": estimate(separation.distance),
-        "chi2": metrics.chi2_test(simulated, generated).per_ndf,
-        "chi2 reweighted": metrics.chi2_test(simulated, generated, weights).per_ndf,
+        "chi2": chi2_of(simulated, generated),
+        "chi2 reweighted": chi2_of(simulated, generated, weights),
     }
+
+
+def chi2_of(*samples):
+    """Chi2 per degree of freedom, and how often samples of one distribution have as much or more."""
+    found = metrics.chi2_test(*samples)
+    return [found.per_ndf, found.p_value]
 
 
 def estimate(found):
     return [found.value, found.error]
 
 
-def speeds(folder):
-    """Time for a shower [ms] by batch size, of each generator, on as many threads as torch takes."""
+def speeds(folder, device):
+    """Time for a shower [ms] by batch size, of each generator with the way back to cells, which is on the CPU."""
     found = {}
     for name in GENERATORS:
         found[name] = {}
-        for batch in SPEED_BATCHES:
-            made, energies = generator(folder, name, batch_size=batch), np.full(batch, 50.0, np.float32)
-            if name == "flow" and batch > 100:
+        for batch in SPEED_BATCHES[device]:
+            if (name, device) == ("flow", "cpu") and batch > 100:
                 continue  # minutes
+            made, energies = generator(folder, name, batch_size=batch, device=device), np.full(batch, 50.0, np.float32)
             made(energies[:1])
             begin = time.perf_counter()
             made(energies)
@@ -602,39 +623,50 @@ def panel(name, first, other):
 def tables(folder):
     """What each generator reaches, and published numbers of its kind; and chi2 of two parts of the simulation."""
     results = json.loads((folder / "results.json").read_text())
-    names = ("", "AUC cells", "AUC shapes", "1000 FPD", "1000 KPD", "ms")
-    title = f"{results['simulated']} showers, AUC and chi2 of {results['tested']}; below: arXiv:2410.21611"
-    merits = Table(*names, title=title, **NARROW)
+    names = ("", "AUC cells", "AUC shapes", "JSD cells", "JSD shapes")
+    title = f"{results['tested']} of {results['simulated']} showers; below: arXiv:2410.21611"
+    apart = Table(*names, title=title, **NARROW)
     for name, found in results["generators"].items():
         title, low, high = PUBLISHED[name]
-        merits.add_row(
+        apart.add_row(TITLES[name], *(shown(found[view][merit]) for merit in ("auc", "jsd") for view in VIEWS))
+        apart.add_row(f" {title}", f"{low:.3f}", f"{high:.3f}")
+    yield apart
+    names = ("", "1000 FPD", "1000 KPD", "1000 separation", "ms")
+    title = f"{results['simulated']} showers; mean and largest separation power; {results['processor']}"
+    distances = Table(*names, title=title, **NARROW)
+    for name, found in results["generators"].items():
+        separations = {shape: each["separation"][0] for shape, each in found["shapes"].items()}
+        largest = max(separations, key=separations.get)
+        distances.add_row(
             TITLES[name],
-            shown(found["auc low"]),
-            shown(found["auc high"]),
-            *(shown(found[name], 1000, 0 if found[name][0] > 0.1 else 1) for name in ("fpd", "kpd")),
+            *(shown(found[merit], 1000, 0 if found[merit][0] > 0.1 else 2) for merit in ("fpd", "kpd")),
+            f"{1000 * np.mean(list(separations.values())):.1f}, {1000 * separations[largest]:.1f} ({largest})",
             f"{min(results['speed'][name].values()):.3g}",
         )
-        merits.add_row(f" {title}", f"{low:.3f}", f"{high:.3f}")
-    yield merits
-    names = ("", "means", "widths", "chi2", "worst", "weighted", "worst", "n_eff / n")
-    title = f"of {len(SHAPES)} shapes: means within 2 %, widths within 10 %, chi2/ndf below 1.5"
+    yield distances
+    names = ("", "means", "widths", "chi2", "p", "weighted", "p", "n_eff")
+    title = f"means within 2 %, widths 10 %, chi2/ndf < 1.5 (worst); smallest p times {len(SHAPES)}"
     closure = Table(*names, title=title, **NARROW)
     for name, found in results["generators"].items():
         shapes = found["shapes"].values()
-        weighted = [each["chi2 reweighted"] for each in shapes]
         closure.add_row(
             TITLES[name],
             str(sum(abs(each["mean"][0]) < 0.02 for each in shapes)),
             str(sum(abs(each["width"][0]) < 0.1 for each in shapes)),
-            str(sum(each["chi2"] < 1.5 for each in shapes)),
-            f"{max(each['chi2'] for each in shapes):.1f}",
-            str(sum(chi2 < 1.5 for chi2 in weighted)),
-            f"{max(weighted):.2f}",
-            f"{100 * found['effective']:.1f} %",
+            *closed([each["chi2"] for each in shapes]),
+            *closed([each["chi2 reweighted"] for each in shapes]),
+            f"{100 * found['effective']:.0f} %",
         )
-    itself = results["itself"].values()
-    closure.add_row("Simulation itself", "", "", str(sum(chi2 < 1.5 for chi2 in itself)), f"{max(itself):.1f}")
+    closure.add_row("Simulation itself", "", "", *closed(results["itself"].values()))
     yield closure
+
+
+def closed(pairs):
+    """How many shapes have a chi2/ndf below 1.5, with the worst; and the smallest p, times the number of shapes."""
+    values, probabilities = zip(*pairs)
+    worst, smallest = max(values), min(1.0, len(values) * min(probabilities))
+    below = sum(value < 1.5 for value in values)
+    return f"{below} ({worst:.{2 if worst < 10 else 0}f})", f"{smallest:.2f}" if smallest > 0.005 else "< 0.01"
 
 
 def shown(pair, factor=1.0, digits=3):
@@ -668,8 +700,7 @@ def plot(folder, plots):
     )
     speed = {TITLES[name]: (list(map(int, each)), list(each.values())) for name, each in results["speed"].items()}
     references = {"Simulation, 50 GeV": results["simulation"], "Geant4, published": 1772.0}  # arXiv:1705.02355
-    right = f"CPU, {results['threads']} threads"
-    figures["speed"] = plotting.generation_speed(speed, references=references, right=right)
+    figures["speed"] = plotting.generation_speed(speed, references=references, right=results["processor"])
     return [plotting.save(figure, plots / f"{name}.png") for name, (figure, _) in figures.items()]
 
 

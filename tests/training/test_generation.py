@@ -108,6 +108,16 @@ def test_a_shower_depends_on_the_seed_and_its_number_alone(vae):
     assert not np.allclose(ak.to_numpy(other.layer_1), ak.to_numpy(whole.layer_1[:10]))
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("kind", ["vae", "flow"])
+def test_showers_of_the_gpu_are_those_of_the_cpu(request, kind):
+    trained = request.getfixturevalue(kind)  # on the GPU
+    energies = np.linspace(2, 90, 300).astype(np.float32)
+    on_cpu, on_gpu = (cortado.load_generator(trained.bundle, device=device)(energies) for device in ("cpu", "cuda"))
+    for name in ("layer_0", "layer_2"):
+        np.testing.assert_allclose(ak.to_numpy(on_gpu[name]), ak.to_numpy(on_cpu[name]), rtol=1e-3, atol=1e-4)
+
+
 def test_a_longer_sample_begins_with_the_shorter_one(vae):
     generator = cortado.load_generator(vae.bundle)
     short, long = (ak.concatenate(list(generator.sample(n, (1, 100), seed=2))) for n in (30, 9000))
@@ -189,7 +199,8 @@ def test_an_adversarial_training_brings_energies_near_those_wanted(shower_file, 
 def test_an_interrupted_adversarial_training_ends_with_the_same_weights(shower_file, tmp_path, monkeypatch):
     from cortado.training.adversarial import Adversarial
 
-    whole = train(gan_study(shower_file), tmp_path / "whole", progress=False)
+    train_it = functools.partial(train, gan_study(shower_file), progress=False, accelerator="cpu")
+    whole = train_it(tmp_path / "whole")
     begin = Adversarial.on_train_epoch_start
 
     def stopped(self):
@@ -199,9 +210,9 @@ def test_an_interrupted_adversarial_training_ends_with_the_same_weights(shower_f
 
     monkeypatch.setattr(Adversarial, "on_train_epoch_start", stopped)
     with pytest.raises(RuntimeError, match="killed"):
-        train(gan_study(shower_file), tmp_path / "cut", progress=False)
+        train_it(tmp_path / "cut")
     monkeypatch.setattr(Adversarial, "on_train_epoch_start", begin)
-    resumed = train(gan_study(shower_file), tmp_path / "cut", resume=True, progress=False)
+    resumed = train_it(tmp_path / "cut", resume=True)
     one, other = (bundle.load(result.bundle).model.state_dict() for result in (whole, resumed))
     assert all(torch.equal(one[name], other[name]) for name in one)
 

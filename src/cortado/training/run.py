@@ -54,7 +54,7 @@ def train(
 
     The folder gets `<name>.cortado`, `history.csv` (a row for each epoch), `study.json` and `checkpoints/`.
     A training that was killed or interrupted goes on from its last complete epoch with `resume=True`, and
-    ends with the weights that it would have had.
+    ends with the weights that it would have had; on a GPU, which adds in no fixed order, within rounding.
 
     Args:
         study: What to train.
