@@ -142,17 +142,17 @@ PRESETS = {
         bins=40,
         networks={"flow": MEDIUM_FLOW, "student": MEDIUM_FLOW},
     ),
-    "published": Preset(  # networks of published size, for a GPU
+    "published": Preset(  # networks of published size, and a larger one for flow matching: for a GPU
         manifest="showers_full.toml",
-        epochs={"calogan": 50, "vae": 100, "flow": 100, "student": 100, "flow_matching": 300, "low": 40, "high": 40},
-        stages=(10, 100),
+        epochs={"calogan": 50, "vae": 100, "flow": 100, "student": 100, "flow_matching": 100, "low": 40, "high": 40},
+        stages=(5, 25),
         batch_size=256,
         averaging=0.9995,
         learning_rate=1e-3,
         classifier_batch=256,
         seeds=10,
         bins=40,
-        networks={"flow": {}, "student": {}},
+        networks={"flow": {}, "student": {}, "flow_matching": {"hidden": 1024, "blocks": 3}},
     ),
 }
 
