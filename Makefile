@@ -23,7 +23,7 @@ run: install
 	$(BIN)/cortado run analyses/w_tagging --preset $(PRESET)
 
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .
