@@ -11,6 +11,7 @@ from toys import toy_jets
 from cortado import bundle, export
 from cortado.models import EFN, MLP, PFN, JetImageCNN, ParticleNet
 from cortado.representations import HighLevel, JetImage, ParticleList, PointCloud
+from cortado.representations.quantile_scaling import QuantileScaling, fit_quantiles
 from cortado.representations.scaling import PARTICLENET_SCALING, Scaling
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
@@ -22,12 +23,18 @@ CHAINS = {
     "JetImageCNN": (JetImage(), JetImageCNN, {}),
     "PFN": (ParticleList(features=FEATURES), PFN, {"features": 3}),
     "EFN": (ParticleList(features=FEATURES), EFN, {}),
+    "MLP by quantiles": (HighLevel(features=("mass", "tau21")), MLP, {"features": 2, "hidden": (8,)}),
+    "PFN by quantiles": (ParticleList(features=FEATURES), PFN, {"features": 3}),
     "ParticleNet": (PointCloud(), ParticleNet, SMALL_NET),
 }
 SCALINGS = {
     "ParticleNet": PARTICLENET_SCALING,
     "PFN": Scaling(names=FEATURES, center=(0.1, 0.0, 0.0), scale=(3.0, 2.0, 2.0)),
     "MLP": Scaling(names=("mass", "tau21"), center=(80.0, 0.5), scale=(0.02, 2.0), clip=5.0),
+    "MLP by quantiles": QuantileScaling(
+        names=("mass", "tau21"), quantiles=((0.0, 60.0, 80.0), (0.2, 0.5)), normal=((-3.0, 0.5, 1.0), (-1.0, 1.0))
+    ),
+    "PFN by quantiles": fit_quantiles([ParticleList(features=FEATURES)(toy_jets(50, seed=4))], FEATURES),
 }
 
 

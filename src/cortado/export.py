@@ -127,14 +127,38 @@ class _Scaled(torch.nn.Module):
         return scaled if mask is None else torch.where(mask.unsqueeze(-1), scaled, features)
 
 
+class _Mapped(torch.nn.Module):
+    """`QuantileScaling.__call__` in torch: a sum of slopes times lengths, of all intervals below the value."""
+
+    def __init__(self, quantiles: Sequence[Sequence[float]], normal: Sequence[Sequence[float]]) -> None:
+        super().__init__()
+        most = max(map(len, quantiles))
+        before, after = (
+            torch.tensor([(*row, *(most - len(row)) * (row[-1],)) for row in rows], dtype=torch.float64)
+            for rows in (quantiles, normal)
+        )
+        lengths = before.diff()
+        self.begin, self.lengths = torch.nn.Buffer(before[:, :-1].clone()), torch.nn.Buffer(lengths)
+        self.slopes = torch.nn.Buffer(torch.where(lengths > 0, after.diff() / lengths, 0.0))
+        self.lowest = torch.nn.Buffer(after[:, 0].clone())
+
+    def forward(self, features: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        inside = (features.unsqueeze(-1).double() - self.begin).clamp(min=0).minimum(self.lengths)
+        mapped = (self.lowest + (inside * self.slopes).sum(-1)).to(features.dtype)
+        return mapped if mask is None else torch.where(mask.unsqueeze(-1), mapped, features)
+
+
 class _Graph(torch.nn.Module):
     """Unscaled inputs -> logits, probabilities."""
 
     def __init__(self, tagger: bundles.Bundle, names: Sequence[str]) -> None:
         super().__init__()
         self.model, self.names, self.task = tagger.model, names, tagger.task
-        self.scaled = None
-        if (scaling := tagger.scaling) is not None:
+        self.scaled: _Scaled | _Mapped | None = None
+        scaling: Any = tagger.scaling
+        if hasattr(scaling, "quantiles"):
+            self.scaled = _Mapped(scaling.quantiles, scaling.normal)
+        elif scaling is not None:
             self.scaled = _Scaled(center=scaling.center, scale=scaling.scale, clip=scaling.clip)
 
     def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

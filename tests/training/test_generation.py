@@ -238,6 +238,8 @@ def test_a_diverged_training_says_so(vae_study, shower_file, tmp_path, task, cha
 
 
 def test_studies_of_generators_that_cannot_be(vae_study, vae):
+    with pytest.raises(ValueError, match=r"scaling = 'quantiles', required: one that can be undone"):
+        dataclasses.replace(vae_study, scaling="quantiles")
     with pytest.raises(ValueError, match=r"classes = .* required: two or more classes, or none for a generator"):
         dataclasses.replace(vae_study, classes={"all": len})
     with pytest.raises(

@@ -4,6 +4,7 @@ import awkward as ak
 import numpy as np
 import pytest
 
+from cortado.representations.quantile_scaling import fit_quantiles
 from cortado.representations.scaling import fit
 from cortado.splits import TRAIN, VALIDATION, Split
 from cortado.training import FlatPt
@@ -34,6 +35,13 @@ def test_fitted_scaling_does_not_see_validation_and_test_jets(study):
     scaling = survey(chosen).scaling
     np.testing.assert_allclose(scaling.center, expected.center, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(scaling.scale, expected.scale, rtol=1e-5)
+
+
+def test_quantiles_are_those_of_the_training_jets(study):
+    chosen = study(scaling="quantiles")
+    jets, _, _, subset = everything(chosen)
+    expected = fit_quantiles([chosen.representation(jets[subset == TRAIN])], chosen.representation.features)
+    assert survey(chosen).scaling == expected
 
 
 def test_without_bins_every_jet_weighs_its_event(study):

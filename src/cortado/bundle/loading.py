@@ -16,6 +16,7 @@ import cortado.models
 import cortado.representations
 from cortado.bundle import archive, canary, description
 from cortado.bundle.tagger import Bundle, check_classes
+from cortado.representations.quantile_scaling import QuantileScaling
 from cortado.representations.scaling import Scaling
 from cortado.weights import WorkingPoint
 
@@ -80,7 +81,7 @@ def _bundle(
     model = _class(path, "model", taken["name"], cortado.models, models)
     return Bundle(
         representation=_make(path, representation, made["arguments"]),
-        scaling=None if scaling is None else _make(path, Scaling, scaling),
+        scaling=None if scaling is None else _scaling(path, scaling),
         model=_model(path, model, taken["arguments"], weights),
         arguments=taken["arguments"],
         classes=content["classes"],
@@ -89,6 +90,12 @@ def _bundle(
         working_points=tuple(_make(path, WorkingPoint, point) for point in content["working_points"]),
         provenance=content["provenance"],
     )
+
+
+def _scaling(path: str, arguments: Mapping[str, Any]) -> Scaling | QuantileScaling:
+    """Either kind: stored are its arguments alone, by whose names it is known."""
+    made: Scaling | QuantileScaling = _make(path, QuantileScaling if "quantiles" in arguments else Scaling, arguments)
+    return made
 
 
 def _class(path: str, kind: str, name: str, room: ModuleType, own: Iterable[type]) -> type:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cortado.representations.quantile_scaling import QuantileScaling
 from cortado.representations.scaling import Scaling
 from cortado.weights import WorkingPoint
 
@@ -23,7 +24,7 @@ class Bundle:
 
     Attributes:
         representation: Jets of shape (n,) -> NamedTuple of arrays.
-        scaling: Standardisation of the features; None leaves them as they are.
+        scaling: Standardisation of the features, or their map by quantiles; None leaves them as they are.
         model: Takes the arrays of the representation by position, gives logits of shape (n, classes).
         arguments: Keyword arguments that make the model anew.
         classes: Names of the logits, in order.
@@ -37,7 +38,7 @@ class Bundle:
     """
 
     representation: Callable[[ak.Array], Any]
-    scaling: Scaling | None = None
+    scaling: Scaling | QuantileScaling | None = None
     model: torch.nn.Module
     arguments: Mapping[str, Any]
     classes: tuple[str, ...]

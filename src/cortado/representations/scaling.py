@@ -70,15 +70,12 @@ class Scaling:
         Raises:
             ValueError: If there are no features, or not f.
         """
-        features = _features(inputs, self.names)
+        features = features_of(inputs, self.names)
         scaled = features - np.array(self.center, dtype=np.float32)
         scaled *= np.array(self.scale, dtype=np.float32)
         if self.clip is not None:
             np.clip(scaled, -self.clip, self.clip, out=scaled)
-        mask = getattr(inputs, "mask", None)
-        if mask is not None:
-            scaled = np.where(mask[..., np.newaxis], scaled, features)
-        return inputs._replace(features=scaled)  # type: ignore[attr-defined, no-any-return]
+        return masked(inputs, scaled)
 
     def inverse(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
         """Undo the standardisation.
@@ -159,12 +156,7 @@ def moments(inputs: Any, names: tuple[str, ...]) -> Moments:
     Raises:
         ValueError: If a feature is not finite, or there are no features, or not as many as names.
     """
-    features = _features(inputs, names)
-    mask = getattr(inputs, "mask", None)
-    values = (features if mask is None else features[mask]).astype(np.float64)
-    infinite: NDArray[np.bool_] = ~np.all(np.isfinite(values), axis=0, keepdims=True)[0]
-    if infinite.any():
-        raise ValueError(f"cannot fit a scaling: {_named(names, infinite)} not finite")
+    values = entries_of(inputs, names).astype(np.float64)
     if not len(values):
         return Moments(0, np.zeros(len(names)), np.zeros(len(names)))
     mean = values.mean(axis=0)
@@ -216,11 +208,16 @@ def fit(
     spread = np.maximum(np.sqrt(total.squares / total.entries), least_spread)
     constant = spread <= _CONSTANT * np.abs(total.mean)
     if constant.any():
-        raise ValueError(f"cannot fit a scaling: {_named(names, constant)} the same for all {total.entries} entries")
+        raise ValueError(f"cannot fit a scaling: {listed(names, constant)} the same for all {total.entries} entries")
     return Scaling(names=names, center=tuple(total.mean.tolist()), scale=tuple((1 / spread).tolist()), clip=clip)
 
 
-def _features(inputs: Any, names: tuple[str, ...]) -> NDArray[np.float32]:
+def features_of(inputs: Any, names: tuple[str, ...]) -> NDArray[np.float32]:
+    """Features (n, f) or (n, p, f) of a representation's arrays.
+
+    Raises:
+        ValueError: If there are none, or not as many as names.
+    """
     features: NDArray[np.float32] | None = getattr(inputs, "features", None)
     if features is None:
         raise ValueError(f"{type(inputs).__name__} has no features to scale, only {', '.join(inputs._fields)}")
@@ -228,12 +225,35 @@ def _features(inputs: Any, names: tuple[str, ...]) -> NDArray[np.float32]:
     return features
 
 
+def entries_of(inputs: Any, names: tuple[str, ...]) -> NDArray[np.float32]:
+    """Features (entries, f) of a representation's arrays, without padded entries.
+
+    Raises:
+        ValueError: If a feature is not finite, or as `features_of`.
+    """
+    features, mask = features_of(inputs, names), getattr(inputs, "mask", None)
+    entries: NDArray[np.float32] = features if mask is None else features[mask]
+    infinite: NDArray[np.bool_] = ~np.all(np.isfinite(entries), axis=0, keepdims=True)[0]
+    if infinite.any():
+        raise ValueError(f"cannot fit a scaling: {listed(names, infinite)} not finite")
+    return entries
+
+
+def masked(inputs: Inputs, features: NDArray[np.float32]) -> Inputs:
+    """The arrays with new features, but for padded entries."""
+    mask = getattr(inputs, "mask", None)
+    if mask is not None:
+        features = np.where(mask[..., np.newaxis], features, inputs.features)  # type: ignore[attr-defined]
+    return inputs._replace(features=features)  # type: ignore[attr-defined, no-any-return]
+
+
 def _require_as_many(features: NDArray[np.floating], names: tuple[str, ...]) -> None:
     if features.shape[-1] != len(names):
-        listed = ", ".join(names[:7]) + (", ..." if len(names) > 7 else "")
-        raise ValueError(f"scaling of {len(names)} features ({listed}), got {features.shape[-1]}")
+        shown = ", ".join(names[:7]) + (", ..." if len(names) > 7 else "")
+        raise ValueError(f"scaling of {len(names)} features ({shown}), got {features.shape[-1]}")
 
 
-def _named(names: tuple[str, ...], chosen: NDArray[np.bool_]) -> str:
+def listed(names: tuple[str, ...], chosen: NDArray[np.bool_]) -> str:
+    """The chosen names as the beginning of a sentence: "a, b are"."""
     found = [name for name, is_chosen in zip(names, chosen) if is_chosen]
     return f"{', '.join(found)} {'is' if len(found) == 1 else 'are'}"

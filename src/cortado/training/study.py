@@ -12,6 +12,7 @@ import awkward as ak
 import numpy as np
 
 from cortado.bundle import Task
+from cortado.representations.quantile_scaling import QuantileScaling
 from cortado.representations.scaling import Scaling
 from cortado.splits import TEST, TRAIN, VALIDATION, Split, fold
 
@@ -137,7 +138,8 @@ class Study:
             class or in none (then it is counted and left out), never in two.
         signal: The class whose probability is the score; empty without classes.
         representation: What the network sees.
-        scaling: Standardisation of the features: given, None, or "fit" to the training jets.
+        scaling: Of the features: given, None, or from the training jets: "fit" standardises them, "quantiles" maps them
+            to normal distributions.
         model: `functools.partial(Network, **arguments)`; the classes are passed as `classes=len(classes)`.
         recipe: How it is trained.
         split: Share of validation and test events, by event key.
@@ -164,7 +166,7 @@ class Study:
     classes: Mapping[str, Mask] = dataclasses.field(default_factory=dict)
     signal: str = ""
     representation: Callable[[ak.Array], Any]
-    scaling: Scaling | Literal["fit"] | None = None
+    scaling: Scaling | QuantileScaling | Literal["fit", "quantiles"] | None = None
     model: "functools.partial[Any]"
     recipe: Recipe = Recipe()
     split: Split = dataclasses.field(default_factory=Split)
@@ -202,10 +204,12 @@ class Study:
             others = [name for name in self.classes if name != self.signal]
             require_one_of("Study", "mistag_class", self.mistag_class, others)
         if isinstance(self.scaling, str):
-            require_one_of("Study", "scaling", self.scaling, ("fit",))
+            require_one_of("Study", "scaling", self.scaling, ("fit", "quantiles"))
         nested = self.partition is None or len(self.partition.split(".")) == 2
         _require(nested, self, "partition", 'None or a field of constituents, "tracks.vertex_index"')
         generates = self.task == "generation"
+        by_quantiles = self.scaling == "quantiles" or isinstance(self.scaling, QuantileScaling)
+        _require(not (generates and by_quantiles), self, "scaling", "one that can be undone, for a generator")
         _require(self.critic is None or generates, self, "critic", "None: only generators have one")
         _require(not (generates and self.partition), self, "partition", "None for a generator")
         _require(self.flat_pt is None or self.collection == "jets", self, "flat_pt", "None: showers have no pT")

@@ -9,12 +9,15 @@ import numpy as np
 import torch
 
 from cortado.representations import scaling as scalings
+from cortado.representations.quantile_scaling import QuantileScaling, fit_quantiles
 from cortado.splits import TRAIN, VALIDATION
 from cortado.training.loading import NO_CLASS, Batch, Part, labelled, padded_partition, parts_of
 from cortado.training.mixing import Labelled
 from cortado.training.study import Study
 
 __all__ = ["Survey", "Weighting", "finish", "survey"]
+
+Scaling = scalings.Scaling | QuantileScaling | None
 
 _CANARY_JETS = 16
 
@@ -44,7 +47,7 @@ class Survey(NamedTuple):
     nbytes: int  # of the decoded jets
     weighting: Weighting
     empty_bins: tuple[str, ...]
-    scaling: scalings.Scaling | None
+    scaling: Scaling
     canary: ak.Array
 
     def __str__(self) -> str:
@@ -82,20 +85,24 @@ def survey(
             tally.add(found, part)
             advance(done, len(parts))
             jets = found.jets[(found.subset == TRAIN) & (found.target != NO_CLASS)]
-            if study.scaling == "fit" and len(jets):
+            if isinstance(study.scaling, str) and len(jets):
                 yield study.representation(jets)
 
-    inputs = training_inputs()
-    if study.scaling == "fit":
-        names = study.representation.features  # type: ignore[attr-defined]
-        clip = None if study.task == "generation" else 5.0  # what is generated must be scaled back
-        least = getattr(study.representation, "least_spread", 0.0)
-        scaling: scalings.Scaling | None = scalings.fit(inputs, names, clip=clip, least_spread=least)
-    else:
-        scaling = study.scaling
+    scaling = _scaling(study, training_inputs())
+    return tally.survey(parts, scaling)
+
+
+def _scaling(study: Study, inputs: Iterator[Any]) -> Scaling:
+    """The scaling that the study wants, fitted to the inputs if it says so; they are read to their end."""
+    if not isinstance(study.scaling, str):
         for _ in inputs:
             pass
-    return tally.survey(parts, scaling)
+        return study.scaling
+    names = study.representation.features  # type: ignore[attr-defined]
+    if study.scaling == "quantiles":
+        return fit_quantiles(inputs, names)
+    clip = None if study.task == "generation" else 5.0  # what is generated must be scaled back
+    return scalings.fit(inputs, names, clip=clip, least_spread=getattr(study.representation, "least_spread", 0.0))
 
 
 class _Tally:
@@ -137,7 +144,7 @@ class _Tally:
                 "select jets or widen the bins"
             )
 
-    def survey(self, parts: list[Part], scaling: scalings.Scaling | None) -> Survey:
+    def survey(self, parts: list[Part], scaling: Scaling) -> Survey:
         study = self.study
         for subset, name in ((TRAIN, "training"), (VALIDATION, "validation")):
             empty = [label for label, number in zip(study.labels, self.jets[subset]) if number == 0]
@@ -183,7 +190,7 @@ def finish(study: Study, found: Survey) -> Callable[[Labelled], Batch]:
     return functools.partial(_finish, study, found.scaling, found.weighting)
 
 
-def _finish(study: Study, scaling: scalings.Scaling | None, weighting: Weighting, jets: Labelled) -> Batch:
+def _finish(study: Study, scaling: Scaling, weighting: Weighting, jets: Labelled) -> Batch:
     inputs = study.representation(jets.jets)
     if scaling is not None:
         inputs = scaling(inputs)
