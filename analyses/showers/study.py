@@ -254,7 +254,7 @@ def classifier_studies(preset, folder, name):
             study = replace(common, name=f"{view}_{seed}", representation=representation, recipe=recipe)
             if view == "high":
                 model = partial(MLP, features=len(representation.features), hidden=(128, 128, 128), dropout=0.1)
-                study = replace(study, model=model, scaling="fit")
+                study = replace(study, model=model, scaling="quantiles")
             found[study.name] = study
     return found
 
