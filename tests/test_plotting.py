@@ -103,6 +103,13 @@ def test_roc_curves_show_rejection_with_its_band(curves):
     )
 
 
+def test_an_area_near_one_needs_no_more_digits():
+    labels = np.repeat([0, 1], 5000)
+    scores = np.random.default_rng(0).normal(9 * labels)
+    _, ax = plotting.roc_curves({"GAN": roc(labels, scores)})
+    assert legend_of(ax)[0] == "GAN  (AUC > 0.9999)"
+
+
 def test_legend_covers_no_curve(curves):
     _, ax = plotting.roc_curves({f"model {i}": curves["PFN"] for i in range(8)})
     curve, lowest = behind_legend(ax)

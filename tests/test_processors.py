@@ -376,6 +376,7 @@ class Growing(processor.ProcessorABC):
 
 
 def test_workers_that_grow_stay(fileset):
+    fileset = {"zjets": fileset["zjets"]}  # three chunks
     output = processors.run(fileset, Growing(), executor="futures", workers=1, chunksize=50)
     assert len(output["workers"]) == 1
     assert 1 in output["kept"]

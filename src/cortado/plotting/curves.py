@@ -37,7 +37,7 @@ def roc_curves(curves: Mapping[str, RocCurve], *, right: str = "") -> tuple[Figu
         figure, ax = subplots()
         for colour, (name, curve) in zip(cycle(CURVES), curves.items()):
             rejection, low, high = _rejection_band(curve, efficiency)
-            ax.plot(efficiency, rejection, color=colour, label=f"{name}  (AUC {curve.auc})")
+            ax.plot(efficiency, rejection, color=colour, label=f"{name}  (AUC {_area(curve)})")
             ax.fill_between(efficiency, low, high, color=colour, alpha=0.25, linewidth=0)
         ax.plot(efficiency, 1 / efficiency, color=GREY, linestyle=":", label="random")
         # A curve without any background has no point.
@@ -142,6 +142,11 @@ def _history(ax: Axes, epoch: Floats, stages: list[tuple[_Stage, Floats]]) -> No
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.minorticks_off()
     ax.legend(loc="best")
+
+
+def _area(curve: RocCurve) -> str:
+    """A separation that is perfect but for one in ten thousand needs no more digits."""
+    return "> 0.9999" if curve.auc.value > 0.9999 else str(curve.auc)
 
 
 def _rejection_band(curve: RocCurve, efficiency: Floats) -> tuple[Floats, Floats, Floats]:
