@@ -98,13 +98,13 @@ class Preset:
     """Size of the samples, by their manifest, of the networks, and length of the trainings."""
 
     manifest: str
-    epochs: dict[str, int]  # of generators, and of the classifiers of cells ("low") and of shapes ("high")
+    epochs: dict[str, int]  # of generators
     stages: tuple[int, ...]  # epochs of shorter trainings of flow matching: what does time buy?
     batch_size: int  # of generators
     averaging: float  # of their weights, per step
     learning_rate: float  # of flow matching
-    classifier_batch: int
-    seeds: int  # of the classifiers
+    classifiers: dict[str, dict]  # trainings of the classifiers of cells ("low") and of shapes ("high")
+    seeds: int  # of these
     bins: int  # of shapes: in the figures evenly wide, for chi2 evenly full
     networks: dict[str, dict]  # sizes of generators that are not the default
 
@@ -114,12 +114,15 @@ MEDIUM_FLOW = {"blocks": 4, "hidden": (128, 128), "layer_blocks": 4, "layer_hidd
 PRESETS = {
     "quick": Preset(
         manifest="showers.toml",
-        epochs={"calogan": 4, "vae": 20, "flow": 12, "student": 5, "flow_matching": 20, "low": 6, "high": 15},
+        epochs={"calogan": 4, "vae": 20, "flow": 12, "student": 5, "flow_matching": 20},
         stages=(2, 6),
         batch_size=64,
         averaging=0.995,
         learning_rate=2e-3,
-        classifier_batch=128,
+        classifiers={
+            "low": {"epochs": 6, "batch_size": 128, "learning_rate": 1e-3},
+            "high": {"epochs": 15, "batch_size": 128, "learning_rate": 1e-3},
+        },
         seeds=2,
         bins=20,
         networks={
@@ -132,24 +135,30 @@ PRESETS = {
     ),
     "full": Preset(  # hours on two cores
         manifest="showers_full.toml",
-        epochs={"calogan": 2, "vae": 30, "flow": 10, "student": 6, "flow_matching": 30, "low": 6, "high": 10},
+        epochs={"calogan": 2, "vae": 30, "flow": 10, "student": 6, "flow_matching": 30},
         stages=(2, 8),
         batch_size=128,
         averaging=0.999,
         learning_rate=1e-3,
-        classifier_batch=256,
+        classifiers={
+            "low": {"epochs": 6, "batch_size": 256, "learning_rate": 1e-3},
+            "high": {"epochs": 20, "batch_size": 1024, "learning_rate": 3e-3},
+        },
         seeds=3,
         bins=40,
         networks={"flow": MEDIUM_FLOW, "student": MEDIUM_FLOW},
     ),
     "published": Preset(  # networks of published size, and a larger one for flow matching: for a GPU
         manifest="showers_full.toml",
-        epochs={"calogan": 50, "vae": 100, "flow": 100, "student": 100, "flow_matching": 100, "low": 20, "high": 20},
+        epochs={"calogan": 50, "vae": 100, "flow": 100, "student": 100, "flow_matching": 100},
         stages=(5, 25),
         batch_size=256,
         averaging=0.9995,
         learning_rate=1e-3,
-        classifier_batch=256,
+        classifiers={
+            "low": {"epochs": 20, "batch_size": 256, "learning_rate": 1e-3},
+            "high": {"epochs": 20, "batch_size": 1024, "learning_rate": 3e-3},
+        },
         seeds=10,
         bins=40,
         networks={"flow": {}, "student": {}, "flow_matching": {"hidden": 1024, "blocks": 3}},
@@ -237,20 +246,13 @@ def classifier_studies(preset, folder, name):
         signal="simulated",
         representation=VIEWS["low"],
         model=partial(MLP, features=len(VIEWS["low"].features), hidden=(512, 512), dropout=0.2),
-        recipe=Recipe(
-            epochs=chosen.epochs["low"],
-            batch_size=chosen.classifier_batch,
-            learning_rate=1e-3,
-            weight_decay=1e-2,
-            schedule="cosine",
-            averaging=0.99,
-        ),
+        recipe=Recipe(weight_decay=1e-2, schedule="cosine", averaging=0.99),
         split=CLASSIFIER_SPLIT,
     )
     found = {}
     for view, representation in views.items():
         for seed in range(1, chosen.seeds + 1):
-            recipe = replace(common.recipe, seed=seed, epochs=chosen.epochs[view])
+            recipe = replace(common.recipe, seed=seed, **chosen.classifiers[view])
             study = replace(common, name=f"{view}_{seed}", representation=representation, recipe=recipe)
             if view == "high":
                 model = partial(MLP, features=len(representation.features), hidden=(128, 128, 128), dropout=0.1)
@@ -646,7 +648,9 @@ def tables(folder):
         )
     yield distances
     names = ("", "means", "widths", "chi2", "p", "weighted", "p", "n_eff")
-    title = f"means within 2 %, widths 10 %, chi2/ndf < 1.5 (worst), {results['bins']} bins; smallest p times {len(SHAPES)}"
+    title = (
+        f"means within 2 %, widths 10 %, chi2/ndf < 1.5 (worst), {results['bins']} bins; smallest p times {len(SHAPES)}"
+    )
     closure = Table(*names, title=title, **NARROW)
     for name, found in results["generators"].items():
         shapes = found["shapes"].values()
