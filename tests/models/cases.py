@@ -102,14 +102,6 @@ def images(lengths, seed=0, *, channels=1, pixels=25):
 CASES = [
     Case("MLP", partial(MLP, features=6), 8898, partial(MLP, features=6, hidden=(8,)), observables, False),
     Case(
-        "MLP with knots",
-        partial(MLP, features=6, knots=5),
-        8898 + 60,
-        partial(MLP, features=6, hidden=(8,), knots=5),
-        observables,
-        False,
-    ),
-    Case(
         "JetImageCNN",
         JetImageCNN,
         24_642,
