@@ -1,5 +1,6 @@
 """Laws of the stream: every jet once, whatever the number of processes, devices, pools and batches."""
 
+import awkward as ak
 import numpy as np
 import pytest
 import torch
@@ -17,11 +18,11 @@ def by_pt(jets):
     return Batch(pt, torch.from_numpy(jets.target), torch.from_numpy(jets.weight))
 
 
-def stream(study, subset=TRAIN, *, cache=False, shuffle=True, finish=by_pt, counts=None, **devices):
+def stream(study, subset=TRAIN, *, keep=None, shuffle=True, finish=by_pt, counts=None, **devices):
     parts = parts_of(study)
     if counts is None:
         counts = [int(np.sum(labelled(study, part).subset == subset)) for part in parts]
-    return Stream(study, parts, counts, subset=subset, finish=finish, shuffle=shuffle, cache=cache, **devices)
+    return Stream(study, parts, counts, subset=subset, finish=finish, shuffle=shuffle, keep=keep, **devices)
 
 
 def epoch(stream, workers=0, number=0):
@@ -40,9 +41,9 @@ def all_pt(study, subset=TRAIN):
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create 3 worker processes")
 @pytest.mark.parametrize("workers", [0, 1, 3])
-@pytest.mark.parametrize("cache", [False, True])
-def test_every_jet_is_seen_once_an_epoch(study, workers, cache):
-    source = stream(chosen := study(), cache=cache)
+@pytest.mark.parametrize("keep", [None, ak.to_packed])
+def test_every_jet_is_seen_once_an_epoch(study, workers, keep):
+    source = stream(chosen := study(), keep=keep)
     batches = loader(source, workers)
     for number in range(2):
         source.epoch.fill_(number)
@@ -175,7 +176,6 @@ def test_a_value_that_is_not_finite_is_refused_with_its_file(study, tmp_path):
 
 
 def write_with_nan(path):
-    import awkward as ak
     import samples
     from toys import toy_jets
 

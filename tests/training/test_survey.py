@@ -9,7 +9,8 @@ from cortado.representations.scaling import fit
 from cortado.splits import TRAIN, VALIDATION, Split
 from cortado.training import FlatPt
 from cortado.training.loading import labelled, parts_of
-from cortado.training.survey import finish, survey
+from cortado.training.preparing import preparation
+from cortado.training.survey import survey
 
 
 def everything(study):
@@ -46,7 +47,7 @@ def test_quantiles_are_those_of_the_training_jets(study):
 
 def test_without_bins_every_jet_weighs_its_event(study):
     found = survey(chosen := study())
-    batch = finish(chosen, found)(labelled(chosen, found.parts[0]))
+    batch = preparation(chosen, found)(labelled(chosen, found.parts[0]))
     np.testing.assert_allclose(batch.weight, 1.0)
 
 

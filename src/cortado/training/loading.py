@@ -90,7 +90,8 @@ def labelled(study: Study, part: Part, *, held_out: int | None = None) -> Labell
     jets = ak.to_packed(bundle.columns(jets, fields))
     _require_finite(jets, where)
     _require_weights(weight, where)
-    return Labelled(jets, target, weight, subset)
+    momenta = ak.to_numpy(jets.pt) if pt else np.zeros(len(jets), dtype=np.float32)
+    return Labelled(jets, target, weight, subset, momenta)
 
 
 def _targets(study: Study, jets: ak.Array, where: str) -> np.ndarray:
@@ -152,7 +153,7 @@ class Stream(IterableDataset[Batch]):
         subset: int,
         finish: Callable[[Labelled], Batch],
         shuffle: bool,
-        cache: bool,
+        keep: Callable[[ak.Array], Any] | None,
         held_out: int | None = None,
         rank: int = 0,
         world_size: int = 1,
@@ -164,16 +165,16 @@ class Stream(IterableDataset[Batch]):
             parts: Steps that hold at least one jet of the subset.
             counts: Number of the subset's jets in each part.
             subset: TRAIN, VALIDATION or TEST.
-            finish: Labelled jets -> batch, with representation, scaling and weights.
+            finish: Labelled jets, or what is kept of them, -> batch, with representation, scaling and weights.
             shuffle: Random order, new in each epoch; otherwise the order of the files, by length within a
                 pool.
-            cache: Keep decoded jets after the first epoch.
+            keep: Decoded jets -> what is kept of them after the first epoch; None reads them anew in each.
             held_out: The fold that is not trained on.
             rank: Number of this device.
             world_size: Number of devices.
         """
         self.study, self.parts, self.counts, self.subset = study, list(parts), list(counts), subset
-        self.finish, self.shuffle, self.cache, self.held_out = finish, shuffle, cache, held_out
+        self.finish, self.shuffle, self.keep, self.held_out = finish, shuffle, keep, held_out
         self.rank, self.world_size = rank, world_size
         self.epoch: torch.Tensor = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
         self._kept: dict[int, Labelled] = {}
@@ -184,7 +185,7 @@ class Stream(IterableDataset[Batch]):
         worker, workers = (0, 1) if info is None else (info.id, info.num_workers)
         epoch = int(self.epoch)
         # Kept jets stay in their process, so that only the order changes; otherwise all is dealt anew.
-        deal = np.random.default_rng((recipe.seed, 0 if self.cache or not self.shuffle else epoch))
+        deal = np.random.default_rng((recipe.seed, 0 if self.keep or not self.shuffle else epoch))
         dealt = shares(self.counts, workers * self.world_size, deal)
         mine = dealt[self.rank * workers + worker]
         totals = [sum(self.counts[i] for i in dealt[r * workers + worker]) for r in range(self.world_size)]
@@ -216,8 +217,8 @@ class Stream(IterableDataset[Batch]):
         found = labelled(self.study, self.parts[index], held_out=self.held_out)
         wanted = (found.subset == self.subset) & (found.target != NO_CLASS)
         chunk = found.take(wanted)
-        if self.cache:
-            self._kept[index] = chunk._replace(jets=ak.to_packed(chunk.jets))
+        if self.keep:
+            self._kept[index] = chunk = chunk._replace(jets=self.keep(chunk.jets))
         return chunk
 
 

@@ -16,21 +16,30 @@ __all__ = ["Labelled", "batches", "even", "shares"]
 class Labelled(NamedTuple):
     """Jets with their class, their weight and their subset: everything of shape (n,)."""
 
-    jets: ak.Array
+    jets: Any  # ak.Array, or what a network sees of them: NamedTuple of arrays (n, ...)
     target: np.ndarray  # index of the class, NO_CLASS for none
     weight: np.ndarray
     subset: np.ndarray
-
-    @property
-    def pt(self) -> np.ndarray:
-        """Transverse momenta [GeV], 0 for what has none."""
-        if "pt" in self.jets.fields:
-            return ak.to_numpy(self.jets.pt)  # type: ignore[no-any-return]
-        return np.zeros(len(self.target), dtype=np.float32)
+    pt: np.ndarray  # GeV, 0 for what has none
 
     def take(self, index: Any) -> "Labelled":
         """The jets of an index array, mask or slice."""
-        return Labelled(*(column[index] for column in self))
+        jets, *columns = self
+        if isinstance(jets, tuple):
+            taken = type(jets)(*(array[index] for array in jets))
+        else:
+            taken = jets[index]
+        return Labelled(taken, *(column[index] for column in columns))
+
+
+def _joined(parts: Sequence[Labelled]) -> Labelled:
+    """The jets of all parts, in their order."""
+    jets, *columns = zip(*parts)
+    if isinstance(jets[0], tuple):
+        together = type(jets[0])(*map(np.concatenate, zip(*jets)))
+    else:
+        together = ak.concatenate(jets)
+    return Labelled(together, *map(np.concatenate, columns))
 
 
 def shares(counts: Sequence[int], number: int, rng: np.random.Generator) -> list[list[int]]:
@@ -68,7 +77,7 @@ def batches(
         number = sum(len(x.target) for x in held)
         if number < pool and not last:
             continue
-        mixed = Labelled(*(ak.concatenate(x) if isinstance(x[0], ak.Array) else np.concatenate(x) for x in zip(*held)))
+        mixed = _joined(held)
         if rng is not None:
             mixed = mixed.take(rng.permutation(number))
         # Half of the pool stays behind, to be mixed with what comes next.
@@ -97,8 +106,9 @@ def _with_last(items: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
 def _cut(jets: Labelled, sizes: list[int], bucket: bool, rng: np.random.Generator | None) -> Iterator[Labelled]:
     edges = [0, *itertools.accumulate(sizes)]
     order = np.arange(len(sizes))
-    if bucket:
+    if bucket and isinstance(jets.jets, ak.Array):
         jets = jets.take(np.argsort(bundle.lengths(jets.jets), kind="stable"))
-        order = order if rng is None else rng.permutation(len(sizes))
+    if bucket and rng is not None:
+        order = rng.permutation(len(sizes))
     for i in order:
         yield jets.take(slice(edges[i], edges[i + 1]))

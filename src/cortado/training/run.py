@@ -28,9 +28,10 @@ from cortado.training.loading import Batch, Stream, loader
 from cortado.training.optimisation import averaged
 from cortado.training.outcome import TrainingResult, arguments, finished, measured, unmeasured
 from cortado.training.pairing import Pairing
+from cortado.training.preparing import preparation
 from cortado.training.progress import EpochTable, write_text
 from cortado.training.study import Study, describe
-from cortado.training.survey import Survey, finish, survey
+from cortado.training.survey import Survey, survey
 from cortado.training.tagging import Tagging
 
 __all__ = ["TrainingResult", "train", "train_folds"]
@@ -241,14 +242,15 @@ class _Jets(LightningDataModule):  # type: ignore[misc]
     def _loader(self, subset: int, workers: int) -> DataLoader[Batch]:
         found = self.found
         filled = np.flatnonzero(found.counts[:, subset])
+        prepare = preparation(self.study, found)
         stream = Stream(
             self.study,
             [found.parts[i] for i in filled],
             [int(found.counts[i, subset]) for i in filled],
             subset=subset,
-            finish=finish(self.study, found),
+            finish=prepare,
             shuffle=subset == TRAIN,
-            cache=found.nbytes <= self.study.recipe.cache_bytes,
+            keep=prepare.keep if prepare.keeps else None,
             held_out=self.held_out,
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,

@@ -63,8 +63,9 @@ class Recipe:
         shuffle_pool: Jets that are mixed at a time, in each worker; several times `step_size`, more where
             the files hold one class each. Steps are also read in random order.
         step_size: Entries read at once.
-        cache_bytes: Largest decoded training sample that the workers (all together) keep in memory after the
-            first epoch; larger samples are read anew in each epoch.
+        cache_bytes: Largest sample that the workers (all together) keep in memory after the first epoch: as the
+            network sees it, where that is of the same shape for each jet (images, observables), else as it was read.
+            Larger samples are read anew in each epoch.
         bucket: Batches of jets of like length: less padding, but the statistics of a batch (batch
             normalisation) are then those of jets of like multiplicity, which is correlated with the class.
             Off for packed models.

@@ -1,21 +1,19 @@
 """One pass over the files before a training: jets of each class, the weights and scaling they need."""
 
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import awkward as ak
 import numpy as np
-import torch
 
 from cortado.representations import scaling as scalings
 from cortado.representations.quantile_scaling import QuantileScaling, fit_quantiles
 from cortado.splits import TRAIN, VALIDATION
-from cortado.training.loading import NO_CLASS, Batch, Part, labelled, padded_partition, parts_of
+from cortado.training.loading import NO_CLASS, Part, labelled, parts_of
 from cortado.training.mixing import Labelled
 from cortado.training.study import Study
 
-__all__ = ["Survey", "Weighting", "finish", "survey"]
+__all__ = ["Survey", "Weighting", "survey"]
 
 Scaling = scalings.Scaling | QuantileScaling | None
 
@@ -183,18 +181,3 @@ class _Tally:
             for c, b in np.argwhere(~filled)
         )
         return Weighting(self.edges, factors), empty
-
-
-def finish(study: Study, found: Survey) -> Callable[[Labelled], Batch]:
-    """The last step of loading: labelled jets -> representation, scaling, weights -> tensors."""
-    return functools.partial(_finish, study, found.scaling, found.weighting)
-
-
-def _finish(study: Study, scaling: Scaling, weighting: Weighting, jets: Labelled) -> Batch:
-    inputs = study.representation(jets.jets)
-    if scaling is not None:
-        inputs = scaling(inputs)
-    weight = weighting(jets.target, jets.pt, jets.weight)
-    tensors = [torch.from_numpy(np.require(array, requirements=("C", "W"))) for array in inputs]
-    partition = None if study.partition is None else torch.from_numpy(padded_partition(jets.jets, study.partition))
-    return Batch(type(inputs)(*tensors), torch.from_numpy(jets.target), torch.from_numpy(weight), partition)
