@@ -16,7 +16,7 @@ from cortado.readers import calogan
 from cortado.representations import ShowerShapes
 from cortado.splits import Split
 from cortado.training import Recipe, Study, train
-from cortado.weights import WeightVariations, effective_sample_size, ratio_weights
+from cortado.weights import WeightVariations, clipped, effective_sample_size, ratio_weights
 
 SHAPES = ("fraction_0", "width_x_1")
 SPLIT = Split(validation=0.2, test=0.4)
@@ -125,6 +125,14 @@ def test_ratio_weights_of_a_slow_twin():
     np.testing.assert_allclose(found.down, [np.exp(-0.1), 0.2, 1000.0])
     with pytest.raises(ValueError, match=r"clip must be two rising positive numbers, got \(3, 2\)"):
         ratio_weights(log_ratio, clip=(3, 2))
+    assert clipped(ratio_weights([0.0, 1.0, 2.0]), (1.5, 3.0))[1] == 2
+
+
+def test_the_warning_of_clipped_weights_names_the_line_of_the_user(bundles, files):
+    showers = ak.flatten(cortado.read(files[1]).showers)
+    with pytest.warns(UserWarning, match="likelihood-ratio weights clipped to 0.99 .. 1.01") as found:
+        scoring.ensemble(bundles).weights(showers, clip=(0.99, 1.01))
+    assert [warning.filename for warning in found] == [__file__]
 
 
 @pytest.mark.parametrize("executor", ["iterative", "futures"])
@@ -147,6 +155,21 @@ def test_the_processor_fills_simulated_generated_and_reweighted_showers(files, b
         assert 0.3 * 2500 < sums["generated"].value < 0.5 * 2500  # the test part
         assert abs(sums["reweighted"].value / sums["generated"].value - 1) < 0.2
         assert set(histogram.axes["variation"]) == {"nominal", "reweightingUp", "reweightingDown"}
+
+
+def test_the_processor_counts_the_weights_that_it_clips(files, bundles, recwarn):
+    fileset = {"toy": {"files": {files[1]: "showers"}, "metadata": {}}}
+    reweighter, clip = scoring.ensemble(bundles), (0.9, 1.1)
+    instance = processors.ShowerProcessor(BINNING, reweighters={"toy": reweighter}, clip=clip)
+    output = processors.run(fileset, instance, executor="iterative", schema=BaseSchema, chunksize=400, progress=False)
+    nominal = reweighter.weights(ak.flatten(cortado.read(files[1]).showers)).nominal
+    outside = (nominal < clip[0]) | (nominal > clip[1])
+    assert output["clipped"] == {"toy": outside.sum()}
+    assert 0 < outside.sum() < len(nominal)
+    expected = np.clip(nominal, *clip).sum()
+    reweighted = output["response"][{"origin": "reweighted", "dataset": sum, "variation": "nominal"}]
+    assert reweighted.sum(flow=True).value == pytest.approx(expected)
+    assert not [warning for warning in recwarn if "clipped" in str(warning.message)]
 
 
 def test_the_processor_refuses_shapes_that_are_not():

@@ -31,7 +31,7 @@ from cortado.representations import ShowerCells, ShowerImages, ShowerLogits, Sho
 from cortado.simulation import simulate_showers
 from cortado.splits import TEST, TRAIN, Split
 from cortado.training import Recipe, Study
-from cortado.weights import effective_sample_size
+from cortado.weights import clipped, effective_sample_size
 
 ENERGIES = (1.0, 100.0)  # GeV
 THRESHOLD = 1e-5  # GeV; CaloFlow's
@@ -389,7 +389,7 @@ def evaluate(preset, folder, reweighters, device):
     for name in GENERATORS:
         showers = judged(folder, name)
         theirs = calorimeter.shower_shapes(showers, CALOGAN, threshold=THRESHOLD)
-        weights = reweighters[name].weights(showers[test], clip=CLIP).nominal
+        (weights, _, _), number = clipped(reweighters[name].weights(showers[test]), CLIP)
         seen = {view: scores_of(preset, folder, name, view, simulated, showers) for view in VIEWS}
         labels, part, scores = seen["low"]
         curves[f"{name}_labels"], curves[name] = labels[part == TEST], scores[0][part == TEST]
@@ -400,6 +400,7 @@ def evaluate(preset, folder, reweighters, device):
             "shapes": {shape: compare(shapes[shape], theirs[shape], test, weights, bins) for shape in SHAPES},
             "effective": effective_sample_size(weights) / len(weights),
             "mean weight": float(weights.mean()),
+            "clipped": number / len(weights),
         }
     stages = {}
     for epochs in preset_named(preset).stages:
@@ -647,7 +648,7 @@ def tables(folder):
             f"{min(results['speed'][name].values()):.3g}",
         )
     yield distances
-    names = ("", "means", "widths", "chi2", "p", "weighted", "p", "n_eff")
+    names = ("", "means", "widths", "chi2", "p", "weighted", "p", "n_eff", "clipped")
     title = (
         f"means within 2 %, widths 10 %, chi2/ndf < 1.5 (worst), {results['bins']} bins; smallest p times {len(SHAPES)}"
     )
@@ -661,6 +662,7 @@ def tables(folder):
             *closed([each["chi2"] for each in shapes]),
             *closed([each["chi2 reweighted"] for each in shapes]),
             f"{100 * found['effective']:.0f} %",
+            f"{100 * found['clipped']:.2g} %",
         )
     closure.add_row("Simulation itself", "", "", *closed(results["itself"].values()))
     yield closure

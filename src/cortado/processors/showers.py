@@ -14,6 +14,7 @@ from cortado import calorimeter, histograms, readers
 from cortado.processors.bookkeeping import generator_weights, in_order
 from cortado.scoring import EnsembleScorer
 from cortado.splits import TEST, Split
+from cortado.weights import WeightVariations, clipped
 
 __all__ = ["ShowerProcessor"]
 
@@ -26,7 +27,7 @@ class ShowerProcessor(processor.ProcessorABC):  # type: ignore[misc]
     The output holds a histogram of each shape (axes dataset, variation, origin, and the shape), and, as read before any
     cut, `events` and `sum_of_weights` by data set. The origins are "simulated", "generated" and, in data sets with a
     reweighter, "reweighted": the generated ones once more, under the weights that turn them into simulated ones, and
-    their variations.
+    their variations. `clipped` has the number of weights, by data set with a reweighter, that were outside of `clip`.
 
     Args:
         binning: Shape -> number of bins and range.
@@ -73,7 +74,17 @@ class ShowerProcessor(processor.ProcessorABC):  # type: ignore[misc]
         if self.held_out is not None and events.metadata.get("trained_on"):
             kept = ak.to_numpy(self.held_out.subset(showers.event_key)) == TEST
             showers, weight = showers[kept], weight[kept]
-        for origin, chosen, weights in self._origins(dataset, showers, weight):
+        made = np.zeros(len(showers), dtype=bool)
+        if "is_generated" in showers.fields:
+            made = ak.to_numpy(showers.is_generated).astype(bool)
+        origins = [("simulated", ~made, _weights(weight[~made])), ("generated", made, _weights(weight[made]))]
+        if dataset in self.reweighters:
+            ratios, number = self._ratios(dataset, showers[made])
+            origins.append(("reweighted", made, _weights(weight[made], ratios)))
+            output["clipped"] = {dataset: number}
+        for origin, chosen, weights in origins:
+            if not chosen.any():
+                continue
             shapes = calorimeter.shower_shapes(showers[chosen], self.geometry, threshold=self.threshold)
             for name in self.binning:
                 histograms.fill_variations(output[name], dataset, {"origin": origin, name: shapes[name]}, weights)
@@ -83,24 +94,17 @@ class ShowerProcessor(processor.ProcessorABC):  # type: ignore[misc]
         """Put categories in alphabetical order: that in which chunks arrive is not the same twice."""
         return accumulator | {name: in_order(accumulator[name]) for name in self.binning}
 
-    def _origins(
-        self, dataset: str, showers: ak.Array, weight: NDArray[np.float64]
-    ) -> list[tuple[str, NDArray[np.bool_], Weights]]:
-        """Name, showers and weights of each origin in the chunk."""
-        made = np.zeros(len(showers), dtype=bool)
-        if "is_generated" in showers.fields:
-            made = ak.to_numpy(showers.is_generated).astype(bool)
-        found = [("simulated", ~made, _weights(weight[~made])), ("generated", made, _weights(weight[made]))]
-        if dataset in self.reweighters:
-            varied = _weights(weight[made])
-            self.reweighters[dataset].add_likelihood_ratio(varied, showers[made], clip=self.clip, name="reweighting")
-            found.append(("reweighted", made, varied))
-        return [entry for entry in found if entry[1].any()]
+    def _ratios(self, dataset: str, showers: ak.Array) -> tuple[WeightVariations, int]:
+        """Weights that turn generated showers into simulated ones, and how many of them were clipped."""
+        ratios = self.reweighters[dataset].weights(showers)
+        return (ratios, 0) if self.clip is None else clipped(ratios, self.clip)
 
 
-def _weights(weight: NDArray[np.float64]) -> Weights:
+def _weights(weight: NDArray[np.float64], ratios: WeightVariations | None = None) -> Weights:
     weights = Weights(len(weight))
     weights.add("generator", weight.copy())
+    if ratios is not None:
+        weights.add("reweighting", ratios.nominal, weightUp=ratios.up, weightDown=ratios.down)
     return weights
 
 

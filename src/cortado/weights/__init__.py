@@ -1,6 +1,6 @@
 """Scores to event weights with up and down variations, and the working points they rest on."""
 
-from cortado.weights.likelihood_ratios import likelihood_ratio_weights, ratio_weights
+from cortado.weights.likelihood_ratios import clipped, likelihood_ratio_weights, ratio_weights
 from cortado.weights.scale_factors import ScaleFactor, jet_weights, per_event, working_point_weights
 from cortado.weights.variations import WeightVariations, effective_sample_size
 from cortado.weights.working_points import WorkingPoint, efficiency, working_points
@@ -9,6 +9,7 @@ __all__ = [
     "ScaleFactor",
     "WeightVariations",
     "WorkingPoint",
+    "clipped",
     "effective_sample_size",
     "efficiency",
     "jet_weights",

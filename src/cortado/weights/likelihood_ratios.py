@@ -3,13 +3,11 @@
 import warnings
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cortado.weights.variations import WeightVariations, require_between
 
-__all__ = ["likelihood_ratio_weights", "ratio_weights"]
-
-Floats = NDArray[np.float64]
+__all__ = ["clipped", "likelihood_ratio_weights", "ratio_weights"]
 
 
 def likelihood_ratio_weights(
@@ -68,19 +66,30 @@ def ratio_weights(
     Raises:
         ValueError: If the clip is not an interval of positive numbers.
     """
-    if clip is not None and not 0 < clip[0] < clip[1]:
-        raise ValueError(f"clip must be two rising positive numbers, got {clip}")
     log_ratio, spread = np.asarray(log_ratio, np.float64), np.asarray(spread, np.float64)
     with np.errstate(over="ignore"):
-        ratios = [np.exp(log_ratio), np.exp(log_ratio + spread), np.exp(log_ratio - spread)]
-    return WeightVariations(*ratios) if clip is None else _clipped(ratios, clip)
-
-
-def _clipped(ratios: list[Floats], clip: tuple[float, float]) -> WeightVariations:
-    if n := np.count_nonzero((ratios[0] < clip[0]) | (ratios[0] > clip[1])):
+        ratios = WeightVariations(np.exp(log_ratio), np.exp(log_ratio + spread), np.exp(log_ratio - spread))
+    if clip is None:
+        return ratios
+    found, number = clipped(ratios, clip)
+    if number:
         warnings.warn(
-            f"{n} of {ratios[0].size} likelihood-ratio weights clipped to {clip[0]:g} .. {clip[1]:g}; "
-            f"they ranged from {ratios[0].min():g} to {ratios[0].max():g}",
-            stacklevel=3,
+            f"{number} of {log_ratio.size} likelihood-ratio weights clipped to {clip[0]:g} .. {clip[1]:g}; "
+            f"they ranged from {ratios.nominal.min():g} to {ratios.nominal.max():g}",
+            stacklevel=3,  # who calls `likelihood_ratio_weights` or the weights of an ensemble
         )
-    return WeightVariations(*(np.clip(ratio, *clip) for ratio in ratios))
+    return found
+
+
+def clipped(weights: WeightVariations, clip: tuple[float, float]) -> tuple[WeightVariations, int]:
+    """Weights moved to a smallest and a largest one, and how many of the nominal ones that are.
+
+    For many chunks: where `clip=` of the other functions warns in each of them, this gives a number to add up.
+
+    Raises:
+        ValueError: If the clip is not an interval of positive numbers.
+    """
+    if not 0 < clip[0] < clip[1]:
+        raise ValueError(f"clip must be two rising positive numbers, got {clip}")
+    outside = (weights.nominal < clip[0]) | (weights.nominal > clip[1])
+    return WeightVariations(*(np.clip(each, *clip) for each in weights)), int(np.count_nonzero(outside))
