@@ -2,6 +2,7 @@ import json
 import os
 import sys
 
+import awkward as ak
 import numpy as np
 import pytest
 import torch
@@ -17,6 +18,18 @@ from cortado.representations.scaling import PARTICLENET_SCALING, Scaling
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 
 SMALL_NET = {"features": 7, "k": 3, "edge_convs": ((8,), (8,)), "hidden": 8}
+
+
+def without_constituents(jets):
+    return ak.with_field(jets, jets.constituents[:, :0], "constituents")
+
+
+SAMPLES = (
+    toy_jets(1, seed=5),
+    toy_jets(33, seed=6),
+    toy_jets(3, seed=7, max_constituents=2),
+    ak.concatenate([toy_jets(4, seed=8), without_constituents(toy_jets(2, seed=9))]),
+)
 FEATURES = ("pt_fraction", "delta_eta", "delta_phi")
 CHAINS = {
     "MLP": (HighLevel(features=("mass", "tau21")), MLP, {"features": 2, "hidden": (8,)}),
@@ -70,7 +83,7 @@ def test_onnx_gives_the_same_probabilities_for_any_size(saved, tmp_path):
     session = onnxruntime.InferenceSession(path)
     about = json.loads(session.get_modelmeta().custom_metadata_map["cortado"])
     assert (about["classes"], about["signal"]) == (["qcd", "w"], "w")
-    for jets in (toy_jets(1, seed=5), toy_jets(33, seed=6), toy_jets(3, seed=7, max_constituents=2)):
+    for jets in SAMPLES:
         inputs = bundle.load(saved).representation(jets)
         assert [x.name for x in session.get_inputs()] == list(inputs._fields)
         (found,) = session.run(["probabilities"], inputs._asdict())
@@ -84,7 +97,7 @@ def test_torch_export_gives_the_same_probabilities_for_any_size(saved, tmp_path)
     extra = {"cortado": ""}
     module = torch.export.load(path, extra_files=extra).module()
     assert json.loads(extra["cortado"])["signal"] == "w"
-    for jets in (toy_jets(1, seed=5), toy_jets(33, seed=6), toy_jets(3, seed=7, max_constituents=2)):
+    for jets in SAMPLES:
         _, found = module(*map(torch.from_numpy, bundle.load(saved).representation(jets)))
         np.testing.assert_allclose(found.detach(), probabilities(saved, jets), atol=1e-5)
 

@@ -136,12 +136,14 @@ def test_a_finder_is_small_and_survives_pickling(finder):
 def test_exported_pairs_have_the_probabilities_of_the_finder(path, finder, tmp_path):
     assert export.to_onnx(path, tmp_path / "finder.onnx").difference < 1e-5
     assert export.to_torch_export(path, tmp_path / "finder.pt2").difference < 1e-5
-    jets = JETS[ak.num(JETS.tracks) == 5]
     session = onnxruntime.InferenceSession(tmp_path / "finder.onnx")
-    _, found = session.run(None, TrackSet()(jets)._asdict())
-    expected = np.array(finder.probabilities(jets).to_list())
-    off_diagonal = ~np.eye(5, dtype=bool)
-    np.testing.assert_allclose(found[:, off_diagonal], expected[:, off_diagonal], atol=1e-5)
+    for tracks in (5, 3):
+        jets = JETS[ak.num(JETS.tracks) == tracks]
+        assert len(jets)
+        _, found = session.run(None, TrackSet()(jets)._asdict())
+        expected = np.array(finder.probabilities(jets).to_list())
+        off_diagonal = ~np.eye(tracks, dtype=bool)
+        np.testing.assert_allclose(found[:, off_diagonal], expected[:, off_diagonal], atol=1e-5)
 
 
 def spoil(jets, jet, field, value):

@@ -8,7 +8,7 @@ weights that turn generated showers into simulated ones, which a coffea processo
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -47,7 +47,6 @@ LOGITS = ShowerLogits(
     core=True,
     hits=True,
 )
-CLASSIFIER_SPLIT = Split(validation=0.1, test=0.4, seed=2)
 CLIP = (0.05, 20.0)  # weights; a few large ones would cost most of the effective sample size
 GENERATORS = ("calogan", "vae", "flow", "student", "flow_matching")
 SHAPES = (
@@ -105,6 +104,7 @@ class Preset:
     learning_rate: float  # of flow matching
     classifiers: dict[str, dict]  # trainings of the classifiers of cells ("low") and of shapes ("high")
     seeds: int  # of these
+    split: Split  # of the judging sample, for the classifiers
     bins: int  # of shapes: in the figures evenly wide, for chi2 evenly full
     networks: dict[str, dict]  # sizes of generators that are not the default
 
@@ -124,6 +124,7 @@ PRESETS = {
             "high": {"epochs": 15, "batch_size": 128, "learning_rate": 1e-3},
         },
         seeds=2,
+        split=Split(validation=0.1, test=0.4, seed=2),
         bins=20,
         networks={
             "calogan": {"latent": 128, "channels": 8, "filters": (8, 4)},
@@ -145,6 +146,7 @@ PRESETS = {
             "high": {"epochs": 20, "batch_size": 1024, "learning_rate": 3e-3},
         },
         seeds=3,
+        split=Split(validation=0.1, test=0.2, seed=2),
         bins=40,
         networks={"flow": MEDIUM_FLOW, "student": MEDIUM_FLOW},
     ),
@@ -160,6 +162,7 @@ PRESETS = {
             "high": {"epochs": 20, "batch_size": 1024, "learning_rate": 3e-3},
         },
         seeds=10,
+        split=Split(validation=0.1, test=0.2, seed=2),
         bins=40,
         networks={"flow": {}, "student": {}, "flow_matching": {"hidden": 1024, "blocks": 3}},
     ),
@@ -247,7 +250,7 @@ def classifier_studies(preset, folder, name):
         representation=VIEWS["low"],
         model=partial(MLP, features=len(VIEWS["low"].features), hidden=(512, 512), dropout=0.2),
         recipe=Recipe(weight_decay=1e-2, schedule="cosine", averaging=0.99),
-        split=CLASSIFIER_SPLIT,
+        split=chosen.split,
     )
     found = {}
     for view, representation in views.items():
@@ -355,15 +358,15 @@ def judged(folder, name="simulation"):
     return ak.concatenate([ak.flatten(record.showers) for record in reading.iterate(path)])
 
 
-def part_of(showers):
+def part_of(showers, split):
     """What the classifiers use each shower for; a generated one has its twin's part."""
-    return np.asarray(CLASSIFIER_SPLIT.subset(showers.event_key))
+    return np.asarray(split.subset(showers.event_key))
 
 
-def held_out(folder, name="simulation"):
+def held_out(folder, split, name="simulation"):
     """Those that no classifier was trained on either."""
     showers = judged(folder, name)
-    return showers[part_of(showers) == TEST]
+    return showers[part_of(showers, split) == TEST]
 
 
 def classifiers(preset, folder, name, view):
@@ -383,7 +386,8 @@ def evaluate(preset, folder, reweighters, device):
     """Figures of merit of each generator: by showers that no classifier has seen, and by all where none is asked."""
     simulated = judged(folder)
     shapes = calorimeter.shower_shapes(simulated, CALOGAN, threshold=THRESHOLD)
-    test, bins = part_of(simulated) == TEST, preset_named(preset).bins  # also of the generated ones
+    chosen = preset_named(preset)
+    test, bins = part_of(simulated, chosen.split) == TEST, chosen.bins  # also of the generated ones
     itself = {name: chi2_of(shapes[name][~test], shapes[name][test], bins=bins) for name in SHAPES}
     found, curves = {}, {}
     for name in GENERATORS:
@@ -403,7 +407,7 @@ def evaluate(preset, folder, reweighters, device):
             "clipped": number / len(weights),
         }
     stages = {}
-    for epochs in preset_named(preset).stages:
+    for epochs in chosen.stages:
         name = f"flow_matching_{epochs}"
         seen = scores_of(preset, folder, name, "low", simulated, judged(folder, name))
         stages[training_time(folder, name)] = told_apart(*seen)["auc"]
@@ -415,6 +419,7 @@ def evaluate(preset, folder, reweighters, device):
         "tested": int(test.sum()),
         "itself": itself,
         "bins": bins,
+        "split": asdict(chosen.split),
         "speed": speeds(folder, device),
         "processor": torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads",
         "simulation": simulation_time(folder),
@@ -425,11 +430,12 @@ def evaluate(preset, folder, reweighters, device):
 
 def scores_of(preset, folder, name, view, simulated, showers):
     """Of simulated, then generated showers that classifiers did not train on: labels, parts, scores by classifier."""
-    unseen = part_of(simulated) != TRAIN
+    part = part_of(simulated, preset_named(preset).split)
+    unseen = part != TRAIN
     pair = simulated[unseen], showers[unseen]
     scorers = [scoring.load(path) for path in classifiers(preset, folder, name, view)]
     scores = [np.concatenate([np.asarray(scorer(each)) for each in pair]) for scorer in scorers]
-    return np.repeat([1, 0], [len(each) for each in pair]), np.concatenate([part_of(each) for each in pair]), scores
+    return np.repeat([1, 0], [len(each) for each in pair]), np.tile(part[unseen], 2), scores
 
 
 def told_apart(labels, part, scores):
@@ -519,7 +525,7 @@ def process(preset, folder, reweighters, executor, workers, scheduler):
         reweighters=reweighters,
         clip=CLIP,
         threshold=THRESHOLD,
-        held_out=CLASSIFIER_SPLIT,
+        held_out=preset_named(preset).split,
     )
     output = processors.run(
         fileset, instance, executor=executor, workers=workers, scheduler=scheduler, schema=BaseSchema, chunksize=10_000
@@ -689,7 +695,8 @@ def plot(folder, plots):
         names = {"simulated": "Simulated", "generated": TITLES[name], "reweighted": "Reweighted"}
         panels = [of_generator(histograms[shape], name) for shape in SHAPES[:9]]
         figures[f"shapes_{name}"] = plotting.shape_histograms(panels, names, right=SAMPLE)
-    simulated, every = held_out(folder), {name: held_out(folder, name) for name in GENERATORS}
+    split = Split(**results["split"])
+    simulated, every = held_out(folder, split), {name: held_out(folder, split, name) for name in GENERATORS}
     averages = {"Simulated": mean_cells(simulated)} | {TITLES[name]: mean_cells(each) for name, each in every.items()}
     figures["average_showers"] = plotting.average_showers(averages, CALOGAN, right=SAMPLE)
     figures["neighbours"] = neighbours(simulated, every["flow_matching"][:4])

@@ -98,18 +98,3 @@ def test_sizes_below_one_are_refused(arguments, message):
 def test_lite_arguments_are_those_of_the_paper():
     model = ParticleNet(**LITE)
     assert (model.k, len(model.edge_convs)) == (7, 2)
-
-
-def test_onnx_takes_any_number_of_jets_and_constituents(tmp_path):
-    runtime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    model = ParticleNet(k=3, edge_convs=((6, 6),), hidden=8).eval()
-    free = {0: torch.export.Dim("jets"), 1: torch.export.Dim("constituents")}
-    program = torch.onnx.export(model, cloud([4, 9, 2]), dynamic_shapes=(free,) * 3, dynamo=True, verbose=False)
-    program.save(tmp_path / "model.onnx")
-    session = runtime.InferenceSession(tmp_path / "model.onnx")
-    for lengths in ([5, 20, 0, 1], [2]):
-        inputs = cloud(lengths)
-        names = [argument.name for argument in session.get_inputs()]
-        (logits,) = session.run(None, {name: values.numpy() for name, values in zip(names, inputs)})
-        torch.testing.assert_close(torch.from_numpy(logits), model(*inputs).detach(), rtol=1e-5, atol=1e-5)

@@ -156,23 +156,6 @@ def test_exported_program_takes_any_number_of_jets_and_tracks(case):
         same(of_pairs(found, mask), of_pairs(model(features, mask), mask))
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_onnx_of_set2graph_takes_any_number_of_jets_and_tracks(tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    case = FINDERS[0]
-    model, inputs = make(case), case.inputs(LENGTHS)
-    free = {0: torch.export.Dim("jets"), 1: torch.export.Dim("tracks")}
-    program = torch.export.export(model, inputs, dynamic_shapes=(free, free), strict=False)
-    names = ["features", "mask"]
-    torch.onnx.export(program, input_names=names, dynamo=True, verbose=False).save(tmp_path / "a.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
-    for lengths in (LENGTHS, [2, 4]):
-        features, mask = case.inputs(lengths)
-        (found,) = session.run(None, {"features": features.numpy(), "mask": mask.numpy()})
-        same(of_pairs(torch.from_numpy(found), mask), of_pairs(model(features, mask).detach(), mask))
-
-
 @by_name
 def test_other_features_than_the_models_are_refused(case):
     features, mask = case.inputs([4])

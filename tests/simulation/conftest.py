@@ -1,10 +1,13 @@
 """Tiny samples, made once: no multi-parton interactions, one process."""
 
+import os
+import pickle
 from typing import Any, NamedTuple
 
 import awkward as ak
 import pytest
 import uproot
+from filelock import FileLock
 
 REASON = "needs Pythia and FastJet (extra `sim`)"
 
@@ -64,9 +67,15 @@ def pythia_events():
 
 @pytest.fixture(scope="session")
 def flavour_sample(tmp_path_factory):
-    """6000 b, c and light jets with a little pile-up: summary and branches."""
+    """6000 b, c and light jets with a little pile-up: summary and branches; made by one of the test processes."""
     simulation = pytest.importorskip("cortado.simulation", reason=REASON, exc_type=ImportError)
-    path = tmp_path_factory.mktemp("flavour") / "jets.root"
-    summary = simulation.simulate_flavour_jets(path, jets=6000, seed=5, pileup=5.0, mpi=False, workers=1)
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    path, about = folder / "flavour_jets.root", folder / "flavour_jets.pickle"
+    with FileLock(folder / "flavour_jets.lock"):
+        if not about.exists():
+            summary = simulation.simulate_flavour_jets(path, jets=6000, seed=5, pileup=5.0, mpi=False, workers=1)
+            about.write_bytes(pickle.dumps(summary))
     with uproot.open(path) as file:
-        return Sample(summary, file["tree"].arrays())
+        return Sample(pickle.loads(about.read_bytes()), file["tree"].arrays())
