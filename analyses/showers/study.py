@@ -142,7 +142,7 @@ PRESETS = {
         averaging=0.999,
         learning_rate=1e-3,
         classifiers={
-            "low": {"epochs": 6, "batch_size": 256, "learning_rate": 1e-3},
+            "low": {"epochs": 4, "batch_size": 256, "learning_rate": 1e-3, "cache_bytes": 2_000_000_000},
             "high": {"epochs": 20, "batch_size": 1024, "learning_rate": 3e-3},
         },
         seeds=3,
@@ -158,7 +158,7 @@ PRESETS = {
         averaging=0.9995,
         learning_rate=1e-3,
         classifiers={
-            "low": {"epochs": 20, "batch_size": 256, "learning_rate": 1e-3},
+            "low": {"epochs": 20, "batch_size": 256, "learning_rate": 1e-3, "cache_bytes": 2_000_000_000},
             "high": {"epochs": 20, "batch_size": 1024, "learning_rate": 3e-3},
         },
         seeds=10,
