@@ -106,11 +106,12 @@ class Preset:
     seeds: int  # of these
     split: Split  # of the judging sample, for the classifiers
     bins: int  # of shapes: in the figures evenly wide, for chi2 evenly full
-    networks: dict[str, dict]  # sizes of generators that are not the default
+    networks: dict[str, dict]  # what is not the default of generators, and of the classifiers of shapes ("high")
 
 
 SMALL_FLOW = {"blocks": 3, "hidden": (96, 96), "bins": 6, "layer_blocks": 4, "layer_hidden": (32, 32), "dropout": 0.0}
 MEDIUM_FLOW = {"blocks": 4, "hidden": (128, 128), "layer_blocks": 4, "layer_hidden": (32, 32), "dropout": 0.0}
+SMOOTH = {"hidden": (256, 256, 256), "activation": "gelu"}
 PRESETS = {
     "quick": Preset(
         manifest="showers.toml",
@@ -143,12 +144,12 @@ PRESETS = {
         learning_rate=1e-3,
         classifiers={
             "low": {"epochs": 4, "batch_size": 256, "learning_rate": 1e-3, "cache_bytes": 2_000_000_000},
-            "high": {"epochs": 20, "batch_size": 1024, "learning_rate": 3e-3},
+            "high": {"epochs": 10, "batch_size": 1024, "learning_rate": 3e-3},
         },
         seeds=3,
         split=Split(validation=0.1, test=0.2, seed=2),
         bins=40,
-        networks={"flow": MEDIUM_FLOW, "student": MEDIUM_FLOW},
+        networks={"flow": MEDIUM_FLOW, "student": MEDIUM_FLOW, "high": SMOOTH},
     ),
     "published": Preset(  # networks of published size, and a larger one for flow matching: for a GPU
         manifest="showers_full.toml",
@@ -159,12 +160,12 @@ PRESETS = {
         learning_rate=1e-3,
         classifiers={
             "low": {"epochs": 20, "batch_size": 256, "learning_rate": 1e-3, "cache_bytes": 2_000_000_000},
-            "high": {"epochs": 20, "batch_size": 1024, "learning_rate": 3e-3},
+            "high": {"epochs": 10, "batch_size": 1024, "learning_rate": 3e-3},
         },
         seeds=10,
         split=Split(validation=0.1, test=0.2, seed=2),
         bins=40,
-        networks={"flow": {}, "student": {}, "flow_matching": {"hidden": 1024, "blocks": 3}},
+        networks={"flow": {}, "student": {}, "flow_matching": {"hidden": 1024, "blocks": 3}, "high": SMOOTH},
     ),
 }
 
@@ -258,7 +259,8 @@ def classifier_studies(preset, folder, name):
             recipe = replace(common.recipe, seed=seed, **chosen.classifiers[view])
             study = replace(common, name=f"{view}_{seed}", representation=representation, recipe=recipe)
             if view == "high":
-                model = partial(MLP, features=len(representation.features), hidden=(128, 128, 128), dropout=0.1)
+                network = {"hidden": (128, 128, 128), "dropout": 0.1, **chosen.networks.get("high", {})}
+                model = partial(MLP, features=len(representation.features), **network)
                 study = replace(study, model=model, scaling="quantiles")
             found[study.name] = study
     return found

@@ -102,6 +102,14 @@ def images(lengths, seed=0, *, channels=1, pixels=25):
 CASES = [
     Case("MLP", partial(MLP, features=6), 8898, partial(MLP, features=6, hidden=(8,)), observables, False),
     Case(
+        "MLP-gelu",
+        partial(MLP, features=6, activation="gelu"),
+        8898,
+        partial(MLP, features=6, hidden=(8,), activation="gelu"),
+        observables,
+        False,
+    ),
+    Case(
         "JetImageCNN",
         JetImageCNN,
         24_642,

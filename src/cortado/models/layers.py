@@ -7,7 +7,7 @@ and those without a constituent are zeros that no result sees.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -39,11 +39,17 @@ def require_width(model: str, features: Tensor, expected: int) -> None:
         )
 
 
-def perceptron(inputs: int, hidden: Sequence[int], outputs: int | None = None, dropout: float = 0.0) -> nn.Sequential:
-    """Linear layers with ReLU, and dropout when asked for; with `outputs`, a last linear layer without ReLU."""
+def perceptron(
+    inputs: int,
+    hidden: Sequence[int],
+    outputs: int | None = None,
+    dropout: float = 0.0,
+    activation: Callable[[], nn.Module] = nn.ReLU,
+) -> nn.Sequential:
+    """Linear layers with activation, and dropout when asked for; with `outputs`, a last linear layer without."""
     layers: list[nn.Module] = []
     for before, after in zip([inputs, *hidden], hidden):
-        layers += [nn.Linear(before, after), nn.ReLU()]
+        layers += [nn.Linear(before, after), activation()]
         layers += [nn.Dropout(dropout)] if dropout else []
     if outputs is not None:
         layers.append(nn.Linear([inputs, *hidden][-1], outputs))
