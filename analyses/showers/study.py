@@ -656,7 +656,7 @@ def tables(folder):
             f"{min(results['speed'][name].values()):.3g}",
         )
     yield distances
-    names = ("", "means", "widths", "chi2", "p", "weighted", "p", "n_eff", "clipped")
+    names = ("", "mean", "width", "chi2", "p", "weighted", "p", "n_eff", "clip")
     title = (
         f"means within 2 %, widths 10 %, chi2/ndf < 1.5 (worst), {results['bins']} bins; smallest p times {len(SHAPES)}"
     )
@@ -670,9 +670,9 @@ def tables(folder):
             *closed([each["chi2"] for each in shapes]),
             *closed([each["chi2 reweighted"] for each in shapes]),
             f"{100 * found['effective']:.0f} %",
-            f"{100 * found['clipped']:.2g} %",
+            f"{100 * found['clipped']:.0f} %",
         )
-    closure.add_row("Simulation itself", "", "", *closed(results["itself"].values()))
+    closure.add_row("Simulation", "", "", *closed(results["itself"].values()))
     yield closure
 
 
@@ -681,7 +681,7 @@ def closed(pairs):
     values, probabilities = zip(*pairs)
     worst, smallest = max(values), min(1.0, len(values) * min(probabilities))
     below = sum(value < 1.5 for value in values)
-    return f"{below} ({worst:.{2 if worst < 10 else 0}f})", f"{smallest:.2f}" if smallest > 0.005 else "< 0.01"
+    return f"{below} ({worst:.{2 if worst < 10 else 0}f})", f"{smallest:.2f}" if smallest > 0.005 else "<.01"
 
 
 def shown(pair, factor=1.0, digits=3):
