@@ -45,12 +45,13 @@ def of_pairs(logits, mask):
 
 @pytest.mark.parametrize("plus", [False, True])
 def test_equals_a_loop_over_padded_jets(plus):
-    model, (features, mask) = SetToGraph(plus=plus), particles([4, 0, 11, 1, 4, 2], features=10)
+    model, (features, mask) = SetToGraph(plus=plus).double(), particles([4, 0, 11, 1, 4, 2], features=10)
+    features = features.double()
     mask[2, 3] = False  # a hole is no track
     found, expected = (of_pairs(run(features, mask), mask) for run in (model, lambda *x: one_by_one(model, *x)))
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
     gradients = [torch.autograd.grad(logits.square().sum(), [*model.parameters()]) for logits in (found, expected)]
-    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-10)
 
 
 def test_every_track_has_a_vector_of_length_one():
