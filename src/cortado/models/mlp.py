@@ -18,8 +18,7 @@ class MLP(nn.Module):
         hidden: Widths of the hidden layers; none gives logistic regression.
         classes: Number of classes.
         dropout: Probability of dropping a hidden unit in training.
-        activation: "relu", or the smooth "gelu" (arXiv:1606.08415), which learns weak structures in single features
-            sooner: for likelihood ratios.
+        activation: "relu", or the smooth "gelu" (arXiv:1606.08415).
 
     Raises:
         ValueError: If a size is below 1, or there is no such activation.
