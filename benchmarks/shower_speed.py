@@ -17,13 +17,14 @@ import torch
 
 from cortado.models import CaloFlowMatching, CaloFlowStudent, CaloGAN, CaloVAE
 from cortado.models.calogan import fold_convolutions
+from cortado.representations import ShowerLogits
 from cortado.simulation import simulate_showers
 
 GENERATORS: dict[str, Callable[[], torch.nn.Module]] = {
     "CaloGAN": lambda: fold_convolutions(CaloGAN()),
     "VAE": CaloVAE,
     "CaloFlow student": CaloFlowStudent,
-    "flow matching": CaloFlowMatching,
+    "flow matching": lambda: CaloFlowMatching(layer_features=2, core=ShowerLogits(core=True, hits=True).core_features),
 }
 ENERGIES = {1.0: 2_000, 10.0: 400, 50.0: 100}  # GeV: showers
 SECONDS = 2.0  # that a measurement takes, at least

@@ -210,7 +210,11 @@ def generator_studies(preset, folder):
 
     student = variant("student", partial(CaloFlowStudent, beta=1.0, teacher=chosen.networks["flow"]))
     matching = variant(
-        "flow_matching", CaloFlowMatching, learning_rate=chosen.learning_rate, schedule="cosine", gradient_clip=1.0
+        "flow_matching",
+        partial(CaloFlowMatching, core=LOGITS.core_features),
+        learning_rate=chosen.learning_rate,
+        schedule="cosine",
+        gradient_clip=1.0,
     )
     every = {
         "calogan": replace(

@@ -214,7 +214,17 @@ GENERATORS = [
         "CaloFlowMatching",
         CaloFlowMatching,
         6_182_347,
-        partial(CaloFlowMatching, layers=(12, 12, 3), layer_hidden=6, hidden=12, blocks=1, units=3, steps=2),
+        partial(
+            CaloFlowMatching,
+            layers=(12, 12, 3),
+            core=(7, 20),
+            layer_hidden=6,
+            hidden=12,
+            blocks=1,
+            units=3,
+            layer_steps=3,
+            steps=2,
+        ),
         30,
     ),
 ]

@@ -9,16 +9,20 @@ from cortado.models import CaloFlowMatching
 from cortado.models.calo_flow_matching import carried
 from cortado.models.draws import draws
 
-SMALL = {"layers": (2, 1), "layer_hidden": 16, "hidden": 16, "blocks": 1, "units": 8}
+SMALL = {"layers": (2, 2), "core": (3,), "layer_hidden": 16, "hidden": 16, "blocks": 1, "units": 8, "layer_steps": 8}
 RESPONSE, CELL = 0.5, 0.2  # widths
 
 
 def showers(n):
-    """Two features of layers, the first the response; the first cell follows it, the others have two values."""
+    """Two features of layers, the first the response, and four cells.
+
+    The first follows the response, two have two values, the last follows the second, which is the core.
+    """
     energy = 10 ** (2 * torch.rand(n))
     layers = torch.stack([energy.log10() - 1 + RESPONSE * torch.randn(n), torch.randn(n)], dim=1)
-    cells = torch.stack([layers[:, 0], torch.randn(n).sign(), torch.randn(n).sign()], dim=1)
-    return energy, torch.cat([layers, cells + CELL * torch.randn(n, 3)], dim=1)
+    core = torch.randn(n).sign() + CELL * torch.randn(n)
+    cells = torch.stack([layers[:, 0], torch.randn(n).sign(), core], dim=1) + CELL * torch.randn(n, 3)
+    return energy, torch.cat([layers, cells[:, :1], core.unsqueeze(1), cells[:, 1:]], dim=1)
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +60,15 @@ def test_cells_follow_the_layers_of_their_own_shower(trained):
     assert left.std().item() == pytest.approx(CELL, abs=0.1)
 
 
+def test_cells_follow_the_core_of_their_own_shower(trained):
+    features = made(trained, 10.0)
+    left = features[:, 5] - features[:, 3]
+    assert left.mean().item() == pytest.approx(0, abs=0.1)
+    assert left.std().item() == pytest.approx(CELL, abs=0.1)
+
+
 def test_cells_with_two_values_stay_apart(trained):
-    cells = made(trained, 10.0)[:, 3:]
+    cells = made(trained, 10.0)[:, 3:5]
     assert ((cells.abs() > 0.4) & (cells.abs() < 1.6)).float().mean() > 0.9
     torch.testing.assert_close(cells.sign().mean(0), torch.zeros(2), rtol=0, atol=0.15)
     assert abs(torch.corrcoef(cells.T)[0, 1]) < 0.15
@@ -66,7 +77,7 @@ def test_cells_with_two_values_stay_apart(trained):
 def test_more_steps_converge(trained):
     features = {}
     for steps in (2, 4, 16, 32):
-        model = CaloFlowMatching(**SMALL, steps=steps).eval()
+        model = CaloFlowMatching(**SMALL | {"steps": steps, "layer_steps": steps}).eval()
         model.load_state_dict(trained.state_dict())
         features[steps] = made(model, 10.0, 500)
     first, last = ((features[few] - features[many]).abs().mean() for few, many in ((2, 4), (16, 32)))
@@ -83,34 +94,59 @@ def test_midpoint_rule_is_exact_for_a_velocity_that_is_linear_in_time():
 @torch.no_grad()
 def test_without_networks_noise_is_carried_to_itself():
     """Standard normal features: on straight paths their width shrinks to r(t), and grows again to 1."""
-    model = CaloFlowMatching(**SMALL, steps=32)
-    for velocity in (model.layer_velocity, model.cell_velocity):
+    model = CaloFlowMatching(**SMALL | {"steps": 32, "layer_steps": 32})
+    for velocity in (model.layer_velocity, model.core_velocity, model.cell_velocity):
         torch.nn.init.zeros_(velocity.last)
     noise = torch.randn(100, model.latent)
     torch.testing.assert_close(model(torch.ones(100), noise), noise, rtol=1e-3, atol=1e-3)
 
 
-def slow_loss(model, energy, features, time, noise):
-    """Loss of one shower, written out."""
-    place, velocity = (1 - time) * noise + time * features, features - noise
-    condition, loss = torch.log10(energy / 10).view(1), 0
-    for network, part, given in (
-        (model.layer_velocity, slice(None, 2), condition),
-        (model.cell_velocity, slice(2, None), torch.cat([condition, features[:2]])),
-    ):
-        found = network(time.view(1, 1), place[part].unsqueeze(0), given.unsqueeze(0))[0]
-        loss = loss + sum((found - velocity[part]) ** 2) / len(found)
-    return loss
+def flows(model, energy, features):
+    """Each network, with its features and those that it is given."""
+    layers, core, cells = features[:, :2], features[:, 3:4], features[:, [2, 4, 5]]
+    energy = torch.log10(energy / 10).unsqueeze(1)
+    return [
+        (model.layer_velocity, layers, energy),
+        (model.core_velocity, core, torch.cat([energy, layers], dim=1)),
+        (model.cell_velocity, cells, torch.cat([energy, layers, core], dim=1)),
+    ]
+
+
+def slow_error(network, features, given, time, noise):
+    """Of one shower at one point, written out."""
+    place = (1 - time) * noise + time * features
+    found = network(time.view(1, 1), place.unsqueeze(0), given.unsqueeze(0))[0]
+    return sum((one - other) ** 2 for one, other in zip(found, features - noise)) / len(features)
 
 
 def test_loss_in_evaluation_equals_a_loop_and_depends_on_the_shower_alone(trained):
     torch.manual_seed(1)
     energy, features = showers(40)
-    given = draws(features, trained.latent, training=False)
-    expected = torch.stack([slow_loss(trained, *one) for one in zip(energy, features, *given)])
+    expected = torch.zeros(40)
+    for network, its, given in flows(trained, energy, features):
+        each = zip(its, given, *draws(its, its.shape[1], training=False))
+        expected += torch.stack([slow_error(network, *one) for one in each])
     torch.testing.assert_close(trained.loss(energy, features), expected)
     alone = torch.cat([trained.loss(energy[i : i + 1], features[i : i + 1]) for i in range(40)])
     torch.testing.assert_close(alone, expected)
+
+
+def test_in_training_layers_and_core_learn_from_several_points_of_each_path(trained):
+    model = CaloFlowMatching(**SMALL, layer_draws=3)
+    model.load_state_dict(trained.state_dict())
+    torch.manual_seed(1)
+    energy, features = showers(40)
+    torch.manual_seed(2)
+    found = model.loss(energy, features)
+    torch.manual_seed(2)
+    expected = torch.zeros(40)
+    for (network, its, given), number in zip(flows(model, energy, features), (3, 3, 1)):
+        time, noise = draws(its.repeat(number, 1), its.shape[1], training=True)
+        for point in range(number):
+            part = slice(40 * point, 40 * (point + 1))
+            each = zip(its, given, time[part], noise[part])
+            expected += torch.stack([slow_error(network, *one) for one in each]) / number
+    torch.testing.assert_close(found, expected)
 
 
 def test_bfloat16_is_close(trained):
@@ -127,6 +163,9 @@ def test_refuses_wrong_sizes():
         CaloFlowMatching(steps=0)
     with pytest.raises(ValueError, match="CaloFlowMatching: layers must be an integer of at least 1, got 0"):
         CaloFlowMatching(layers=())
+    for core in ((1, 3), (3, 3), (6,), (2, 3, 4, 5)):
+        with pytest.raises(ValueError, match=r"core must be some of the features of cells, .* of 2 to 5"):
+            CaloFlowMatching(**SMALL | {"core": core})
     model = CaloFlowMatching(**SMALL)
     with pytest.raises(ValueError, match=r"made with 2 features of layers, .* got features of shape \(3, 7\)"):
         model.loss(torch.ones(3), torch.zeros(3, 7))

@@ -159,6 +159,25 @@ def test_with_a_core_one_feature_alone_says_how_the_two_cells_on_the_axis_compar
     np.testing.assert_allclose(strips[:, 47] / strips[:, 48], np.exp(features[:, pair]), rtol=1e-4)
 
 
+def test_features_of_the_core_alone_say_how_its_cells_share_what_is_theirs():
+    values = 0.1 + np.random.default_rng(9).random((20, 504))
+    core = np.concatenate([begin + np.array(CALOGAN.core(index)) for index, begin in enumerate((0, 288, 432))])
+    permuted = values.copy()
+    for cells_of_layer in (core[:2], core[2:6], core[6:]):
+        permuted[:, cells_of_layer] = values[:, cells_of_layer[::-1]]
+    representation = ShowerLogits(core=True, hits=True, noise=0.0, max_response=1e3)
+    features, others = (representation(showers_of(each)).features for each in (values, permuted))
+    changed = np.flatnonzero(np.abs(features - others).max(axis=0) > 1e-5)
+    assert set(changed) < set(representation.core_features)
+    assert [representation.features[place] for place in representation.core_features] == [
+        "layer_0[1,47]",
+        "layer_0[1,48]",
+        *(f"layer_1[{row},{column}]" for row in (5, 6) for column in (5, 6)),
+        *(f"layer_2[{row},{column}]" for row in (5, 6) for column in (2, 3)),
+    ]
+    assert ShowerLogits(hits=True).core_features == ()
+
+
 @every_kind
 @every_calorimeter
 def test_there_and_back_is_the_same_shower(geometry, kind):

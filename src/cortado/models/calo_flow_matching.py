@@ -6,12 +6,12 @@ References:
     Karras et al., Elucidating the Design Space of Diffusion-Based Generative Models (2022), arXiv:2206.00364, sec. 5.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from cortado.models.caloflow import conditions, parts, scaled
+from cortado.models.caloflow import parts, scaled
 from cortado.models.draws import draws
 from cortado.models.layers import require_positive
 from cortado.models.velocity import Velocity
@@ -29,37 +29,63 @@ class CaloFlowMatching(nn.Module):
     a perceptron on all features, or on patches of cells, since most of a cell's fluctuation is its own. The sizes are
     ours.
 
+    A few features decide most shapes of a shower: those of layers, and how the cells on the axis share what is theirs.
+    Among hundreds of cells these would hardly count, so the core may have a flow of its own, between both. Small
+    networks are quick: those of layers and of the core learn from several points of the path of each shower, and take
+    finer steps along it.
+
     Args:
         layers: Number of cells of each layer of the calorimeter.
         layer_features: Number of features of each layer; the L of all layers come first, then those of cells.
-        layer_hidden: Width of the network of layers.
+        core: Places, among all features, of those of cells that are made before the others; none for no such flow.
+        layer_hidden: Width of the networks of layers and of the core.
         hidden: Width of the network of cells.
         blocks: Number of residual blocks of each network.
         units: Number of hidden units of each feature.
-        steps: Number of steps from noise to showers, each of two evaluations.
+        layer_steps: Number of steps from noise to features of layers and of the core, each of two evaluations.
+        steps: Likewise to those of cells.
+        layer_draws: Number of points of a shower's path at which the networks of layers and of the core learn.
 
     Raises:
-        ValueError: If a size is below 1.
+        ValueError: If a size is below 1, or the core is not a part of the features of cells, each once.
     """
+
+    order: Tensor
+    place: Tensor
 
     def __init__(
         self,
         *,
         layers: Sequence[int] = (288, 144, 72),
         layer_features: int = 1,
+        core: Sequence[int] = (),
         layer_hidden: int = 256,
         hidden: int = 512,
         blocks: int = 2,
         units: int = 16,
+        layer_steps: int = 32,
         steps: int = 8,
+        layer_draws: int = 4,
     ) -> None:
         super().__init__()
         sizes = {"layer_hidden": layer_hidden, "hidden": hidden, "blocks": blocks, "units": units, "steps": steps}
+        sizes |= {"layer_steps": layer_steps, "layer_draws": layer_draws}
         require_positive("CaloFlowMatching", layers=min(layers, default=0), layer_features=layer_features, **sizes)
-        self.layers, self.steps = layer_features * len(layers), steps
+        self.layers = layer_features * len(layers)
         self.latent = self.layers + sum(layers)
+        cells = [place for place in range(self.layers, self.latent) if place not in core]
+        if not cells or len(cells) + len(core) != sum(layers):
+            raise ValueError(
+                "CaloFlowMatching: core must be some of the features of cells, each once, so of "
+                f"{self.layers} to {self.latent - 1}, and not all of them, got {tuple(core)}"
+            )
+        order = torch.tensor([*range(self.layers), *core, *cells])
+        self.register_buffer("order", order, persistent=False)
+        self.register_buffer("place", order.argsort(), persistent=False)
         self.layer_velocity = Velocity(self.layers, 1, layer_hidden, blocks, units)
-        self.cell_velocity = Velocity(sum(layers), 1 + self.layers, hidden, blocks, units)
+        self.core_velocity = Velocity(len(core), 1 + self.layers, layer_hidden, blocks, units) if core else None
+        self.cell_velocity = Velocity(len(cells), 1 + self.layers + len(core), hidden, blocks, units)
+        self.steps, self.layer_steps, self.layer_draws = steps, layer_steps, layer_draws
 
     def forward(self, energy: Tensor, noise: Tensor) -> Tensor:
         """Features (n, latent) of showers of incident energies (n,) [GeV], from noise (n, latent).
@@ -67,23 +93,34 @@ class CaloFlowMatching(nn.Module):
         Raises:
             ValueError: If the noise has another width than the model was made for.
         """
-        of_layers, of_cells = parts("CaloFlowMatching", noise, self.layers, self.latent, "noise")
-        of_layers = carried(self.layer_velocity, of_layers, scaled(energy), self.steps)
-        of_cells = carried(self.cell_velocity, of_cells, conditions(energy, of_layers), self.steps)
-        return torch.cat([of_layers, of_cells], dim=1)
+        known = scaled(energy)
+        for velocity, its_noise in self._flows(noise, "noise"):
+            steps = self.steps if velocity is self.cell_velocity else self.layer_steps
+            known = torch.cat([known, carried(velocity, its_noise, known, steps)], dim=1)
+        return known[:, 1:][:, self.place]
 
     def loss(self, energy: Tensor, features: Tensor) -> Tensor:
-        """Squared error (n,) of the velocity, per feature of layers plus per feature of cells, at one time a shower.
+        """Squared errors (n,) of the velocities: for each network the mean of its features, summed over networks.
+
+        In training at random points of each shower's path, else at one that follows from the shower.
 
         Raises:
             ValueError: If the features have another width than the model was made for.
         """
-        of_layers, of_cells = parts("CaloFlowMatching", features, self.layers, self.latent, "features")
-        time, noise = draws(features, self.latent, training=self.training)
-        time, noise_of_layers, noise_of_cells = time.unsqueeze(1), noise[:, : self.layers], noise[:, self.layers :]
-        return _error(self.layer_velocity, time, noise_of_layers, of_layers, scaled(energy)) + _error(
-            self.cell_velocity, time, noise_of_cells, of_cells, conditions(energy, of_layers)
-        )
+        known, loss = scaled(energy), torch.zeros_like(energy)
+        for velocity, its_features in self._flows(features, "features"):
+            number = self.layer_draws if self.training and velocity is not self.cell_velocity else 1
+            loss = loss + _error(velocity, its_features, known, number, training=self.training)
+            known = torch.cat([known, its_features], dim=1)
+        return loss
+
+    def _flows(self, values: Tensor, name: str) -> Iterator[tuple[Velocity, Tensor]]:
+        """Networks in the order in which they make features, each with its part of values (n, latent)."""
+        parts("CaloFlowMatching", values, self.layers, self.latent, name)
+        begin, ordered = 0, values[:, self.order]
+        for velocity in (self.layer_velocity, self.core_velocity, self.cell_velocity):
+            if velocity is not None:
+                yield velocity, ordered[:, begin : (begin := begin + velocity.features)]
 
 
 def carried(velocity: Velocity, noise: Tensor, condition: Tensor, steps: int) -> Tensor:
@@ -96,8 +133,10 @@ def carried(velocity: Velocity, noise: Tensor, condition: Tensor, steps: int) ->
     return place
 
 
-def _error(velocity: Velocity, time: Tensor, noise: Tensor, features: Tensor, condition: Tensor) -> Tensor:
-    """Mean squared error (n,) of the velocity at times (n, 1) between noise (n, f) and features (n, f)."""
-    place = (1 - time) * noise + time * features
-    error: Tensor = (velocity(time, place, condition) - (features - noise)).square().mean(1)
-    return error
+def _error(velocity: Velocity, features: Tensor, condition: Tensor, number: int, *, training: bool) -> Tensor:
+    """Mean squared error (n,) of the velocity towards features (n, f), at `number` points of the path of each."""
+    wanted, condition = features.repeat(number, 1), condition.repeat(number, 1)
+    time, noise = draws(wanted, wanted.shape[1], training=training)
+    place = torch.lerp(noise, wanted, time.unsqueeze(1))
+    error = (velocity(time.unsqueeze(1), place, condition) - (wanted - noise)).square().mean(1)
+    return error.view(number, len(features)).mean(0)

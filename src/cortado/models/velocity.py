@@ -33,6 +33,7 @@ class Velocity(nn.Module):
 
     def __init__(self, features: int, condition: int, hidden: int, blocks: int, units: int) -> None:
         super().__init__()
+        self.features = features
         low, high, number = _FREQUENCIES
         frequencies = 2 * math.pi * torch.logspace(math.log10(low), math.log10(high), number)
         self.register_buffer("frequencies", frequencies, persistent=False)

@@ -120,6 +120,12 @@ class ShowerLogits:
         return (*(f"u_{number}" for number in numbers), *hits, *cell_names(self.geometry))
 
     @property
+    def core_features(self) -> tuple[int, ...]:
+        """Places, among the features, of those that share out the cells on the axis; none without a `core`."""
+        begins = self._leading + np.cumsum([0, *self.geometry.sizes])
+        return tuple(int(begin) + cell for index, begin in enumerate(begins[:-1]) for cell in self._core(index))
+
+    @property
     def least_spread(self) -> tuple[float, ...]:
         """What a fitted scaling divides each feature by at least.
 
