@@ -33,7 +33,7 @@ def trained():
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=400)
     for _ in range(400):
         optimizer.zero_grad()
-        model.loss(*showers(256)).mean().backward()
+        model.loss(*showers(128)).mean().backward()
         optimizer.step()
         schedule.step()
     return model.eval().requires_grad_(False)

@@ -138,5 +138,5 @@ def _error(velocity: Velocity, features: Tensor, condition: Tensor, number: int,
     wanted, condition = features.repeat(number, 1), condition.repeat(number, 1)
     time, noise = draws(wanted, wanted.shape[1], training=training)
     place = torch.lerp(noise, wanted, time.unsqueeze(1))
-    error = (velocity(time.unsqueeze(1), place, condition) - (wanted - noise)).square().mean(1)
+    error: Tensor = (velocity(time.unsqueeze(1), place, condition) - (wanted - noise)).square().mean(1)
     return error.view(number, len(features)).mean(0)
