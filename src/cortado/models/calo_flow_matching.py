@@ -63,7 +63,7 @@ class CaloFlowMatching(nn.Module):
         hidden: int = 512,
         blocks: int = 2,
         units: int = 16,
-        layer_steps: int = 32,
+        layer_steps: int = 16,
         steps: int = 8,
         layer_draws: int = 4,
     ) -> None:
