@@ -111,6 +111,7 @@ class Preset:
 
 SMALL_FLOW = {"blocks": 3, "hidden": (96, 96), "bins": 6, "layer_blocks": 4, "layer_hidden": (32, 32), "dropout": 0.0}
 MEDIUM_FLOW = {"blocks": 4, "hidden": (128, 128), "layer_blocks": 4, "layer_hidden": (32, 32), "dropout": 0.0}
+BIG_MATCHING = {"blocks": 3, "hidden": 1024, "layer_hidden": 256, "steps": 8}
 SMOOTH = {"hidden": (256, 256, 256), "activation": "gelu"}
 PRESETS = {
     "quick": Preset(
@@ -137,7 +138,7 @@ PRESETS = {
     ),
     "full": Preset(  # hours on two cores
         manifest="showers_full.toml",
-        epochs={"calogan": 2, "vae": 30, "flow": 10, "student": 6, "flow_matching": 30},
+        epochs={"calogan": 2, "vae": 30, "flow": 10, "student": 6, "flow_matching": 60},
         stages=(2, 8),
         batch_size=128,
         averaging=0.999,
@@ -165,7 +166,7 @@ PRESETS = {
         seeds=10,
         split=Split(validation=0.1, test=0.2, seed=2),
         bins=40,
-        networks={"flow": {}, "student": {}, "flow_matching": {"hidden": 1024, "blocks": 3}, "high": SMOOTH},
+        networks={"flow": {}, "student": {}, "flow_matching": BIG_MATCHING, "high": SMOOTH},
     ),
 }
 

@@ -213,7 +213,7 @@ GENERATORS = [
     Generator(
         "CaloFlowMatching",
         CaloFlowMatching,
-        6_182_347,
+        5_912_523,
         partial(
             CaloFlowMatching,
             layers=(12, 12, 3),

@@ -59,12 +59,12 @@ class CaloFlowMatching(nn.Module):
         layers: Sequence[int] = (288, 144, 72),
         layer_features: int = 1,
         core: Sequence[int] = (),
-        layer_hidden: int = 256,
+        layer_hidden: int = 128,
         hidden: int = 512,
         blocks: int = 2,
         units: int = 16,
         layer_steps: int = 16,
-        steps: int = 8,
+        steps: int = 5,
         layer_draws: int = 4,
     ) -> None:
         super().__init__()
