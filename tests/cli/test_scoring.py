@@ -88,6 +88,8 @@ def test_score_refuses_to_mix_or_overwrite_files(tagger, tmp_path):
     both = (tmp_path / "a" / "nano.root", tmp_path / "b" / "nano.root")
     assert "cannot hold the scores of 2 files" in fail("score", tagger, *both, "--out", tmp_path / "scores.root")
     assert "would hold the scores of several files" in fail("score", tagger, *both, "--out", tmp_path / "scores")
+    assert "scores.h5 is no ROOT file" in fail("score", tagger, both[0], "--out", tmp_path / "scores.h5")
+    assert not (tmp_path / "scores.h5").exists()
     for out in (both[0], tmp_path / "a"):
         assert "is an ntuple to be scored" in fail("score", tagger, both[0], "--out", out)
     assert not (tmp_path / "scores").exists()

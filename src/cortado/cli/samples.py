@@ -30,9 +30,9 @@ def simulate(
     mpi: Annotated[bool, typer.Option(help="multi-parton interactions: realistic, four times slower")] = True,
     workers: Annotated[int, typer.Option(min=1, help="worker processes")] = 2,
 ) -> None:
-    """Make jets with Pythia and a fast detector, as CMS NanoAOD v15, or as Set2Graph with tracks (extra `sim`).
+    """Make jets with Pythia and a fast detector, or calorimeter showers by a compact simulation (extra `sim`).
 
-    Or showers in the calorimeter of CaloGAN, in its dialect, by a compact simulation.
+    Jets are written as CMS NanoAOD v15, those of flavour as Set2Graph with tracks; showers in CaloGAN's dialect.
 
     Example: [cyan]cortado simulate wprime --jets 5000 --out wprime.root[/],
     [cyan]cortado simulate photon --showers 5000 --energy 1:100 --out photons.root[/]

@@ -60,6 +60,8 @@ def _targets(files: list[str], out: Path) -> list[tuple[str, str | None, Path]]:
         if len(inputs) > 1:
             raise ValueError(f"{out} cannot hold the scores of {len(inputs)} files: give --out a folder")
         targets = [out]
+    elif out.suffix in (".h5", ".hdf5", ".parquet", ".csv"):
+        raise ValueError(f"{out} is no ROOT file: scores go to NAME.root, or to a folder")
     else:
         targets = [out / f"{Path(file.partition('?')[0]).stem}.root" for file, _ in inputs]
     for (file, _), target in zip(inputs, targets):
