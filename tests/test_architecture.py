@@ -25,6 +25,7 @@ ARROWS = {
     "reconstruction": {"kinematics"},
     "weights": set(),
     "histograms": set(),
+    "workers": set(),
     "bundle": {"representations", "models", "weights"},
     "export": {"bundle"},
     "scoring": {"bundle", "models", "weights", "splits", "reconstruction"},
@@ -41,8 +42,8 @@ ARROWS = {
         "weights",
     },
     "plotting": {"calorimeter", "metrics", "kinematics", "histograms"},
-    "processors": {"calorimeter", "reconstruction", "scoring", "weights", "histograms", "readers", "splits"},
-    "simulation": {"calorimeter", "kinematics", "ntuples"},
+    "processors": {"calorimeter", "reconstruction", "scoring", "weights", "histograms", "readers", "splits", "workers"},
+    "simulation": {"calorimeter", "kinematics", "ntuples", "workers"},
 }
 # library -> the only rooms that may import it
 QUARANTINE = {
@@ -58,7 +59,7 @@ QUARANTINE = {
     "zuko": set(),  # compared with in tests
     "torch": {"models", "bundle", "export", "scoring", "training"},
     "lightning": {"training"},
-    "awkward": set(ARROWS) - {"models", "histograms", "plotting"} | {"cli", "plotting"},
+    "awkward": set(ARROWS) - {"models", "histograms", "plotting", "workers"} | {"cli", "plotting"},
     "typer": {"cli"},
 }
 

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import re
 import sys
 import uuid
@@ -15,6 +16,8 @@ from coffea import processor
 from coffea.nanoevents import NanoAODSchema
 from coffea.processor.executor import WorkItem
 from coffea.util import coffea_console
+
+from cortado.workers import end_with
 
 __all__ = ["EXECUTORS", "NanoAOD", "run"]
 
@@ -163,7 +166,8 @@ def _pool(workers: int) -> Iterator[Any]:
     Left to itself coffea's executor first works off all chunks in the queue. It also prints the traceback of an
     error that it raises, which would be told twice.
     """
-    pool, printed = loky.ProcessPoolExecutor(max_workers=workers, env=_WORKERS), io.StringIO()
+    pool = loky.ProcessPoolExecutor(workers, initializer=end_with, initargs=(os.getpid(),), env=_WORKERS)
+    printed = io.StringIO()
     try:
         with redirect_stderr(printed):
             yield pool
