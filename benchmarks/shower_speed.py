@@ -24,7 +24,7 @@ GENERATORS: dict[str, Callable[[], torch.nn.Module]] = {
     "CaloGAN": lambda: fold_convolutions(CaloGAN()),
     "VAE": CaloVAE,
     "CaloFlow student": CaloFlowStudent,
-    "flow matching": lambda: CaloFlowMatching(layer_features=2, core=ShowerLogits(core=True, hits=True).core_features),
+    "flow matching": lambda: CaloFlowMatching(layer_features=2, groups=ShowerLogits(core=True, hits=True).rings(1)),
 }
 ENERGIES = {1.0: 2_000, 10.0: 400, 50.0: 100}  # GeV: showers
 SECONDS = 2.0  # that a measurement takes, at least

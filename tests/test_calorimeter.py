@@ -260,6 +260,18 @@ def test_the_core_of_a_layer_is_all_cells_nearest_to_the_axis(geometry):
         assert distance[~core].min() > 1.1 * distance.min()
 
 
+@EACH
+@pytest.mark.parametrize("margin", [1, 2, 50])
+def test_a_margin_adds_the_neighbours_of_the_core(geometry, margin):
+    """Step by step; the rows of polar coordinates all touch the axis."""
+    for index, (rows, columns) in enumerate(geometry.shapes):
+        near = np.zeros((rows + 2, columns + 2), bool)
+        near[1:-1, 1:-1].flat[geometry.core(index)] = True
+        for _ in range(margin):
+            near[1:-1, 1:-1] = sum(near[i : i + rows, j : j + columns] for i in range(3) for j in range(3))
+        assert geometry.core(index, margin) == np.flatnonzero(near[1:-1, 1:-1]).tolist()
+
+
 def test_a_cell_around_the_axis_is_the_core_and_a_layer_beside_the_axis_has_none():
     edges = ((-3, -1, 1, 3), (-1.5, -0.5, 0.5, 1.5))
     odd = as_geometry(("odd", "cartesian", ((0, *edges), (1, edges[0], (10, 20, 30)))))

@@ -110,6 +110,14 @@ CASES = [
         False,
     ),
     Case(
+        "MLP-bins",
+        partial(MLP, features=6, bins=28),
+        8898 + 6 * 8 * (28 + 1 + 64),  # slopes, biases, and the first layer
+        partial(MLP, features=6, hidden=(8,), bins=5),
+        observables,
+        False,
+    ),
+    Case(
         "JetImageCNN",
         JetImageCNN,
         24_642,
@@ -213,11 +221,11 @@ GENERATORS = [
     Generator(
         "CaloFlowMatching",
         CaloFlowMatching,
-        5_912_523,
+        5_914_699,
         partial(
             CaloFlowMatching,
             layers=(12, 12, 3),
-            core=(7, 20),
+            groups=((7, 20), (9,)),
             layer_hidden=6,
             hidden=12,
             blocks=1,

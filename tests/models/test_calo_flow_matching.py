@@ -9,14 +9,16 @@ from cortado.models import CaloFlowMatching
 from cortado.models.calo_flow_matching import carried
 from cortado.models.draws import draws
 
-SMALL = {"layers": (2, 2), "core": (3,), "layer_hidden": 16, "hidden": 16, "blocks": 1, "units": 8, "layer_steps": 8}
+SIZES = {"layer_hidden": 16, "hidden": 16, "blocks": 1, "units": 8, "layer_steps": 8}
+SMALL = {"layers": (2, 2), "groups": ((3,), (5,)), **SIZES}
 RESPONSE, CELL = 0.5, 0.2  # widths
 
 
 def showers(n):
     """Two features of layers, the first the response, and four cells.
 
-    The first follows the response, two have two values, the last follows the second, which is the core.
+    The first follows the response, two have two values; the last, which is the second group, follows the second, which
+    is the first.
     """
     energy = 10 ** (2 * torch.rand(n))
     layers = torch.stack([energy.log10() - 1 + RESPONSE * torch.randn(n), torch.randn(n)], dim=1)
@@ -60,7 +62,7 @@ def test_cells_follow_the_layers_of_their_own_shower(trained):
     assert left.std().item() == pytest.approx(CELL, abs=0.1)
 
 
-def test_cells_follow_the_core_of_their_own_shower(trained):
+def test_a_group_follows_the_one_before_of_its_own_shower(trained):
     features = made(trained, 10.0)
     left = features[:, 5] - features[:, 3]
     assert left.mean().item() == pytest.approx(0, abs=0.1)
@@ -95,7 +97,7 @@ def test_midpoint_rule_is_exact_for_a_velocity_that_is_linear_in_time():
 def test_without_networks_noise_is_carried_to_itself():
     """Standard normal features: on straight paths their width shrinks to r(t), and grows again to 1."""
     model = CaloFlowMatching(**SMALL | {"steps": 32, "layer_steps": 32})
-    for velocity in (model.layer_velocity, model.core_velocity, model.cell_velocity):
+    for velocity in (model.layer_velocity, *model.group_velocities, model.cell_velocity):
         torch.nn.init.zeros_(velocity.last)
     noise = torch.randn(100, model.latent)
     torch.testing.assert_close(model(torch.ones(100), noise), noise, rtol=1e-3, atol=1e-3)
@@ -103,12 +105,13 @@ def test_without_networks_noise_is_carried_to_itself():
 
 def flows(model, energy, features):
     """Each network, with its features and those that it is given."""
-    layers, core, cells = features[:, :2], features[:, 3:4], features[:, [2, 4, 5]]
+    layers, first, second, cells = features[:, :2], features[:, 3:4], features[:, 5:], features[:, [2, 4]]
     energy = torch.log10(energy / 10).unsqueeze(1)
     return [
         (model.layer_velocity, layers, energy),
-        (model.core_velocity, core, torch.cat([energy, layers], dim=1)),
-        (model.cell_velocity, cells, torch.cat([energy, layers, core], dim=1)),
+        (model.group_velocities[0], first, torch.cat([energy, layers], dim=1)),
+        (model.group_velocities[1], second, torch.cat([energy, layers, first], dim=1)),
+        (model.cell_velocity, cells, torch.cat([energy, layers, first, second], dim=1)),
     ]
 
 
@@ -131,7 +134,7 @@ def test_loss_in_evaluation_equals_a_loop_and_depends_on_the_shower_alone(traine
     torch.testing.assert_close(alone, expected)
 
 
-def test_in_training_layers_and_core_learn_from_several_points_of_each_path(trained):
+def test_in_training_layers_and_groups_learn_from_several_points_of_each_path(trained):
     model = CaloFlowMatching(**SMALL, layer_draws=3)
     model.load_state_dict(trained.state_dict())
     torch.manual_seed(1)
@@ -140,7 +143,7 @@ def test_in_training_layers_and_core_learn_from_several_points_of_each_path(trai
     found = model.loss(energy, features)
     torch.manual_seed(2)
     expected = torch.zeros(40)
-    for (network, its, given), number in zip(flows(model, energy, features), (3, 3, 1)):
+    for (network, its, given), number in zip(flows(model, energy, features), (3, 3, 3, 1)):
         time, noise = draws(its.repeat(number, 1), its.shape[1], training=True)
         for point in range(number):
             part = slice(40 * point, 40 * (point + 1))
@@ -163,9 +166,9 @@ def test_refuses_wrong_sizes():
         CaloFlowMatching(steps=0)
     with pytest.raises(ValueError, match="CaloFlowMatching: layers must be an integer of at least 1, got 0"):
         CaloFlowMatching(layers=())
-    for core in ((1, 3), (3, 3), (6,), (2, 3, 4, 5)):
-        with pytest.raises(ValueError, match=r"core must be some of the features of cells, .* of 2 to 5"):
-            CaloFlowMatching(**SMALL | {"core": core})
+    for groups in (((1, 3),), ((3,), (3,)), ((6,),), ((2, 3), (4, 5)), ((3,), ())):
+        with pytest.raises(ValueError, match=r"groups must have some of the features of cells, .* of 2 to 5"):
+            CaloFlowMatching(**SMALL | {"groups": groups})
     model = CaloFlowMatching(**SMALL)
     with pytest.raises(ValueError, match=r"made with 2 features of layers, .* got features of shape \(3, 7\)"):
         model.loss(torch.ones(3), torch.zeros(3, 7))

@@ -13,7 +13,7 @@ def slow(model, time, place, condition):
     radius = (time**2 + (1 - time) ** 2) ** 0.5
     phases = time * model.frequencies
     embedded = model.condition(torch.cat([phases.sin(), phases.cos(), condition]))
-    common = model.first(place / radius)
+    common = model.first(torch.cat([place / radius, condition]))
     for block in model.blocks:
         scale, shift = block.scale_and_shift(embedded).chunk(2)
         normal = (common - common.mean()) / (common.var(correction=0) + 1e-5).sqrt()

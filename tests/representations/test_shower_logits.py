@@ -168,14 +168,16 @@ def test_features_of_the_core_alone_say_how_its_cells_share_what_is_theirs():
     representation = ShowerLogits(core=True, hits=True, noise=0.0, max_response=1e3)
     features, others = (representation(showers_of(each)).features for each in (values, permuted))
     changed = np.flatnonzero(np.abs(features - others).max(axis=0) > 1e-5)
-    assert set(changed) < set(representation.core_features)
-    assert [representation.features[place] for place in representation.core_features] == [
+    assert set(changed) < set(representation.rings()[0])
+    assert [representation.features[place] for place in representation.rings()[0]] == [
         "layer_0[1,47]",
         "layer_0[1,48]",
         *(f"layer_1[{row},{column}]" for row in (5, 6) for column in (5, 6)),
         *(f"layer_2[{row},{column}]" for row in (5, 6) for column in (2, 3)),
     ]
-    assert ShowerLogits(hits=True).core_features == ()
+    core, around = ([representation.features[place] for place in ring] for ring in representation.rings(1))
+    square = {f"layer_1[{row},{column}]" for row in (4, 5, 6, 7) for column in (4, 5, 6, 7)}
+    assert {name for name in around if "_1[" in name} == square - set(core)
 
 
 @every_kind

@@ -63,10 +63,15 @@ class Geometry(NamedTuple):
             return columns * np.cos(rows), columns * np.sin(rows)
         return rows, columns
 
-    def core(self, index: int) -> list[int]:
-        """Numbers of the cells of a layer that touch the axis, counted row by row."""
+    def core(self, index: int, margin: int = 0) -> list[int]:
+        """Numbers of the cells of a layer that touch the axis, counted row by row.
+
+        Args:
+            index: Of the layer.
+            margin: So many cells around these are taken too, in polar coordinates rings.
+        """
         layer = self.layers[index]
-        rows, columns = (_touching(edges) for edges in (layer.rows, layer.columns))
+        rows, columns = (_widened(_touching(edges), margin) for edges in (layer.rows, layer.columns))
         if self.coordinates == "polar":
             rows = np.ones(len(layer.rows) - 1, dtype=bool)
         found: list[int] = np.flatnonzero(np.outer(rows, columns)).tolist()
@@ -158,6 +163,13 @@ def _touching(edges: Sequence[float]) -> NDArray[np.bool_]:
     nothing = 1e-9 * (high - low)  # np.linspace need not meet 0
     touching: NDArray[np.bool_] = (low <= nothing) & (high >= -nothing)
     return touching
+
+
+def _widened(mask: NDArray[np.bool_], margin: int) -> NDArray[np.bool_]:
+    """True also where one of the `margin` values before or after is."""
+    number = np.convolve(mask, np.ones(2 * margin + 1))[margin : margin + len(mask)]  # of those
+    widened: NDArray[np.bool_] = number > 0
+    return widened
 
 
 def _middles(edges: Sequence[float]) -> Floats:

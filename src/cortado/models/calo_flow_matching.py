@@ -29,25 +29,25 @@ class CaloFlowMatching(nn.Module):
     a perceptron on all features, or on patches of cells, since most of a cell's fluctuation is its own. The sizes are
     ours.
 
-    A few features decide most shapes of a shower: those of layers, and how the cells on the axis share what is theirs.
-    Among hundreds of cells these would hardly count, so the core may have a flow of its own, between both. Small
-    networks are quick: those of layers and of the core learn from several points of the path of each shower, and take
-    finer steps along it.
+    A few features decide most shapes of a shower: those of layers, how the cells on the axis share what is theirs, and
+    how those around them follow. Among hundreds of cells these would hardly count, so that groups of cells may have
+    flows of their own, between both. Small networks are quick: those of layers and of groups learn from several points
+    of the path of each shower, and take finer steps along it.
 
     Args:
         layers: Number of cells of each layer of the calorimeter.
         layer_features: Number of features of each layer; the L of all layers come first, then those of cells.
-        core: Places, among all features, of those of cells that are made before the others; none for no such flow.
-        layer_hidden: Width of the networks of layers and of the core.
+        groups: Places, among all features, of those of cells that are made before the others, group after group.
+        layer_hidden: Width of the networks of layers and of groups.
         hidden: Width of the network of cells.
         blocks: Number of residual blocks of each network.
         units: Number of hidden units of each feature.
-        layer_steps: Number of steps from noise to features of layers and of the core, each of two evaluations.
+        layer_steps: Number of steps from noise to features of layers and of groups, each of two evaluations.
         steps: Likewise to those of cells.
-        layer_draws: Number of points of a shower's path at which the networks of layers and of the core learn.
+        layer_draws: Number of points of a shower's path at which the networks of layers and of groups learn.
 
     Raises:
-        ValueError: If a size is below 1, or the core is not a part of the features of cells, each once.
+        ValueError: If a size is below 1, or the groups are not some of the features of cells, each once.
     """
 
     order: Tensor
@@ -58,7 +58,7 @@ class CaloFlowMatching(nn.Module):
         *,
         layers: Sequence[int] = (288, 144, 72),
         layer_features: int = 1,
-        core: Sequence[int] = (),
+        groups: Sequence[Sequence[int]] = (),
         layer_hidden: int = 128,
         hidden: int = 512,
         blocks: int = 2,
@@ -73,18 +73,22 @@ class CaloFlowMatching(nn.Module):
         require_positive("CaloFlowMatching", layers=min(layers, default=0), layer_features=layer_features, **sizes)
         self.layers = layer_features * len(layers)
         self.latent = self.layers + sum(layers)
-        cells = [place for place in range(self.layers, self.latent) if place not in core]
-        if not cells or len(cells) + len(core) != sum(layers):
+        grouped = [place for group in groups for place in group]
+        cells = [place for place in range(self.layers, self.latent) if place not in grouped]
+        if not cells or len(cells) + len(grouped) != sum(layers) or not all(groups):
             raise ValueError(
-                "CaloFlowMatching: core must be some of the features of cells, each once, so of "
-                f"{self.layers} to {self.latent - 1}, and not all of them, got {tuple(core)}"
+                "CaloFlowMatching: groups must have some of the features of cells, each once, so of "
+                f"{self.layers} to {self.latent - 1}, and not all of them, got {tuple(map(tuple, groups))}"
             )
-        order = torch.tensor([*range(self.layers), *core, *cells])
+        order = torch.tensor([*range(self.layers), *grouped, *cells])
         self.register_buffer("order", order, persistent=False)
         self.register_buffer("place", order.argsort(), persistent=False)
         self.layer_velocity = Velocity(self.layers, 1, layer_hidden, blocks, units)
-        self.core_velocity = Velocity(len(core), 1 + self.layers, layer_hidden, blocks, units) if core else None
-        self.cell_velocity = Velocity(len(cells), 1 + self.layers + len(core), hidden, blocks, units)
+        self.group_velocities, known = nn.ModuleList(), 1 + self.layers
+        for group in groups:
+            self.group_velocities.append(Velocity(len(group), known, layer_hidden, blocks, units))
+            known += len(group)
+        self.cell_velocity = Velocity(len(cells), known, hidden, blocks, units)
         self.steps, self.layer_steps, self.layer_draws = steps, layer_steps, layer_draws
 
     def forward(self, energy: Tensor, noise: Tensor) -> Tensor:
@@ -118,9 +122,8 @@ class CaloFlowMatching(nn.Module):
         """Networks in the order in which they make features, each with its part of values (n, latent)."""
         parts("CaloFlowMatching", values, self.layers, self.latent, name)
         begin, ordered = 0, values[:, self.order]
-        for velocity in (self.layer_velocity, self.core_velocity, self.cell_velocity):
-            if velocity is not None:
-                yield velocity, ordered[:, begin : (begin := begin + velocity.features)]
+        for velocity in (self.layer_velocity, *self.group_velocities, self.cell_velocity):
+            yield velocity, ordered[:, begin : (begin := begin + velocity.features)]
 
 
 def carried(velocity: Velocity, noise: Tensor, condition: Tensor, steps: int) -> Tensor:

@@ -17,6 +17,9 @@ class Velocity(nn.Module):
     the feature itself go through a small perceptron, whose middle layer all features share. So each feature has its own
     bends, as that of a cell must, which is empty or not, and the large perceptron need only tell what to expect of it.
 
+    The condition is an input of the large perceptron, and with the time it scales and shifts what its blocks see. By
+    the latter alone a network learns late that the cells of a side follow those of the core.
+
     The network is preconditioned for features and noise of mean 0 and width 1. With
     :math:`r^2 = t^2 + (1 - t)^2` it sees :math:`z = x_t / r`, and the velocity is :math:`((2t - 1) z + F(z, t)) / r`:
     without F the best linear estimate, and the F to be learned has a mean of 0 and a width of 1 at all times.
@@ -40,7 +43,7 @@ class Velocity(nn.Module):
         self.condition = nn.Sequential(
             nn.Linear(2 * number + condition, _CONDITION), nn.SiLU(), nn.Linear(_CONDITION, _CONDITION), nn.SiLU()
         )
-        self.first = nn.Linear(features, hidden)
+        self.first = nn.Linear(features + condition, hidden)
         self.blocks = nn.ModuleList(ResidualBlock(hidden, _CONDITION) for _ in range(blocks))
         self.inputs = nn.Linear(hidden, features * units)
         self.own = nn.Parameter(torch.randn(features, units))
@@ -58,8 +61,8 @@ class Velocity(nn.Module):
     def network(self, time: Tensor, seen: Tensor, condition: Tensor) -> Tensor:
         """F (n, f) at z (n, f)."""
         phases = time * self.frequencies
+        common = self.first(torch.cat([seen, condition], dim=1))
         condition = self.condition(torch.cat([phases.sin(), phases.cos(), condition], dim=1))
-        common = self.first(seen)
         for block in self.blocks:
             common = block(common, condition)
         units = self.inputs(functional.silu(common)).unflatten(1, self.own.shape)  # (n, f, u)

@@ -119,11 +119,14 @@ class ShowerLogits:
         hits = [f"hits_{number}" for number in numbers] if self.hits else []
         return (*(f"u_{number}" for number in numbers), *hits, *cell_names(self.geometry))
 
-    @property
-    def core_features(self) -> tuple[int, ...]:
-        """Places, among the features, of those that share out the cells on the axis; none without a `core`."""
-        begins = self._leading + np.cumsum([0, *self.geometry.sizes])
-        return tuple(int(begin) + cell for index, begin in enumerate(begins[:-1]) for cell in self._core(index))
+    def rings(self, number: int = 0) -> tuple[tuple[int, ...], ...]:
+        """Places, among the features, of those of the cells on the axis, then of each ring of cells around these."""
+        begins = (self._leading + np.cumsum([0, *self.geometry.sizes])).tolist()
+        discs = [
+            [begin + cell for index, begin in enumerate(begins[:-1]) for cell in self.geometry.core(index, margin)]
+            for margin in range(number + 1)
+        ]
+        return tuple(tuple(place for place in disc if place not in inner) for inner, disc in zip([[], *discs], discs))
 
     @property
     def least_spread(self) -> tuple[float, ...]:
