@@ -256,7 +256,7 @@ def classifier_studies(preset, folder, name):
         signal="simulated",
         representation=VIEWS["low"],
         model=partial(MLP, features=len(VIEWS["low"].features), hidden=(512, 512), dropout=0.2),
-        recipe=Recipe(weight_decay=1e-2, schedule="cosine", averaging=0.99),
+        recipe=Recipe(weight_decay=1e-2, schedule="cosine", averaging=0.99, step_size=1_000),  # small: a class a file
         split=chosen.split,
     )
     found = {}

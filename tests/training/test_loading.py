@@ -105,6 +105,39 @@ def test_jets_of_a_sorted_file_are_mixed(study):
     assert abs(np.corrcoef(mixed, np.arange(len(mixed)))[0, 1]) < 0.3
 
 
+@given(st.lists(st.sampled_from("abc"), max_size=60), st.integers(0, 5))
+def test_every_part_of_an_order_has_its_share_of_each_group(groups, seed):
+    order = mixing.spread(groups, np.random.default_rng(seed))
+    assert sorted(order) == list(range(len(groups)))
+    ordered = np.array(groups, dtype=object)[order]
+    for group in set(groups):
+        seen = np.cumsum(ordered == group)
+        share = groups.count(group) / len(groups) * np.arange(1, len(groups) + 1)
+        assert np.abs(seen - share).max() <= len(set(groups))
+
+
+def test_orders_of_groups_are_random():
+    groups = ["a"] * 30 + ["b"] * 30
+    orders = np.array([mixing.spread(groups, np.random.default_rng(seed)) for seed in range(400)])
+    first = np.bincount(orders[:, 0], minlength=60)
+    assert (first > 0).sum() > 50
+    assert first[:30].sum() == pytest.approx(200, abs=50)
+
+
+def test_files_take_turns(study, toy_files):
+    """Of two files of as many steps each has half of every few steps, in each epoch."""
+    chosen = study(step_size=10, files=toy_files, shuffle_pool=1, batch_size=10_000)
+    source = stream(chosen)
+    paths = [part.step.path for part in source.parts]
+    for number in range(3):
+        read = []
+        source._chunk = lambda index, read=read: read.append(paths[index]) or Stream._chunk(source, index)
+        epoch(source, number=number)
+        from_first = np.cumsum([path == toy_files[0] for path in read])
+        assert len(read) == 50
+        assert np.abs(from_first - 0.6 * np.arange(1, 51)).max() < 2
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_are_full_and_even(study, workers):
     sizes = [len(batch) for batch in epoch(stream(study(batch_size=50, step_size=40)), workers)]

@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from cortado import bundle, ntuples, reading
-from cortado.training.mixing import Labelled, batches, even, shares
+from cortado.training.mixing import Labelled, batches, even, shares, spread
 from cortado.training.study import Study, subset_of
 
 __all__ = ["Batch", "Part", "Stream", "labelled", "loader", "padded_partition", "parts_of"]
@@ -191,7 +191,7 @@ class Stream(IterableDataset[Batch]):
         totals = [sum(self.counts[i] for i in dealt[r * workers + worker]) for r in range(self.world_size)]
         sizes = even(totals[self.rank], self._number_of_batches(totals))
         rng = np.random.default_rng((recipe.seed, epoch, self.rank, worker)) if self.shuffle else None
-        order = mine if rng is None else rng.permutation(mine)
+        order = mine if rng is None else np.asarray(mine)[spread([self.parts[i].step.path for i in mine], rng)]
         chunks = (self._chunk(int(index)) for index in order)
         bucket = recipe.bucket or not self.shuffle
         for jets in batches(chunks, sizes, pool=recipe.shuffle_pool, rng=rng, bucket=bucket):

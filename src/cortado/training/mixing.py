@@ -10,7 +10,7 @@ import numpy as np
 
 from cortado import bundle
 
-__all__ = ["Labelled", "batches", "even", "shares"]
+__all__ = ["Labelled", "batches", "even", "shares", "spread"]
 
 
 class Labelled(NamedTuple):
@@ -51,6 +51,19 @@ def shares(counts: Sequence[int], number: int, rng: np.random.Generator) -> list
         shares[smallest].append(int(index))
         sizes[smallest] += counts[index]
     return shares
+
+
+def spread(groups: Sequence[Any], rng: np.random.Generator) -> np.ndarray:
+    """A random order of steps in which those of each group, such as a file, are spread evenly: indices, shape (n,).
+
+    Where each file holds a class of its own, a part of a random order has more of one than of the other by chance, and
+    a network learns for a while that this class is the more frequent one.
+    """
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    places = np.empty(len(groups))
+    for number, size in enumerate(sizes):
+        places[group == number] = (rng.permutation(size) + rng.random(size)) / size
+    return np.argsort(places)
 
 
 def even(total: int, number: int) -> list[int]:

@@ -61,7 +61,7 @@ class Recipe:
         seed: Of initial weights, dropout and order of jets. Same seed, same worker count: same training.
         workers: Processes that read and prepare training jets; 0 does it in this process.
         shuffle_pool: Jets that are mixed at a time, in each worker; several times `step_size`, more where
-            the files hold one class each. Steps are also read in random order.
+            the files hold one class each. Steps are also read in random order, those of each file spread evenly.
         step_size: Entries read at once.
         cache_bytes: Largest sample that the workers (all together) keep in memory after the first epoch: as the
             network sees it, where that is of the same shape for each jet (images, observables), else as it was read.
