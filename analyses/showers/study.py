@@ -69,7 +69,7 @@ MAIN_SHAPES = (  # for distances and figures: they tell of all the others but fo
 )
 VIEWS = {  # of classifiers
     "low": ShowerCells(normalise="logarithm", threshold=THRESHOLD),
-    "high": ShowerShapes(threshold=THRESHOLD, logarithms=True),
+    "high": ShowerShapes(shapes=SHAPES, threshold=THRESHOLD, logarithms=True),  # the depth, too
 }
 TITLES = {
     "calogan": "CaloGAN",
