@@ -16,8 +16,8 @@ class PiecewiseLinear(nn.Module):
     """Each of f scaled features and, beside it, units that are piecewise linear in it.
 
     A perceptron turns slowly into one that treats a per mille of the events differently. In each of b intervals
-    between -3.5 and 3.5 these units have a slope of their own, and a narrow region is soon told from its neighbours. The
-    paper puts the edges at quantiles; evenly spaced, for features scaled by quantiles, they are finest in the tails.
+    between -3.5 and 3.5 these units have a slope of their own, and a narrow region is soon told from its neighbours.
+    The paper puts the edges at quantiles; evenly spaced, for features scaled by quantiles, they are finest in the tails.
 
     Args:
         features: Number f of features.

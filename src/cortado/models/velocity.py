@@ -17,8 +17,8 @@ class Velocity(nn.Module):
     the feature itself go through a small perceptron, whose middle layer all features share. So each feature has its own
     bends, as that of a cell must, which is empty or not, and the large perceptron need only tell what to expect of it.
 
-    The condition is an input of the large perceptron, and with the time it scales and shifts what its blocks see; by the
-    latter alone a network learns more slowly.
+    The condition is an input of the large perceptron, and with the time it scales and shifts what its blocks see; by
+    the latter alone a network learns more slowly.
 
     The network is preconditioned for features and noise of mean 0 and width 1. With
     :math:`r^2 = t^2 + (1 - t)^2` it sees :math:`z = x_t / r`, and the velocity is :math:`((2t - 1) z + F(z, t)) / r`:
