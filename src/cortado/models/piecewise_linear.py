@@ -17,7 +17,7 @@ class PiecewiseLinear(nn.Module):
 
     A perceptron turns slowly into one that treats a per mille of the events differently. In each of b intervals
     between -3.5 and 3.5 these units have a slope of their own, and a narrow region is soon told from its neighbours.
-    The paper puts the edges at quantiles; evenly spaced, for features scaled by quantiles, they are finest in the tails.
+    The paper puts the edges at quantiles; of features scaled by quantiles, evenly spaced ones are finest in the tails.
 
     Args:
         features: Number f of features.
