@@ -11,9 +11,10 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `splits`           training, validation, test and folds, by event
 `representations`  records to arrays: images, particle lists, point clouds, high-level features
 `models`           networks of the literature, one paper a file
+`tasks`            what is learned: classes, pairs, numbers, generators
 `training`         the typed study, and its training on Lightning
 `bundle`           the artefact of a training: one file that says what produced a score
-`scoring`          a bundle in use: jets in, scores of the same shape out
+`scoring`          a bundle in use: objects in, answers of the same shape out
 `export`           bundles to ONNX and torch.export
 `reconstruction`   vertex fits, adaptive vertex reconstruction, partitions of tracks
 `metrics`          ROC, rejection, confusion matrix, distances of samples; numbers with uncertainties
@@ -38,15 +39,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cortado.reading import read
-    from cortado.scoring import load, load_finder, load_generator
+    from cortado.scoring import load
 
-__all__ = ["load", "load_finder", "load_generator", "read"]
+__all__ = ["load", "read"]
 __version__ = "0.1.0"
 
 _HOMES = {
     "load": "cortado.scoring",
-    "load_finder": "cortado.scoring",
-    "load_generator": "cortado.scoring",
     "read": "cortado.reading",
 }
 

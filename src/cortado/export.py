@@ -1,9 +1,11 @@
-"""Bundles for other runtimes: ONNX and torch.export (.pt2), with any number of jets and constituents.
+"""Bundles for other runtimes: ONNX and torch.export (.pt2), with any number of objects and constituents.
 
-The exported graph takes what the representation makes of the jets, before scaling, under the names of its
-fields; scaling is part of the graph. It gives `logits` and `probabilities`, shape (jets, classes), or of pairs
-(jets, constituents, constituents). The file's metadata holds the description of the bundle (classes, signal, working
-points, representation with its arguments) as JSON under "cortado". Both are compared with the original on the canary
+The exported graph takes what the representation makes of the objects, before scaling, under the names of its
+fields; scaling is part of the graph. It gives the answers of the bundle's use by their names: of a tagger `logits` and
+`probabilities`, shape (objects, classes); of pairs the same, (objects, constituents, constituents); of a regression its
+numbers, (objects,), before they are multiplied by what they are relative to; of a generator, which takes `energy` and
+`noise`, the `features`, still scaled. The file's metadata holds the description of the bundle (use, working points,
+representation with its arguments) as JSON under "cortado". All answers are compared with the original on the canary
 before the file is put in place.
 
 Needs the extra `export` for ONNX.
@@ -22,9 +24,9 @@ import torch
 from numpy.typing import NDArray
 
 from cortado import bundle as bundles
+from cortado.bundle import Own
 
 TOLERANCE = 1e-4
-OUTPUTS = ("logits", "probabilities")
 Arrays = tuple[NDArray[Any], ...]
 
 
@@ -41,6 +43,7 @@ def to_onnx(
     *,
     representations: Iterable[type] = (),
     models: Iterable[type] = (),
+    uses: Iterable[type] = (),
 ) -> Exported:
     """Write the bundle at `bundle` as an ONNX file, checked with onnxruntime.
 
@@ -49,6 +52,7 @@ def to_onnx(
         path: `name.onnx`.
         representations: As `cortado.bundle.load`.
         models: As `cortado.bundle.load`.
+        uses: As `cortado.bundle.load`.
     Raises:
         ImportError: If the extra `export` is not installed.
         ValueError: If outputs differ by more than 1e-4 from the original's.
@@ -58,16 +62,16 @@ def to_onnx(
         import onnxscript  # noqa: F401  (torch.onnx needs it and says so less clearly)
     except ImportError as error:
         raise ImportError(f"ONNX needs the extra `export`: pip install 'cortado[export]' ({error})") from error
-    original = _read(bundle, representations, models)
+    original = _read(bundle, Own(tuple(representations), tuple(models), tuple(uses)))
     program = torch.onnx.export(
-        original.program, input_names=original.names, output_names=OUTPUTS, dynamo=True, verbose=False
+        original.program, input_names=original.names, output_names=original.answers, dynamo=True, verbose=False
     )
     assert program is not None, "torch.onnx gives no program only for TorchScript exports"
     program.model.metadata_props["cortado"] = original.description
 
     def outputs(file: Path) -> Callable[[Arrays], Sequence[NDArray[Any]]]:
         session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
-        return lambda inputs: session.run(OUTPUTS, dict(zip(original.names, inputs)))
+        return lambda inputs: session.run(original.answers, dict(zip(original.names, inputs)))
 
     return _write_checked(Path(path), original, program.save, outputs)
 
@@ -78,6 +82,7 @@ def to_torch_export(
     *,
     representations: Iterable[type] = (),
     models: Iterable[type] = (),
+    uses: Iterable[type] = (),
 ) -> Exported:
     """Write the bundle at `bundle` as a torch.export file, to be read by `torch.export.load`.
 
@@ -86,10 +91,11 @@ def to_torch_export(
         path: `name.pt2`.
         representations: As `cortado.bundle.load`.
         models: As `cortado.bundle.load`.
+        uses: As `cortado.bundle.load`.
     Raises:
         ValueError: If outputs differ by more than 1e-4 from the original's.
     """
-    original = _read(bundle, representations, models)
+    original = _read(bundle, Own(tuple(representations), tuple(models), tuple(uses)))
 
     def write(file: Path) -> None:
         torch.export.save(original.program, file, extra_files={"cortado": original.description})
@@ -105,10 +111,10 @@ class _Original(NamedTuple):
     """What is exported, and the canary that tells whether it came out the same."""
 
     program: torch.export.ExportedProgram
-    names: tuple[str, ...]
-    canary: tuple[tuple[Arrays, torch.Tensor], ...]  # unscaled inputs, logits; of different sizes and lengths
+    names: tuple[str, ...]  # of the inputs
+    answers: tuple[str, ...]
+    canary: tuple[tuple[Arrays, Arrays], ...]  # unscaled inputs, answers; of different sizes and lengths
     description: str
-    task: bundles.Task
 
 
 class _Scaled(torch.nn.Module):
@@ -149,46 +155,58 @@ class _Mapped(torch.nn.Module):
 
 
 class _Graph(torch.nn.Module):
-    """Unscaled inputs -> logits, probabilities."""
+    """Unscaled inputs -> answers."""
 
-    def __init__(self, tagger: bundles.Bundle, names: Sequence[str]) -> None:
+    def __init__(self, bundle: bundles.Bundle, inputs: type) -> None:
         super().__init__()
-        self.model, self.names, self.task = tagger.model, names, tagger.task
+        self.model, self.use, self.inputs = bundle.model, bundle.use, inputs
         self.scaled: _Scaled | _Mapped | None = None
-        scaling: Any = tagger.scaling
+        scaling: Any = bundle.scaling
         if hasattr(scaling, "quantiles"):
             self.scaled = _Mapped(scaling.quantiles, scaling.normal)
         elif scaling is not None:
             self.scaled = _Scaled(center=scaling.center, scale=scaling.scale, clip=scaling.clip)
 
-    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        named = dict(zip(self.names, inputs))
-        if self.scaled is not None:
-            named["features"] = self.scaled(named["features"], named.get("mask"))
-        logits = self.model(*named.values())
-        return logits, bundles.probabilities(logits, self.task)
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        given: Any = self.inputs(*inputs)
+        if self.scaled is not None and "features" in given._fields:
+            given = given._replace(features=self.scaled(given.features, getattr(given, "mask", None)))
+        return tuple(self.use.answers(self.model(*given), given).values())
 
 
-def _read(path: str | os.PathLike[str], representations: Iterable[type], models: Iterable[type]) -> _Original:
-    tagger = bundles.load(path, representations=representations, models=models)
-    jets = bundles.canary_jets(path)
-    # Traced with two jets or more: torch.export takes a size of one for a constant.
-    batches = [ak.concatenate([jets, jets]), jets, jets[:1]]
-    inputs = [tuple(map(np.ascontiguousarray, tagger.representation(batch))) for batch in batches]
-    names = tagger.representation(jets[:1])._fields
+def _read(path: str | os.PathLike[str], own: Own) -> _Original:
+    bundle = bundles.load(path, **own._asdict())
+    objects = bundles.canary_objects(path)
+    # Traced with two objects or more: torch.export takes a size of one for a constant.
+    batches = [ak.concatenate([objects, objects]), objects, objects[:1]]
+    raw = [bundle.use.inputs(bundle.representation(batch), _seeded()) for batch in batches]
+    inputs = [tuple(map(np.ascontiguousarray, each)) for each in raw]
+    names = raw[0]._fields
     program = torch.export.export(
-        _Graph(tagger, names).eval(),
+        _Graph(bundle, type(raw[0])).eval(),
         tuple(map(torch.from_numpy, inputs[0])),
         dynamic_shapes=(_dynamic_shapes(names),),
     )
-    logits = [bundles.run(tagger.model, tagger.prepare(batch)) for batch in batches]
-    return _Original(program, names, tuple(zip(inputs, logits)), json.dumps(bundles.describe(path)), tagger.task)
+    expected = [_answers(bundle, batch) for batch in batches]
+    canary = tuple((given, tuple(each.values())) for given, each in zip(inputs, expected))
+    return _Original(program, names, tuple(expected[0]), canary, json.dumps(bundles.describe(path)))
+
+
+def _seeded() -> np.random.Generator:
+    return np.random.default_rng(1)
+
+
+def _answers(bundle: bundles.Bundle, objects: ak.Array) -> dict[str, NDArray[Any]]:
+    inputs = bundle.use.inputs(bundle.prepare(objects), _seeded())
+    tensors = type(inputs)(*(torch.from_numpy(np.ascontiguousarray(array)) for array in inputs))
+    answers = bundle.use.answers(bundles.run(bundle.model, inputs), tensors)
+    return {name: answer.numpy() for name, answer in answers.items()}
 
 
 def _dynamic_shapes(names: Sequence[str]) -> tuple[dict[int, Any], ...]:
-    """Free dimensions of each input: the jets, and the constituents of everything that comes with a mask."""
-    jets, constituents = torch.export.Dim("jets"), torch.export.Dim("constituents")
-    free: dict[int, Any] = {0: jets} | ({1: constituents} if "mask" in names else {})
+    """Free dimensions of each input: the objects, and the constituents of everything that comes with a mask."""
+    objects, constituents = torch.export.Dim("objects"), torch.export.Dim("constituents")
+    free: dict[int, Any] = {0: objects} | ({1: constituents} if "mask" in names else {})
     return tuple(free | {2: constituents} if name == "edges" else free for name in names)
 
 
@@ -215,21 +233,13 @@ def _write_checked(
 
 
 def _difference(path: Path, run: Callable[[Arrays], Sequence[NDArray[Any]]], original: _Original) -> float:
-    """Largest absolute difference of logits and probabilities on the canary, in batches of several sizes."""
+    """Largest absolute difference of the answers on the canary, in batches of several sizes."""
     differences = []
-    for inputs, logits in original.canary:
+    for inputs, expected in original.canary:
         try:
-            found = run(inputs)
+            answers = run(inputs)
         except (AssertionError, RuntimeError) as error:  # a guard of torch.export that a size was baked in
             shapes = ", ".join(str(array.shape) for array in inputs)
             raise ValueError(f"{path}: the exported graph does not take inputs of {shapes}: {error}") from error
-        expected = logits.numpy(), bundles.probabilities(logits, original.task).numpy()
-        counted = _pairs(dict(zip(original.names, inputs))["mask"]) if original.task == "pairing" else ...
-        differences += [np.abs(a - b)[counted].max(initial=0.0) for a, b in zip(found, expected)]
+        differences += [np.abs(a - b).max(initial=0.0) for a, b in zip(answers, expected)]
     return float(np.max(differences))
-
-
-def _pairs(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pairs of different constituents, (n, p, p): whatever else stands in logits of pairs has no meaning."""
-    pairs: NDArray[np.bool_] = mask[:, :, None] & mask[:, None, :] & ~np.eye(mask.shape[1], dtype=np.bool_)
-    return pairs

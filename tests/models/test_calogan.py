@@ -7,7 +7,7 @@ from models.cases import LAYERS
 from torch.nn import functional
 
 from cortado.models import CaloGAN, CaloGANDiscriminator
-from cortado.models.calogan import adversarial_loss, fold_convolutions
+from cortado.models.calogan import fold_convolutions
 from cortado.models.locally_connected import LocallyConnected
 from cortado.models.minibatch_discrimination import MinibatchDiscrimination
 
@@ -165,7 +165,7 @@ def test_loss_of_a_critic_that_cannot_tell(real):
     critic, (energy, cells) = small_critic(), toy_showers(3)
     for values in critic.head.parameters():
         torch.nn.init.zeros_(values)
-    loss = adversarial_loss(critic, energy + torch.tensor([0, 2, -4.0]), cells, real=real)
+    loss = critic.loss(energy + torch.tensor([0, 2, -4.0]), cells, real=real)
     torch.testing.assert_close(loss, math.log(2) + torch.tensor([0, 0.1, 0.2]), rtol=0, atol=1e-5)
 
 
@@ -193,7 +193,7 @@ def test_critic_learns_to_tell_showers_from_noise():
     optimiser = trained(critic, 3e-3)
     for _ in range(30):
         judged = ((cells, True), (noise, False))
-        step(optimiser, *(partial(adversarial_loss, critic, energy, x, real=real) for x, real in judged))
+        step(optimiser, *(partial(critic.loss, energy, x, real=real) for x, real in judged))
     assert (critic(energy, cells).logits > 0).float().mean() > 0.9
     assert (critic(energy, noise).logits < 0).float().mean() > 0.9
 
@@ -205,8 +205,8 @@ def test_generator_learns_the_requested_energy_from_its_critic():
     for _ in range(40):
         shown = generator(energy, torch.randn(32, 12))
         judged = ((cells, True), (shown.detach(), False))
-        step(of_critic, *(partial(adversarial_loss, critic, energy, x, real=real) for x, real in judged))
-        step(of_generator, partial(adversarial_loss, critic, energy, shown, real=True))
+        step(of_critic, *(partial(critic.loss, energy, x, real=real) for x, real in judged))
+        step(of_generator, partial(critic.loss, energy, shown, real=True))
         totals.append(shown.detach().sum(1))
     off = [(total - energy).abs().sum() / energy.sum() for total in totals]
     assert totals[0].sum() < 0.5 * energy.sum()

@@ -1,34 +1,37 @@
-"""The artefact of a training: all that turns jets into probabilities, in one file that executes nothing.
+"""The artefact of a training: all that turns objects into answers, in one file that executes nothing.
 
 `name.cortado` (one zip file, or a directory) has three members:
 
-- `bundle.json`: format version, package versions, representation, scaling and model by name and arguments,
-  classes, signal, working points, provenance, and the SHA-256 of the two others and of itself;
+- `bundle.json`: format version, package versions, representation, scaling, model and use by name and arguments,
+  working points, provenance, and the SHA-256 of the two others and of itself;
 - `weights.safetensors`: the state of the model;
-- `canary.safetensors`: a few jets as columns, what was prepared from them, and their logits. They are
-  prepared and scored again by every load, which refuses if code and file have drifted apart.
+- `canary.safetensors`: a few objects as columns, what was prepared from them, and the outputs of the model. They are
+  prepared and shown to it again by every load, which refuses if code and file have drifted apart.
 
-No pickle anywhere. A load may instantiate only what `cortado.representations` and `cortado.models` list, or
-classes that the caller passes in. The checksums find accidents, not forgers: whoever can write the file can
+No pickle anywhere. A load may instantiate only what `cortado.representations`, `cortado.models` and `cortado.tasks`
+list, or classes that the caller passes in. The checksums find accidents, not forgers: whoever can write the file can
 write its checksums, but can still not make it run code.
+
+Format 1 (a task and classes in the place of the use) is read as well.
 """
 
-from cortado.bundle.loading import canary_jets, describe, fingerprint, load
+from cortado.bundle.answering import answers
+from cortado.bundle.chain import Bundle, columns, lengths, run
+from cortado.bundle.loading import Own, canary_objects, describe, fingerprint, load
 from cortado.bundle.saving import save
-from cortado.bundle.tagger import Bundle, Task, columns, lengths, probabilities, run
 from cortado.weights import WorkingPoint
 
 __all__ = [
     "Bundle",
-    "Task",
+    "Own",
     "WorkingPoint",
-    "canary_jets",
+    "answers",
+    "canary_objects",
     "columns",
     "describe",
     "fingerprint",
     "lengths",
     "load",
-    "probabilities",
     "run",
     "save",
 ]

@@ -1,4 +1,4 @@
-"""The canary: a few jets, what was prepared from them and their logits, scored again on load."""
+"""The canary: a few objects, what was prepared from them and what the network says, asked again on load."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,65 +9,77 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from cortado.bundle.tagger import Bundle, checked_logits, columns
+from cortado.bundle.chain import Bundle, checked_outputs, columns
 
 TOLERANCE = 1e-4  # float32 sums in another order, on another processor
-JETS = 16
+OBJECTS = 16
 _COUNTS = ":counts"
 
 
-def pack(path: str, bundle: Bundle, jets: ak.Array) -> bytes:
-    """The first jets as flat columns, the inputs prepared from them and their logits, as safetensors.
+def pack(path: str, bundle: Bundle, objects: ak.Array) -> bytes:
+    """The first objects as flat columns, the inputs prepared from them and the outputs, as safetensors.
 
     Raises:
-        ValueError: If there is no jet, a field is missing, or the representation does not fit the model.
+        ValueError: If there is no object, a field is missing, or the representation does not fit the model.
     """
-    if len(jets) == 0:
-        raise ValueError(f"{path}: a bundle needs at least one canary jet, got none")
-    jets = columns(jets[:JETS], bundle.fields)
-    inputs = bundle.prepare(jets)
-    arrays = {f"jets/{name}": column for name, column in _flat_columns(jets)}
-    arrays |= {f"inputs/{name}": array for name, array in zip(inputs._fields, inputs)}
-    if bundle.task == "generation":
-        shape = (len(jets), int(bundle.model.latent))  # type: ignore[arg-type]
-        arrays["noise"] = np.random.default_rng(1).standard_normal(shape, np.float32)
-    arrays["logits"] = checked_logits(path, bundle, inputs, arrays.get("noise"))
+    if len(objects) == 0:
+        raise ValueError(f"{path}: a bundle needs at least one canary object, got none")
+    objects = columns(objects[:OBJECTS], bundle.fields)
+    prepared = bundle.prepare(objects)
+    inputs = bundle.use.inputs(prepared, np.random.default_rng(1))
+    arrays = {f"objects/{name}": column for name, column in _flat_columns(objects)}
+    arrays |= {f"inputs/{name}": array for name, array in zip(prepared._fields, prepared)}
+    arrays |= {f"drawn/{name}": getattr(inputs, name) for name in _drawn(prepared, inputs)}
+    arrays["outputs"] = checked_outputs(path, bundle, prepared, inputs)
     return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 
 def check(path: str, bundle: Bundle, content: bytes) -> None:
-    """Prepare and score the stored jets again.
+    """Prepare the stored objects and ask the network again.
 
     Raises:
-        ValueError: If inputs or logits are others than when the bundle was written; says by how much.
+        ValueError: If inputs or outputs are others than when the bundle was written; says by how much.
     """
     made, taken = type(bundle.representation).__name__, type(bundle.model).__name__
     stored = _arrays(path, content)
     try:
-        inputs = bundle.prepare(_jets(stored))
+        prepared = bundle.prepare(_objects(stored))
     except (ValueError, LookupError, AttributeError) as error:
-        raise ValueError(f"{path}: canary: {made} cannot prepare its jets: {error}") from error
-    logits = checked_logits(path, bundle, inputs, stored.get("noise"))
-    for name, array in zip(inputs._fields, inputs):
+        raise ValueError(f"{path}: canary: {made} cannot prepare its objects: {error}") from error
+    inputs = bundle.use.inputs(prepared, np.random.default_rng(1))
+    # What was drawn at random is stored: another version of numpy may draw other numbers.
+    drawn = {name: stored.get(f"drawn/{name}") for name in _drawn(prepared, inputs)}
+    if lacking := [name for name, array in drawn.items() if array is None]:
+        raise ValueError(f"{path}: canary.safetensors lacks the {', '.join(lacking)} of {taken}")
+    inputs = inputs._replace(**drawn)
+    outputs = checked_outputs(path, bundle, prepared, inputs)
+    for name, array in zip(prepared._fields, prepared):
         _require_same(path, f"{name} of {made}", array, stored.get(f"inputs/{name}"))
-    _require_same(path, f"logits of {taken}", logits, stored.get("logits"))
+    _require_same(path, f"outputs of {taken}", outputs, stored.get("outputs"))
 
 
 def unpack(path: str, content: bytes) -> ak.Array:
-    """The stored jets, shape (n,), with the fields that the representation needs."""
-    return _jets(_arrays(path, content))
+    """The stored objects, shape (n,), with the fields that the bundle needs."""
+    return _objects(_arrays(path, content))
 
 
 def _arrays(path: str, content: bytes) -> dict[str, NDArray[Any]]:
     try:
-        return dict(safetensors.numpy.load(content))
+        stored: dict[str, NDArray[Any]] = dict(safetensors.numpy.load(content))
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path}: canary.safetensors cannot be read: {error}") from error
+    return _of_version_1(stored) if "logits" in stored else stored
 
 
-def _jets(stored: Mapping[str, NDArray[Any]]) -> ak.Array:
+def _of_version_1(stored: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Arrays of format 1 by the names of today."""
+    names = {"logits": "outputs", "noise": "drawn/noise"}
+    return {names.get(name, name.replace("jets/", "objects/", 1)): array for name, array in stored.items()}
+
+
+def _objects(stored: Mapping[str, NDArray[Any]]) -> ak.Array:
     """Inverse of `_flat_columns`."""
-    flat = {name.removeprefix("jets/"): array for name, array in stored.items() if name.startswith("jets/")}
+    flat = {name.removeprefix("objects/"): array for name, array in stored.items() if name.startswith("objects/")}
     record: dict[str, Any] = {name: array for name, array in flat.items() if "." not in name and ":" not in name}
     for outer in (name.removesuffix(_COUNTS) for name in flat if name.endswith(_COUNTS)):
         inner = {name.partition(".")[2]: array for name, array in flat.items() if name.startswith(f"{outer}.")}
@@ -75,13 +87,18 @@ def _jets(stored: Mapping[str, NDArray[Any]]) -> ak.Array:
     return ak.zip(record, depth_limit=1)
 
 
-def _flat_columns(jets: ak.Array) -> Iterator[tuple[str, NDArray[Any]]]:
-    for name in jets.fields:
-        if inner := ak.fields(jets[name]):
-            yield name + _COUNTS, ak.to_numpy(ak.num(jets[name]))
-            yield from ((f"{name}.{x}", ak.to_numpy(ak.flatten(jets[name][x]))) for x in inner)
+def _flat_columns(objects: ak.Array) -> Iterator[tuple[str, NDArray[Any]]]:
+    for name in objects.fields:
+        if inner := ak.fields(objects[name]):
+            yield name + _COUNTS, ak.to_numpy(ak.num(objects[name]))
+            yield from ((f"{name}.{x}", ak.to_numpy(ak.flatten(objects[name][x]))) for x in inner)
         else:
-            yield name, ak.to_numpy(jets[name])
+            yield name, ak.to_numpy(objects[name])
+
+
+def _drawn(prepared: Any, inputs: Any) -> list[str]:
+    """Inputs of the network that the representation has not prepared."""
+    return [name for name in inputs._fields if name not in prepared._fields]
 
 
 def _require_same(path: str, what: str, now: NDArray[Any], then: NDArray[Any] | None) -> None:

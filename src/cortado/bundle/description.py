@@ -8,9 +8,9 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from cortado.bundle.tagger import Bundle
+from cortado.bundle.chain import Bundle
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _PACKAGES = ("cortado", "torch", "numpy", "awkward")
 
 
@@ -28,9 +28,7 @@ def write(path: str, bundle: Bundle, members: Mapping[str, bytes]) -> bytes:
         "representation": _recipe(path, bundle.representation),
         "scaling": None if bundle.scaling is None else _recipe(path, bundle.scaling)["arguments"],
         "model": {"name": model, "arguments": _plain(path, model, bundle.arguments)},
-        "classes": list(bundle.classes),
-        "signal": bundle.signal,
-        "task": bundle.task,
+        "use": _recipe(path, bundle.use),
         "working_points": [dataclasses.asdict(point) for point in bundle.working_points],
         "provenance": _plain(path, "provenance", bundle.provenance),
         "members": {name: _seal(member) for name, member in members.items()},

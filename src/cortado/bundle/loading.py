@@ -5,39 +5,55 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import awkward as ak
 import safetensors
 import safetensors.torch
 import torch
 
-import cortado.models
-import cortado.representations
+from cortado import models, representations
 from cortado.bundle import archive, canary, description
-from cortado.bundle.tagger import Bundle, check_classes
+from cortado.bundle.chain import Bundle
 from cortado.representations.quantile_scaling import QuantileScaling
 from cortado.representations.scaling import Scaling
+from cortado.tasks import USES
 from cortado.weights import WorkingPoint
 
 MEMBERS = ("bundle.json", "weights.safetensors", "canary.safetensors")
 
 
-def load(path: str | os.PathLike[str], *, representations: Iterable[type] = (), models: Iterable[type] = ()) -> Bundle:
-    """Read a bundle and score its canary again; the model is on the CPU, in evaluation mode.
+class Own(NamedTuple):
+    """Classes of the caller's own that a bundle may use, beside those that our rooms list."""
+
+    representations: tuple[type, ...] = ()
+    models: tuple[type, ...] = ()
+    uses: tuple[type, ...] = ()
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    representations: Iterable[type] = (),
+    models: Iterable[type] = (),
+    uses: Iterable[type] = (),
+) -> Bundle:
+    """Read a bundle and ask about its canary again; the model is on the CPU, in evaluation mode.
 
     Args:
         path: File or directory written by `save`.
         representations: Classes of your own that the bundle may use, beside those of
             `cortado.representations`.
         models: The same for `cortado.models`.
+        uses: The same for `cortado.tasks`.
     Raises:
         FileNotFoundError: If there is nothing at `path`.
         ValueError: If it is no bundle, is cut short, edited, of a newer format, holds a pickle, names an
-            unknown class, if its representation does not fit its model, or the canary's inputs or logits
+            unknown class, if its representation does not fit its model, or the canary's inputs or outputs
             differ.
     """
-    return restore(str(path), archive.read(path, MEMBERS), representations=representations, models=models)
+    own = Own(tuple(representations), tuple(models), tuple(uses))
+    return restore(str(path), archive.read(path, MEMBERS), own)
 
 
 def fingerprint(path: str | os.PathLike[str]) -> str:
@@ -50,46 +66,54 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     return description.read(str(path), archive.read(path, MEMBERS))
 
 
-def canary_jets(path: str | os.PathLike[str]) -> ak.Array:
-    """The jets of the canary, shape (n,), with the fields that the representation needs."""
+def canary_objects(path: str | os.PathLike[str]) -> ak.Array:
+    """The objects of the canary, shape (n,), with the fields that the bundle needs."""
     return canary.unpack(str(path), archive.read(path, MEMBERS)["canary.safetensors"])
 
 
-def restore(
-    path: str, members: Mapping[str, bytes], *, representations: Iterable[type], models: Iterable[type]
-) -> Bundle:
+def restore(path: str, members: Mapping[str, bytes], own: Own) -> Bundle:
     """`load` from the content of the members; `path` is for messages."""
     content = description.read(path, members)
     try:
-        bundle = _bundle(path, content, members["weights.safetensors"], representations, models)
+        bundle = _bundle(path, content, members["weights.safetensors"], own)
     except KeyError as error:
         raise ValueError(f"{path}: bundle.json lacks {error}") from error
-    check_classes(path, bundle)
+    try:
+        bundle.use.check(path)
+    except TypeError as error:
+        raise ValueError(f"{path}: {bundle.use} makes no sense: {error}") from error
     canary.check(path, bundle, members["canary.safetensors"])
     return bundle
 
 
-def _bundle(
-    path: str,
-    content: Mapping[str, Any],
-    weights: bytes,
-    representations: Iterable[type],
-    models: Iterable[type],
-) -> Bundle:
+def _bundle(path: str, content: Mapping[str, Any], weights: bytes, own: Own) -> Bundle:
     made, taken, scaling = content["representation"], content["model"], content["scaling"]
-    representation = _class(path, "representation", made["name"], cortado.representations, representations)
-    model = _class(path, "model", taken["name"], cortado.models, models)
+    prepares = _class(path, "representation", made["name"], (*_listed(representations), *own.representations))
+    network = _class(path, "model", taken["name"], (*_listed(models), *own.models))
+    representation = _make(path, prepares, made["arguments"])
+    model = _model(path, network, taken["arguments"], weights)
+    used = content["use"] if content["format_version"] > 1 else _use_of_version_1(content, representation, model)
+    use = _class(path, "use", used["name"], (*USES, *own.uses))
     return Bundle(
-        representation=_make(path, representation, made["arguments"]),
+        representation=representation,
         scaling=None if scaling is None else _scaling(path, scaling),
-        model=_model(path, model, taken["arguments"], weights),
+        model=model,
         arguments=taken["arguments"],
-        classes=content["classes"],
-        signal=content["signal"],
-        task=content.get("task", "tagging"),  # taggers written before there were other tasks
+        use=_make(path, use, used["arguments"]),
         working_points=tuple(_make(path, WorkingPoint, point) for point in content["working_points"]),
         provenance=content["provenance"],
     )
+
+
+def _use_of_version_1(content: Mapping[str, Any], representation: Any, model: Any) -> dict[str, Any]:
+    """The use of a bundle of format 1, which has a task and classes in its place."""
+    task = content.get("task", "tagging")  # taggers written before there were other tasks
+    if task == "tagging":
+        return {"name": "Classes", "arguments": {"classes": content["classes"], "signal": content["signal"]}}
+    if task == "pairing":
+        (collection,) = {field.partition(".")[0] for field in representation.fields if "." in field}
+        return {"name": "Pairs", "arguments": {"collection": collection}}
+    return {"name": "Showers", "arguments": {"energy_range": representation.energy_range, "latent": model.latent}}
 
 
 def _scaling(path: str, arguments: Mapping[str, Any]) -> Scaling | QuantileScaling:
@@ -98,10 +122,15 @@ def _scaling(path: str, arguments: Mapping[str, Any]) -> Scaling | QuantileScali
     return made
 
 
-def _class(path: str, kind: str, name: str, room: ModuleType, own: Iterable[type]) -> type:
-    """The class of that name among the caller's own and those that our room lists; no other is ever made."""
-    known = {listed: getattr(room, listed) for listed in room.__all__} | {cls.__name__: cls for cls in own}
-    known = {name: cls for name, cls in known.items() if isinstance(cls, type)}
+def _listed(room: ModuleType) -> list[type]:
+    """The classes that a room lists."""
+    listed = (getattr(room, name) for name in room.__all__)
+    return [each for each in listed if isinstance(each, type)]
+
+
+def _class(path: str, kind: str, name: str, allowed: Iterable[type]) -> type:
+    """The class of that name among those that our rooms list and the caller's own; no other is ever made."""
+    known = {cls.__name__: cls for cls in allowed}
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or sorted(known)
         raise ValueError(f"{path}: unknown {kind} {name!r}, nearest: {', '.join(near)}; or pass {kind}s=({name},)")

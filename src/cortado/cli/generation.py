@@ -43,16 +43,12 @@ def generate(
     """
     energies = energy_range(energy)
     with console.status(f"loading {bundle}"):
-        import cortado
         from cortado import ntuples
         from cortado.readers import calogan
+        from cortado.scoring import ShowerGenerator
 
-        generator = cortado.load_generator(
-            bundle,
-            batch_size=batch,
-            device=device,
-            precision=precision,  # type: ignore[arg-type]
-            extrapolate=extrapolate,
+        generator = ShowerGenerator.load(
+            bundle, batch_size=batch, device=device, precision=precision, extrapolate=extrapolate
         )
     with progress(f"generating with {bundle.name}", n) as advance:
 

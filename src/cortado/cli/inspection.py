@@ -24,18 +24,17 @@ def _inspect_bundle(path: Path) -> None:
     with console.status(f"loading {path}"):
         from cortado import bundle as bundles
 
-        tagger = bundles.load(path)
-    parameters = sum(weight.numel() for weight in tagger.model.parameters())
-    console.print(f"{path}: {type(tagger.model).__name__}, {parameters:,} parameters", markup=False)
-    console.print(f"representation   {tagger.representation}", markup=False)
-    if tagger.classes:
-        console.print(f"classes          {', '.join(tagger.classes)}; signal {tagger.signal}", markup=False)
-    for key in ("samples", "jets", "split", "fold", "seed", "metrics", "git_revision"):
-        if tagger.provenance.get(key) is not None:
-            console.print(f"{key:16} {tagger.provenance[key]}", markup=False)
-    if tagger.working_points:
-        console.print(_working_points(tagger.working_points))
-    console.print(f"{path} is sound: its canary jets score as they did when it was written", markup=False)
+        bundle = bundles.load(path)
+    parameters = sum(weight.numel() for weight in bundle.model.parameters())
+    console.print(f"{path}: {type(bundle.model).__name__}, {parameters:,} parameters", markup=False)
+    console.print(f"{'representation':16} {bundle.representation}", markup=False)
+    console.print(f"{'gives':16} {bundle.use}", markup=False)
+    for key in ("samples", "objects", "jets", "split", "fold", "seed", "metrics", "git_revision"):
+        if bundle.provenance.get(key) is not None:
+            console.print(f"{key:16} {bundle.provenance[key]}", markup=False)
+    if bundle.working_points:
+        console.print(_working_points(bundle.working_points))
+    console.print(f"{path} is sound: its canary is answered as it was when it was written", markup=False)
 
 
 def _working_points(points: Any) -> Table:

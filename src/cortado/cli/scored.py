@@ -1,6 +1,6 @@
-"""What bundles say of events, by their task: columns of friend trees, and how these are summed up in words."""
+"""What bundles say of events: columns of friend trees, and how these are summed up in words."""
 
-import warnings
+import inspect
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -8,93 +8,76 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 Columns = dict[str, Any]
+PLURALS = {"vertex": "vertices"}
 
 
-class Scored(NamedTuple):
+class Answering(NamedTuple):
     """A bundle in use.
 
     Attributes:
         tree: Name of the friend tree.
-        columns: Record of events -> collections to be written, beside the keys of the events.
-        sums: Columns -> numbers to be added up over all files.
-        report: Sums of all files, with the number of entries, and where it was written -> lines.
+        events: Record of events -> collections to be written, and sentences with how often they are true.
     """
 
     tree: str
-    columns: Callable[[Any], Columns]
-    sums: Callable[[Columns], Counter[str]]
-    report: Callable[[Counter[str], str], list[str]]
+    events: Callable[[Any], tuple[Columns, Counter[str]]]
 
 
-def load(bundle: Path, fit: dict[str, Any], *, device: str, precision: Any) -> Scored:
-    """The bundle, ready to be used; `fit` are the options of vertex fits that the user gave.
+class Sums(NamedTuple):
+    """What is reported of all files."""
 
+    entries: int
+    members: Counter[str]  # of each collection
+    notes: Counter[str]  # sentences without the number with which they begin
+
+
+NOTHING = Sums(0, Counter(), Counter())
+
+
+def plus(one: Sums, other: Sums) -> Sums:
+    """Sums of both."""
+    members = one.members.copy()
+    members.update(other.members)  # not +, which drops what is zero
+    return Sums(one.entries + other.entries, members, one.notes + other.notes)
+
+
+def load(bundle: Path, options: dict[str, Any], *, device: str, precision: Any) -> Answering:
+    """What the bundle can say of events.
+
+    Args:
+        bundle: Path of it.
+        options: Of the vertex fits, as far as the user gave them.
+        device: Where the network runs.
+        precision: Of products.
     Raises:
-        ValueError: If there are such options for a tagger, or the bundle cannot be used.
+        ValueError: If it says nothing of events, or has no such options.
     """
     import cortado
-    from cortado.bundle import describe
 
-    if describe(bundle).get("task") == "pairing":
-        finder = cortado.load_finder(bundle, device=device, precision=precision)
-        return Scored("vertices", partial(_vertices, finder, fit), _count_vertices, _report_vertices)
-    scorer = cortado.load(bundle, device=device, precision=precision, without_constituents="nan")
-    if fit:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in fit)
-        raise ValueError(f"{options}: for vertex finders, but {bundle} is a tagger of {', '.join(scorer.classes)}")
-    return Scored("scores", partial(_scores, scorer), partial(_count_scores, scorer.signal), _report_scores)
+    use = cortado.load(bundle, device=device, precision=precision, without_constituents="nan")
+    if not hasattr(use, "events"):
+        raise ValueError(f"{bundle} is for a {type(use).__name__}, which has nothing to say of events")
+    known = inspect.signature(use.events).parameters
+    if unknown := [f"--{name.replace('_', '-')}" for name in options if name not in known]:
+        raise ValueError(f"{', '.join(unknown)}: for vertex finders, but {bundle} is for a {type(use).__name__}")
+    return Answering(use.tree, partial(use.events, **options))
 
 
-def _scores(scorer: Any, record: Any) -> Columns:
-    """Scores of the jets, or of the showers of an event."""
-    name = "shower" if "showers" in record.fields else "jet"
-    return {name: scorer.probabilities(record[f"{name}s"])}
-
-
-def _count_scores(signal: str, columns: Columns) -> Counter[str]:
-    import awkward as ak
-    import numpy as np
-
-    (scores,) = (column[signal] for column in columns.values())
-    return Counter(jets=int(ak.count(scores)), empty=int(ak.sum(np.isnan(scores))))
-
-
-def _report_scores(total: Counter[str], where: str) -> list[str]:
-    lines = [f"wrote {where}: scores of {total['jets']} jets in {total['entries']} entries"]
-    if total["empty"]:
-        lines.insert(0, f"{total['empty']} of {total['jets']} jets have no constituents: their score is NaN")
-    return lines
-
-
-def _vertices(finder: Any, fit: dict[str, Any], record: Any) -> Columns:
-    from cortado.scoring import vertex_columns
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".* cannot be fitted, left out")  # they are counted and reported
-        try:
-            return vertex_columns(finder, record, **fit)
-        except ValueError as error:
-            raise ValueError(str(error).replace("skip_unfit=True", "--skip-unfit")) from error
-
-
-def _count_vertices(columns: Columns) -> Counter[str]:
+def sums(entries: int, columns: Columns, notes: Counter[str]) -> Sums:
+    """Of some entries."""
     import awkward as ak
 
-    jet, track, vertex = columns["jet"], columns["track"], columns["vertex"]
-    counts = Counter(jets=ak.count(jet.n_tracks), tracks=ak.count(track.jetIdx), vertices=ak.count(vertex.jetIdx))
-    if "unfit" in track.fields:
-        counts["unfit"] = ak.sum(track.unfit)
-    else:
-        counts["without_covariance"] = len(jet)
-    return counts
+    members = {PLURALS.get(name, f"{name}s"): int(ak.sum(ak.num(each))) for name, each in columns.items()}
+    return Sums(entries, Counter(members), notes)
 
 
-def _report_vertices(total: Counter[str], where: str) -> list[str]:
-    lines = []
-    if total["without_covariance"]:
-        entries = f"{total['without_covariance']} of {total['entries']} entries"
-        lines.append(f"the tracks of {entries} have no covariance: it is written which share a vertex, but no fit")
-    if total["unfit"]:
-        lines.append(f"{total['unfit']} of {total['tracks']} tracks cannot be fitted: they are left out")
-    found = f"{total['vertices']} vertices in {total['jets']} jets of {total['tracks']} tracks"
-    return [*lines, f"wrote {where}: {found} in {total['entries']} entries"]
+def report(total: Sums, where: str) -> list[str]:
+    """Lines that say what is in all files.
+
+    Args:
+        total: Of all files.
+        where: What was written.
+    """
+    said = [f"{number} {note}" for note, number in total.notes.items()]
+    written = ", ".join(f"{number} {name}" for name, number in total.members.items()) or "nothing"
+    return [*said, f"wrote {where}: {written} in {total.entries} entries"]

@@ -1,6 +1,5 @@
 """The command `score`: what a bundle says of the jets of ntuples, in friend trees."""
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,13 +40,13 @@ def score(
     wanted = _targets(files, out)
     fit = {"magnetic_field": magnetic_field, "skip_unfit": skip_unfit or None}
     with console.status(f"loading {bundle}"):
-        given = {name: value for name, value in fit.items() if value is not None}
-        use = scored.load(bundle, given, device=device, precision=precision)
-    total: Counter[str] = Counter()
+        options = {name: value for name, value in fit.items() if value is not None}
+        use = scored.load(bundle, options, device=device, precision=precision)
+    total = scored.NOTHING
     for file, own_tree, target in wanted:
-        total += _score_file(use, file, own_tree or tree, target, step)
+        total = scored.plus(total, _score_file(use, file, own_tree or tree, target, step))
     written = str(wanted[0][2]) if len(wanted) == 1 else f"{len(wanted)} files to {out}"
-    for line in use.report(total, written):
+    for line in scored.report(total, written):
         console.print(line, markup=False)
 
 
@@ -74,8 +73,8 @@ def _targets(files: list[str], out: Path) -> list[tuple[str, str | None, Path]]:
     return [(file, tree, target) for (file, tree), target in zip(inputs, targets)]
 
 
-def _score_file(use: scored.Scored, file: str, tree: str | None, target: Path, size: int) -> Counter[str]:
-    """Write what a bundle says of one file; the sums to be reported, with the number of its entries."""
+def _score_file(use: scored.Answering, file: str, tree: str | None, target: Path, size: int) -> scored.Sums:
+    """Write what a bundle says of one file; the sums to be reported."""
     import numpy as np
 
     from cortado import ntuples, reading
@@ -83,18 +82,20 @@ def _score_file(use: scored.Scored, file: str, tree: str | None, target: Path, s
     tree = ntuples.find_tree(file, tree)
     entries = ntuples.num_entries(file, tree)
     has_event = set(ntuples.EVENT_KEYS) <= set(ntuples.branch_names(file, tree))
-    total: Counter[str] = Counter()
+    total = scored.NOTHING
 
     def chunks() -> Iterator[dict[str, Any]]:
+        nonlocal total
         # A tree without entries has no steps, but its scores have types too.
         records = reading.iterate(file, tree=tree, size=size) if entries else [reading.read(file, tree=tree)]
         for record in records:
-            done = total["entries"]
+            done = total.entries
             try:
-                columns = use.columns(record)
+                columns, notes = use.events(record)
             except ValueError as error:
-                raise ValueError(f"{file}, jets and events counted from entry {done}: {error}") from error
-            total.update(use.sums(columns), entries=len(record))
+                message = str(error).replace("skip_unfit=True", "--skip-unfit")
+                raise ValueError(f"{file}, jets and events counted from entry {done}: {message}") from error
+            total = scored.plus(total, scored.sums(len(record), columns, notes))
             if has_event:
                 keys = {"run": record.run, "luminosityBlock": record.luminosity_block, "event": record.event}
             else:

@@ -21,6 +21,7 @@ from cortado.metrics.discrimination import (
 )
 from cortado.metrics.distributions import Discrepancy, ShapeDifference, shape_difference, wasserstein_distance
 from cortado.metrics.estimates import Estimate, effective_number, proportion
+from cortado.metrics.regression import Residuals, coverage, residuals, weighted_quantiles
 from cortado.metrics.showers import NearestShowers, nearest_showers
 from cortado.metrics.two_samples import frechet_distance, frechet_physics_distance, kernel_physics_distance
 from cortado.metrics.vertex_matching import BinnedRate, Vertices, match_vertices, values_at, vertex_rate
@@ -49,6 +50,7 @@ __all__ = [
     "PartitionMerits",
     "Reliability",
     "Repeated",
+    "Residuals",
     "RocCurve",
     "Separability",
     "ShapeDifference",
@@ -62,6 +64,7 @@ __all__ = [
     "confusion",
     "confusion_counts",
     "count_pairs",
+    "coverage",
     "effective_number",
     "expected_calibration_error",
     "figures_of_merit",
@@ -79,6 +82,7 @@ __all__ = [
     "rejection_at",
     "reliability",
     "repeated",
+    "residuals",
     "roc",
     "separability",
     "separation_power",
@@ -87,4 +91,5 @@ __all__ = [
     "vertex_finding",
     "vertex_rate",
     "wasserstein_distance",
+    "weighted_quantiles",
 ]

@@ -37,7 +37,7 @@ class CaloGAN(nn.Module):
     Each layer of the calorimeter has a stream: linear, convolution, two locally connected maps. A gate then mixes the
     image of each layer with that of the layer before, averaged or repeated to its cells. The published size has
     29,726,280 parameters, as the authors' code has; with the same weights both give the same showers, in training and
-    in evaluation. Trains with `adversarial_loss` against `CaloGANDiscriminator`. Deviations: layers whose cells do not
+    in evaluation. Trains against `CaloGANDiscriminator`, with its `loss`. Deviations: layers whose cells do not
     divide each other are allowed, and averaged where they overlap; one kind of particle for a network, as in the
     paper's results, so no embedding of classes; the normal initial weights of the last map are not truncated.
 
@@ -144,6 +144,29 @@ class CaloGANDiscriminator(nn.Module):
         scaled = [deposits / 10, total / 100, deviation, flag, self.energies(deposits)]
         return Judgement(self.head(torch.cat([*seen, *scaled], dim=1)).squeeze(1), total.squeeze(1))
 
+    def loss(self, energy: Tensor, features: Tensor, *, real: bool) -> Tensor:
+        r"""Loss (n,) of each shower, cross-entropy :math:`+ \lambda_E |E_{tot} - E|`.
+
+        The critic minimises it with `real` as it is, the generator on its own showers with `real=True`. The energy term
+        has no gradient to the critic. The authors take, for each batch of 256, two steps of the critic (simulated
+        showers; then as many that the generator makes in evaluation, of energies uniform in 1 to 100 GeV), and two of
+        the generator (new noise and energies each time); Adam with beta_1 = 0.5, learning rates 2e-5 and 2e-4; 50
+        epochs; no smoothed or flipped labels.
+
+        Args:
+            energy: Incident energies [GeV], shape (n,).
+            features: Cells [GeV], shape (n, cells), all simulated or all generated.
+            real: Whether the critic shall take them for simulated.
+
+        References:
+            Paganini et al., arXiv:1712.10321, and the authors' code, github.com/hep-lbdl/CaloGAN, models/train.py.
+        """
+        judged = self(energy, features)
+        target = torch.full_like(judged.logits, float(real))
+        entropy = functional.binary_cross_entropy_with_logits(judged.logits, target, reduction="none")
+        loss: Tensor = entropy + ENERGY_WEIGHT * (judged.total - energy).abs()
+        return loss
+
 
 class Judgement(NamedTuple):
     """What a critic says of showers.
@@ -155,31 +178,6 @@ class Judgement(NamedTuple):
 
     logits: Tensor
     total: Tensor
-
-
-def adversarial_loss(critic: nn.Module, energy: Tensor, features: Tensor, *, real: bool) -> Tensor:
-    r"""Loss (n,) of each shower, cross-entropy :math:`+ \lambda_E |E_{tot} - E|`.
-
-    The critic minimises it with `real` as it is, the generator on its own showers with `real=True`. The energy term
-    has no gradient to the critic. The authors take, for each batch of 256, two steps of the critic (simulated showers;
-    then as many that the generator makes in evaluation, of energies uniform in 1 to 100 GeV), and two of the generator
-    (new noise and energies each time); Adam with beta_1 = 0.5, learning rates 2e-5 and 2e-4; 50 epochs; no smoothed or
-    flipped labels.
-
-    Args:
-        critic: The critic.
-        energy: Incident energies [GeV], shape (n,).
-        features: Cells [GeV], shape (n, cells), all simulated or all generated.
-        real: Whether the critic shall take them for simulated.
-
-    References:
-        Paganini et al., arXiv:1712.10321, and the authors' code, github.com/hep-lbdl/CaloGAN, models/train.py.
-    """
-    judged = critic(energy, features)
-    target = torch.full_like(judged.logits, float(real))
-    entropy = functional.binary_cross_entropy_with_logits(judged.logits, target, reduction="none")
-    loss: Tensor = entropy + ENERGY_WEIGHT * (judged.total - energy).abs()
-    return loss
 
 
 class _Stream(nn.Module):

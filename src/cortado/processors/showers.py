@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cortado import calorimeter, histograms, readers
 from cortado.processors.bookkeeping import generator_weights, in_order
-from cortado.scoring import EnsembleScorer
+from cortado.scoring import Scorer
 from cortado.splits import TEST, Split
 from cortado.weights import WeightVariations, clipped
 
@@ -48,7 +48,7 @@ class ShowerProcessor(processor.ProcessorABC):  # type: ignore[misc]
         binning: Mapping[str, Binning],
         *,
         geometry: calorimeter.Geometry = calorimeter.CALOGAN,
-        reweighters: Mapping[str, EnsembleScorer] | None = None,
+        reweighters: Mapping[str, Scorer] | None = None,
         clip: tuple[float, float] | None = (1e-3, 1e3),
         threshold: float = 0.0,
         held_out: Split | None = None,
@@ -96,7 +96,7 @@ class ShowerProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def _ratios(self, dataset: str, showers: ak.Array) -> tuple[WeightVariations, int]:
         """Weights that turn generated showers into simulated ones, and how many of them were clipped."""
-        ratios = self.reweighters[dataset].weights(showers)
+        ratios = self.reweighters[dataset].likelihood_ratios(showers)
         return (ratios, 0) if self.clip is None else clipped(ratios, self.clip)
 
 

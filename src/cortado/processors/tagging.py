@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cortado import histograms, readers
 from cortado.processors.bookkeeping import cutflow, generator_weights, in_order
-from cortado.scoring import FoldScorer, Scorer
+from cortado.scoring import Scorer
 from cortado.splits import TEST, Split
 
 __all__ = ["TaggingProcessor"]
@@ -45,7 +45,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def __init__(
         self,
-        taggers: Mapping[str, Scorer | FoldScorer],
+        taggers: Mapping[str, Scorer],
         *,
         working_point: str = "50%",
         scale_factors: Mapping[str, Any] | None = None,
@@ -56,8 +56,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         if not taggers:
             raise ValueError("TaggingProcessor needs at least one tagger, got none")
         for tagger in taggers.values():
-            for scorer in tagger.scorers if isinstance(tagger, FoldScorer) else (tagger,):
-                scorer.working_point(working_point)  # or ValueError, here and not in a worker
+            tagger.working_point(working_point)  # or ValueError, here and not in a worker
         self.taggers = dict(taggers)
         self.working_point = working_point
         self.scale_factors = scale_factors
@@ -112,14 +111,13 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         output: dict[str, Any],
         dataset: str,
         name: str,
-        tagger: Scorer | FoldScorer,
+        tagger: Scorer,
         jets: ak.Array,
         generator: Floats,
     ) -> None:
         """Fill all histograms with the jets, shape (n,), of one tagger."""
         scores = tagger(jets)
-        # The threshold of a jet's own fold follows from the jet, not from its score.
-        passed = tagger.passes(jets if isinstance(tagger, FoldScorer) else scores, self.working_point)
+        passed = tagger.passes(jets, self.working_point, scores=scores)
         weights = Weights(len(jets))
         weights.add("generator", generator.copy())
         if "truth_pdg_id" in jets.fields:

@@ -126,7 +126,7 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         columns = {}
         if self.tagger is not None:
             scores = self.tagger(jets)
-            passed = ak.to_numpy(ak.flatten(self.tagger.passes(scores, self.working_point)))
+            passed = ak.to_numpy(ak.flatten(self.tagger.passes(jets, self.working_point, scores=scores)))
             categories["region"] = np.where(passed, "pass", "fail")
             columns["score"] = ak.to_numpy(ak.flatten(scores))
             self._add_weight(weights, jets, scores)

@@ -1,6 +1,8 @@
 """Vertices of jets as columns of a tree: three collections of each event, whose indices point at each other."""
 
-from typing import Any, NamedTuple
+import warnings
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import awkward as ak
 import numpy as np
@@ -8,15 +10,17 @@ from numpy.typing import NDArray
 
 from cortado import reconstruction
 from cortado.reconstruction.tracks import COVARIANCE
-from cortado.scoring.finder import VertexFinder
 from cortado.scoring.nesting import entries
+
+if TYPE_CHECKING:
+    from cortado.scoring.finder import VertexFinder
 
 Columns = dict[str, NDArray[Any]]
 Integers = NDArray[np.int64]
 
 
 def vertex_columns(
-    finder: VertexFinder, events: ak.Array, *, magnetic_field: float = 2.0, skip_unfit: bool = False
+    finder: "VertexFinder", events: ak.Array, *, magnetic_field: float = 2.0, skip_unfit: bool = False
 ) -> dict[str, ak.Array]:
     """Which tracks of jets share a vertex, and the fits of these vertices, as flat collections of each event.
 
@@ -62,6 +66,17 @@ def vertex_columns(
         of_tracks["unfit"] = ak.to_numpy(ak.flatten(partition)) < 0
         of_vertices |= {name: ak.to_numpy(ak.flatten(fits[name])) for name in fits.fields if name != "tracks"}
     return _collections(events.jets, sets, {"jet": of_jets, "track": of_tracks, "vertex": of_vertices})
+
+
+def vertex_friend(finder: "VertexFinder", events: ak.Array, **fit: Any) -> tuple[dict[str, ak.Array], Counter[str]]:
+    """`vertex_columns`, and what is to be said of them with how often it is true, in the place of warnings."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".* cannot be fitted, left out")
+        columns = vertex_columns(finder, events, **fit)
+    track = columns["track"]
+    if "unfit" in track.fields:
+        return columns, Counter({"tracks cannot be fitted: they are left out": int(ak.sum(track.unfit))})
+    return columns, Counter({"entries have tracks without covariance: vertices are not fitted": len(events)})
 
 
 class _Sets(NamedTuple):

@@ -1,93 +1,90 @@
-"""Trainings that differ by their seed alone as one function of jets: their mean, and how far they disagree."""
+"""Trainings that differ by their seed alone as one function of objects: their mean, and how far they disagree."""
 
 import dataclasses
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from cortado.scoring.loading import load
+from cortado import bundle as bundles
+from cortado.scoring.loading import with_verbs
 from cortado.scoring.nesting import flatten, restore
-from cortado.scoring.scorer import Scorer, add_per_event
-from cortado.weights import WeightVariations, ratio_weights
+from cortado.scoring.predictor import Predictor
+from cortado.tasks import Use
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EnsembleScorer:
-    """Scorers of the same classes; what they say is averaged as the logarithm of the likelihood ratio.
+class EnsemblePredictor:
+    """Predictors of the same answers, which are combined as their use says.
 
     Attributes:
-        scorers: Two or more, with the same classes and signal.
+        predictors: Two or more.
     """
 
-    scorers: tuple[Scorer, ...]
+    predictors: tuple[Predictor, ...]
+
+    has_folds: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        kinds = {(scorer.classes, scorer.signal) for scorer in self.scorers}
-        if len(self.scorers) < 2 or len(kinds) != 1:
+        kinds = {(type(each.use).__name__, *each.use.meaning) for each in self.predictors}
+        if len(self.predictors) < 2 or len(kinds) != 1:
             raise ValueError(
-                f"an ensemble needs two or more scorers of the same classes and signal, got {len(self.scorers)} with "
-                f"{len(kinds)} kinds: {sorted(kinds)}"
+                f"an ensemble needs two or more bundles of the same answers, got {len(self.predictors)} with "
+                f"{len(kinds)} kinds: {sorted(kinds, key=str)}"
             )
 
-    def __call__(self, jets: ak.Array) -> ak.Array:
-        """Probability of the signal, float64, of the nesting of `jets`."""
-        return restore(ak.Array(1 / (1 + np.exp(-self._log_ratios(flatten(jets)).mean(axis=0)))), jets)
+    @property
+    def path(self) -> str:
+        """The paths of all bundles."""
+        return ", ".join(predictor.path for predictor in self.predictors)
 
-    def weights(
-        self, jets: ak.Array, *, prior: float = 1.0, clip: tuple[float, float] | None = None
-    ) -> WeightVariations:
-        """Likelihood ratio of the signal to the rest of each jet; up and down by the spread of the ensemble.
+    @property
+    def use(self) -> Use:
+        """What the answers are."""
+        return self.predictors[0].use
 
-        Args:
-            jets: Shape (n,), jets or showers of the sample that is to be turned into the signal's.
-            prior: Sum of training weights of the signal over that of the rest.
-            clip: Smallest and largest weight.
+    def __call__(self, objects: ak.Array) -> ak.Array:
+        """Record of the answers, of the nesting of `objects`."""
+        return restore(self.flat(flatten(objects)), objects)
 
-        Returns:
-            Weights, float64, shape (n,). Up and down vary all jets together.
-        """
-        ratios = self._log_ratios(flatten(jets)) - np.log(prior)
-        return ratio_weights(ratios.mean(axis=0), ratios.std(axis=0, ddof=1), clip=clip)
+    def flat(self, objects: ak.Array) -> ak.Array:
+        """The same for objects of shape (n,)."""
+        return self.use.combined(self.each(objects))
 
-    def add_likelihood_ratio(
-        self,
-        weights: Any,
-        jets: ak.Array,
-        *,
-        prior: float = 1.0,
-        clip: tuple[float, float] | None = None,
-        name: str = "likelihood_ratio",
-    ) -> None:
-        """Add the product over the jets of each event to coffea `Weights`: nominal, up and down; see `weights`."""
-        varied = self.weights(jets, prior=prior, clip=clip)
-        add_per_event(weights, name, restore(ak.zip(varied._asdict()), jets))
+    def each(self, objects: ak.Array) -> tuple[ak.Array, ...]:
+        """Answers for objects (n,) by training."""
+        return tuple(predictor.flat(objects) for predictor in self.predictors)
 
-    def _log_ratios(self, flat: ak.Array) -> NDArray[np.float64]:
-        """Logarithm of the ratio by scorer, shape (scorers, n)."""
-        return np.stack([_log_ratio(scorer, flat) for scorer in self.scorers])
+    def member(self, objects: ak.Array) -> NDArray[np.int64]:
+        """Index of the bundles that answer for each of the objects (n,): 0, all do."""
+        return np.zeros(len(objects), np.int64)
+
+    def with_use(self, use: Use) -> "EnsemblePredictor":
+        """The same with other answers."""
+        return dataclasses.replace(self, predictors=tuple(each.with_use(use) for each in self.predictors))
+
+    def bundle(self) -> bundles.Bundle:
+        """The first bundle."""
+        return self.predictors[0].bundle()
+
+    def bundles(self) -> tuple[bundles.Bundle, ...]:
+        """All bundles."""
+        return tuple(predictor.bundle() for predictor in self.predictors)
 
 
-def ensemble(paths: Iterable[str | os.PathLike[str]], **settings: Any) -> EnsembleScorer:
-    """Scorer of several bundles of one study with different seeds.
+def ensemble(paths: Iterable[str | os.PathLike[str]], **settings: Any) -> Any:
+    """Several bundles of one study with different seeds, as `cortado.load` gives one of them.
 
     Args:
         paths: The bundles.
         **settings: As `load`.
     Raises:
-        ValueError: If there are fewer than two, or they differ in classes or signal.
+        ValueError: If there are fewer than two, or they differ in what they answer, or it cannot be combined.
     """
-    return EnsembleScorer(scorers=tuple(load(path, **settings) for path in paths))
-
-
-def _log_ratio(scorer: Scorer, flat: ak.Array) -> NDArray[np.float64]:
-    """Of the probabilities of both, not of one: 1 - p of a probability near 1 has no digits left."""
-    probabilities = scorer.probabilities(flat)
-    columns = {name: np.asarray(probabilities[name], dtype=np.float64) for name in scorer.classes}
-    signal = columns.pop(scorer.signal)
-    tiny = np.finfo(np.float32).tiny
-    found: NDArray[np.float64] = np.log(np.maximum(signal, tiny)) - np.log(np.maximum(sum(columns.values()), tiny))
-    return found
+    predictors, wrap = with_verbs(paths, **settings)
+    together = EnsemblePredictor(predictors=predictors)
+    together.flat(bundles.canary_objects(predictors[0].path))  # or ValueError, here and not in a worker
+    return wrap(together)

@@ -1,84 +1,89 @@
-"""The bundles of a k-fold training as one function of jets that never scores what it was trained on."""
+"""The bundles of a k-fold training as one function of objects that never scores what it was trained on."""
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 import awkward as ak
 import numpy as np
+from numpy.typing import NDArray
 
+from cortado import bundle as bundles
 from cortado import splits
-from cortado.scoring.loading import load
-from cortado.scoring.nesting import flatten, flatten_values, restore
-from cortado.scoring.scorer import Scorer, add_per_event, with_truth
+from cortado.scoring.loading import with_verbs
+from cortado.scoring.nesting import flatten, restore
+from cortado.scoring.predictor import Predictor
+from cortado.tasks import Use
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FoldScorer:
-    """k scorers of a k-fold training: each jet is scored by the one that was not trained on its event.
+class FoldPredictor:
+    """k predictors of a k-fold training: each object is answered for by the one that was not trained on its event.
 
-    Which one follows from `jets.event_key` alone, in any processor, file order or skim.
+    Which one follows from `event_key` of the objects alone, in any processor, file order or skim.
 
     Attributes:
-        scorers: In the order of the folds that they were not trained on.
+        predictors: In the order of the folds that they were not trained on.
         seed: Of the folds.
     """
 
-    scorers: tuple[Scorer, ...]
+    predictors: tuple[Predictor, ...]
     seed: int
 
-    def __call__(self, jets: ak.Array) -> ak.Array:
-        """Probability of the signal, float32, of the nesting of `jets`."""
-        return restore(self._each(flatten(jets), lambda scorer, flat: scorer(flat)), jets)
+    has_folds: ClassVar[bool] = True
 
-    def probabilities(self, jets: ak.Array) -> ak.Array:
-        """Record of the probabilities of all classes, float32, of the nesting of `jets`."""
-        return restore(self._each(flatten(jets), lambda scorer, flat: scorer.probabilities(flat)), jets)
+    @property
+    def path(self) -> str:
+        """The paths of all bundles."""
+        return ", ".join(predictor.path for predictor in self.predictors)
 
-    def passes(self, jets: ak.Array, working_point: str) -> ak.Array:
-        """Whether jets reach the threshold that the working point has in the fold of each."""
-        return restore(self._each(flatten(jets), lambda scorer, flat: scorer.passes(flat, working_point)), jets)
+    @property
+    def use(self) -> Use:
+        """What the answers are."""
+        return self.predictors[0].use
 
-    def add_weight(
-        self,
-        weights: Any,
-        jets: ak.Array,
-        *,
-        working_point: str,
-        scale_factors: Mapping[str, Any] | None = None,
-        is_signal: ak.Array | None = None,
-        scores: ak.Array | None = None,
-        name: str = "tagger",
-    ) -> None:
-        """As `Scorer.add_weight`, with threshold and efficiencies of the fold of each jet."""
-        flat = with_truth(jets, is_signal, self.scorers[0].signal)
-        known = self(flat) if scores is None else flatten_values(scores)
+    def __call__(self, objects: ak.Array) -> ak.Array:
+        """Record of the answers, of the nesting of `objects`."""
+        return restore(self.flat(flatten(objects)), objects)
 
-        def weight(scorer: Scorer, rows: ak.Array) -> ak.Array:
-            return scorer.jet_weights(
-                rows.jet, working_point=working_point, scale_factors=scale_factors, scores=rows.score
-            )
+    def flat(self, objects: ak.Array) -> ak.Array:
+        """The same for objects of shape (n,)."""
+        fold = self.member(objects)
+        places = [np.flatnonzero(fold == number) for number in range(len(self.predictors))]
+        parts = [predictor.flat(objects[place]) for predictor, place in zip(self.predictors, places)]
+        return ak.concatenate(parts)[np.argsort(np.concatenate(places))]
 
-        rows = ak.zip({"event_key": _event_key(flat), "jet": flat, "score": known}, depth_limit=1)
-        add_per_event(weights, name, restore(self._each(rows, weight), jets))
+    def each(self, objects: ak.Array) -> tuple[ak.Array, ...]:
+        """Answers for objects (n,) by training: of one, that which has not seen the object."""
+        return (self.flat(objects),)
 
-    def _each(self, flat: ak.Array, apply: Callable[[Scorer, ak.Array], ak.Array]) -> ak.Array:
-        """`apply` for the jets of each fold, put together in the order of `flat`."""
-        fold = ak.to_numpy(splits.fold(_event_key(flat), len(self.scorers), self.seed))
-        members = [np.flatnonzero(fold == number) for number in range(len(self.scorers))]
-        parts = [apply(scorer, flat[jets]) for scorer, jets in zip(self.scorers, members)]
-        return ak.concatenate(parts)[np.argsort(np.concatenate(members))]
+    def member(self, objects: ak.Array) -> NDArray[np.int64]:
+        """Fold of each of the objects (n,).
+
+        Raises:
+            ValueError: If they have no `event_key`.
+        """
+        if "event_key" not in objects.fields:
+            raise ValueError(f"scoring by folds needs event_key of the objects, they have {', '.join(objects.fields)}")
+        fold = splits.fold(objects.event_key, len(self.predictors), self.seed)
+        return np.asarray(fold).astype(np.int64)
+
+    def with_use(self, use: Use) -> "FoldPredictor":
+        """The same with other answers."""
+        return dataclasses.replace(self, predictors=tuple(each.with_use(use) for each in self.predictors))
+
+    def bundle(self) -> bundles.Bundle:
+        """The bundle of the first fold."""
+        return self.predictors[0].bundle()
+
+    def bundles(self) -> tuple[bundles.Bundle, ...]:
+        """The bundles of all folds."""
+        return tuple(predictor.bundle() for predictor in self.predictors)
 
 
-def _event_key(flat: ak.Array) -> ak.Array:
-    if "event_key" not in flat.fields:
-        raise ValueError(f"scoring by folds needs jets.event_key; the jets have {', '.join(flat.fields)}")
-    return flat.event_key
-
-
-def folds(paths: Iterable[str | os.PathLike[str]], **settings: Any) -> FoldScorer:
-    """Scorer of the k bundles of one `cortado.training.train_folds`, in any order.
+def folds(paths: Iterable[str | os.PathLike[str]], **settings: Any) -> Any:
+    """The k bundles of one `cortado.training.train_folds`, in any order, as `cortado.load` gives one of them.
 
     The provenance of each says which events it was not trained on: `{"fold": {"index", "folds", "seed"}}`.
 
@@ -89,26 +94,26 @@ def folds(paths: Iterable[str | os.PathLike[str]], **settings: Any) -> FoldScore
         ValueError: If a bundle has no fold rule, a fold is missing or there twice, or they do not belong
             together.
     """
-    scorers = [load(path, **settings) for path in paths]
-    rules = [_rule(scorer) for scorer in scorers]
-    common = {(rule["folds"], rule["seed"], scorer.classes, scorer.signal) for rule, scorer in zip(rules, scorers)}
+    predictors, wrap = with_verbs(paths, **settings)
+    rules = [_rule(predictor) for predictor in predictors]
+    common = {(rule["folds"], rule["seed"], *each.use.meaning) for rule, each in zip(rules, predictors)}
     if len(common) != 1:
         raise ValueError(
-            f"bundles of one k-fold training share folds, seed, classes and signal; got {len(common)} kinds: "
+            f"bundles of one k-fold training share folds, seed and what they answer; got {len(common)} kinds: "
             f"{sorted(common, key=str)}"
         )
-    by_fold = {rule["index"]: scorer for rule, scorer in zip(rules, scorers)}
+    by_fold = {rule["index"]: predictor for rule, predictor in zip(rules, predictors)}
     wanted = list(range(rules[0]["folds"]))
     if sorted(rule["index"] for rule in rules) != wanted:
         raise ValueError(f"folds {wanted} are needed once each, got {[rule['index'] for rule in rules]}")
-    return FoldScorer(scorers=tuple(by_fold[number] for number in wanted), seed=rules[0]["seed"])
+    return wrap(FoldPredictor(predictors=tuple(by_fold[number] for number in wanted), seed=rules[0]["seed"]))
 
 
-def _rule(scorer: Scorer) -> dict[str, int]:
-    rule = scorer.bundle().provenance.get("fold")
+def _rule(predictor: Predictor) -> dict[str, int]:
+    rule = predictor.bundle().provenance.get("fold")
     if not isinstance(rule, dict) or not {"index", "folds", "seed"} <= set(rule):
         raise ValueError(
-            f"{scorer.path}: its provenance has no fold rule (index, folds, seed), so it is not known "
+            f"{predictor.path}: its provenance has no fold rule (index, folds, seed), so it is not known "
             "which events it was trained on; make bundles with cortado.training.train_folds, or score with cortado.load"
         )
     return rule

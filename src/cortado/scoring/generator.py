@@ -1,6 +1,7 @@
-"""One bundle as a function from incident energies to showers."""
+"""A generator: showers of wanted incident energies."""
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cortado import bundle as bundles
 from cortado.scoring import process
-from cortado.scoring.scorer import Precision
+from cortado.scoring.predictor import Predictor, require_verbs
 
 Floats = NDArray[np.float32]
 
@@ -22,38 +23,48 @@ _CHUNK = 8192  # showers of a sample that are in memory together
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ShowerGenerator:
-    """Makes showers with the bundle at `path`; made by `load_generator`.
+    """Makes showers; made by `load`.
 
     The shower of a number is made of random numbers that follow from the seed and this number alone: however a sample
     is cut into calls, batches or processes, it is the same (within 1e-5).
 
     Attributes:
-        path: Absolute path of the bundle.
-        sha256: Its fingerprint; another bundle at the same path is refused.
-        device: "cpu", "cuda", "cuda:1" or "mps".
-        threads: CPU threads. None: one in worker processes, torch's own choice elsewhere.
-        batch_size: Most showers made at once.
-        precision: Of products: "float32", or "bfloat16" by autocast.
+        predictor: Has the network, and says how many showers are made at once.
         extrapolate: Allow energies outside of those that it was trained on.
-        energy_range: Those energies [GeV].
-        representations: Classes of your own that the bundle uses.
-        models: Likewise.
     """
 
-    path: str
-    sha256: str
-    device: str = "cpu"
-    threads: int | None = None
-    batch_size: int = 1024
-    precision: Precision = "float32"
+    predictor: Predictor
     extrapolate: bool = False
-    energy_range: tuple[float, float]
-    representations: tuple[type, ...] = ()
-    models: tuple[type, ...] = ()
 
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
+    @classmethod
+    def of(cls, predictor: Any, *, extrapolate: bool = False) -> "ShowerGenerator":
+        """The generator of a predictor of showers.
+
+        Raises:
+            ValueError: If it makes no showers.
+        """
+        require_verbs("ShowerGenerator", predictor)
+        return cls(predictor=predictor, extrapolate=extrapolate)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, extrapolate: bool = False, **settings: Any) -> "ShowerGenerator":
+        """Shower generator of the bundle at `path`; the settings are those of `cortado.load`.
+
+        Raises:
+            ValueError: As `cortado.load`, or if it generates nothing.
+        """
+        return cls.of(Predictor.load(path, **settings), extrapolate=extrapolate)
+
+    @property
+    def path(self) -> str:
+        """Path of the bundle."""
+        return self.predictor.path
+
+    @property
+    def energy_range(self) -> tuple[float, float]:
+        """Incident energies of the training [GeV]."""
+        energies: tuple[float, float] = self.predictor.use.energy_range  # type: ignore[attr-defined]
+        return energies
 
     def __call__(self, energy: ArrayLike, *, seed: int = 1, first: int = 0) -> ak.Array:
         """Showers of particles of these energies.
@@ -71,7 +82,7 @@ class ShowerGenerator:
                 `extrapolate`.
         """
         wanted = self._checked(np.asarray(energy, dtype=np.float32))
-        loaded = self._loaded()
+        loaded = self.predictor.loaded()
         representation: Any = loaded.bundle.representation
         empty = np.empty((0, len(representation.features)), np.float32)
         features = np.concatenate([empty, *self._batches(loaded, wanted, seed, first)])
@@ -108,10 +119,11 @@ class ShowerGenerator:
 
     def bundle(self) -> bundles.Bundle:
         """The bundle, with provenance and all; read from disk unless this process has it."""
-        return self._loaded().bundle
+        return self.predictor.bundle()
 
-    def _loaded(self) -> process.Loaded:
-        return process.loaded(self.path, self.sha256, self.device, self.representations, self.models)
+    def bundles(self) -> tuple[bundles.Bundle, ...]:
+        """The one bundle."""
+        return self.predictor.bundles()
 
     def _checked(self, energy: Floats) -> Floats:
         if energy.ndim != 1:
@@ -134,11 +146,12 @@ class ShowerGenerator:
     def _batches(self, loaded: process.Loaded, energy: Floats, seed: int, first: int) -> Iterator[Floats]:
         """Features of the showers, batch by batch."""
         network: Any = loaded.network
-        with process.settings(self.device, self.threads, self.precision):
-            for start in range(0, len(energy), self.batch_size):
-                batch = energy[start : start + self.batch_size]
+        on, size = self.predictor, self.predictor.batch_size
+        with process.settings(on.device, on.threads, on.precision):
+            for start in range(0, len(energy), size):
+                batch = energy[start : start + size]
                 drawn = noise(seed, first + start, len(batch), network.latent)
-                yield bundles.run(network, (batch, drawn), self.device).cpu().numpy()
+                yield bundles.run(network, (batch, drawn), on.device).cpu().numpy()
 
 
 def noise(seed: int, first: int, number: int, latent: int) -> Floats:
@@ -149,5 +162,5 @@ def noise(seed: int, first: int, number: int, latent: int) -> Floats:
     blocks = range(first // _BLOCK, (first + number - 1) // _BLOCK + 1)
     drawn = [np.random.default_rng((seed, block)).standard_normal((_BLOCK, latent), np.float32) for block in blocks]
     start = first % _BLOCK
-    found: Floats = np.concatenate([np.empty((0, latent), np.float32), *drawn])[start : start + number]
-    return found
+    own: Floats = np.concatenate([np.empty((0, latent), np.float32), *drawn])[start : start + number]
+    return own

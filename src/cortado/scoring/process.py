@@ -1,14 +1,14 @@
 """What a process keeps and sets: the networks that it has read, their device, its threads."""
 
 import contextlib
+import difflib
 import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-import awkward as ak
 import torch
 
 from cortado import bundle
@@ -23,10 +23,6 @@ class Loaded(NamedTuple):
     bundle: bundle.Bundle
     network: torch.nn.Module
 
-    def logits(self, jets: ak.Array, device: str) -> torch.Tensor:
-        """What the network says of jets (n,)."""
-        return bundle.run(self.network, self.bundle.prepare(jets), device)
-
 
 _KEPT = 32  # enough for several taggers of ten folds
 _lock = threading.RLock()
@@ -39,32 +35,32 @@ def loads() -> int:
     return _reads.get(os.getpid(), 0)
 
 
-def loaded(path: str, sha256: str, device: str, representations: tuple[type, ...], models: tuple[type, ...]) -> Loaded:
+def loaded(path: str, sha256: str, device: str, own: bundle.Own) -> Loaded:
     """The bundle with that checksum, read from `path` unless this process has it.
 
     Raises:
         FileNotFoundError: If it must be read and is not there.
         ValueError: If the device is not there, the file cannot be trusted, or has another checksum.
     """
-    key = (sha256, device, representations, models)
+    key = (sha256, device, own)
     with _lock:
         if key not in _networks:
-            _networks[key] = _read(path, sha256, device, representations, models)
+            _networks[key] = _read(path, sha256, device, own)
             while len(_networks) > _KEPT:
                 del _networks[next(iter(_networks))]
         return _networks[key]
 
 
-def _read(path: str, sha256: str, device: str, representations: tuple[type, ...], models: tuple[type, ...]) -> Loaded:
+def _read(path: str, sha256: str, device: str, own: bundle.Own) -> Loaded:
     check_device(device)
     if (now := bundle.fingerprint(path)) != sha256:
         raise ValueError(
-            f"{path}: changed since the scorer was made (SHA-256 {sha256[:12]}..., now {now[:12]}...); "
+            f"{path}: changed since it was loaded (SHA-256 {sha256[:12]}..., now {now[:12]}...); "
             "load it again with cortado.load"
         )
     _reads[os.getpid()] = loads() + 1
     with settings("cpu", None, "float32"):  # the canary too must not start threads in a forked worker
-        read = bundle.load(path, representations=representations, models=models)
+        read = bundle.load(path, **own._asdict())
     return Loaded(read, _ready(read.model).to(device))
 
 
@@ -109,3 +105,16 @@ def in_worker() -> bool:
         return distributed.get_worker() is not None
     except ValueError:
         return False
+
+
+def require_one_of(what: str, name: str, known: Iterable[str]) -> None:
+    """Refuse a name that is none of those known, and say which comes nearest.
+
+    Raises:
+        ValueError: If so.
+    """
+    names = list(known)
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f", nearest: {near[0]!r}" if near else ""
+        raise ValueError(f"{what}: unknown {name!r}{hint}; known: {', '.join(names) or 'none'}")

@@ -1,17 +1,21 @@
-"""One bundle as a function of jets."""
+"""A tagger: the score of jets, and the weights, cuts and likelihood ratios that follow from it."""
 
 import dataclasses
-import difflib
+import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
 from cortado import bundle as bundles
-from cortado.scoring import batching, process
+from cortado.scoring.friends import friend
 from cortado.scoring.nesting import flatten, flatten_values, restore
+from cortado.scoring.points import averaged
+from cortado.scoring.predictor import Predictor, require_verbs
+from cortado.scoring.process import require_one_of
 from cortado.weights import (
     ScaleFactor,
     WeightVariations,
@@ -19,69 +23,89 @@ from cortado.weights import (
     jet_weights,
     likelihood_ratio_weights,
     per_event,
+    ratio_weights,
 )
 
-Precision = Literal["float32", "bfloat16"]
-Empty = Literal["raise", "nan"]
 TRUTH = {"w": 24, "z": 23, "higgs": 25, "top": 6}
+
+Floats = NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scorer:
-    """Scores jets with the bundle at `path`; made by `load`.
+    """Scores jets with one bundle, with the k of a k-fold training, or with an ensemble; made by `load`.
 
-    Jets may be flat (n,), per event (n_events, var), nested deeper, or optional (`ak.firsts(jets)`). The
-    result has the same nesting, None where there is no jet, and its values depend on the jet alone, not on
-    how jets were chunked, ordered or batched (within 1e-5).
+    Jets may be of any nesting, see `Predictor`.
 
     Attributes:
-        path: Absolute path of the bundle.
-        sha256: Its fingerprint; another bundle at the same path is refused.
-        device: "cpu", "cuda", "cuda:1" or "mps".
-        threads: CPU threads while scoring. None: one in worker processes, torch's own choice elsewhere.
-        batch_size: Most jets scored at once; fewer where they have more than 32 constituents.
-        precision: Of products: "float32", or "bfloat16" by autocast.
-        without_constituents: Jets without constituents are an error ("raise") or score NaN ("nan").
-        classes: Names of the probabilities.
-        signal: The class whose probability is the score.
-        working_points: Cuts on the score, see `passes`.
-        representations: Classes of your own that the bundle uses.
-        models: Likewise.
+        predictor: Gives the probabilities: a `Predictor`, `FoldPredictor` or `EnsemblePredictor`.
+        points: Working points of each fold, of an ensemble the means of its members; see `passes`.
     """
 
-    path: str
-    sha256: str
-    device: str = "cpu"
-    threads: int | None = None
-    batch_size: int = 512
-    precision: Precision = "float32"
-    without_constituents: Empty = "raise"
-    classes: tuple[str, ...]
-    signal: str
-    working_points: tuple[WorkingPoint, ...] = ()
-    representations: tuple[type, ...] = ()
-    models: tuple[type, ...] = ()
+    predictor: Any
+    points: tuple[tuple[WorkingPoint, ...], ...] = ((),)
 
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
-        if self.threads is not None and self.threads < 1:
-            raise ValueError(f"threads must be at least 1 or None, got {self.threads}")
-        _require_one_of("precision", self.precision, ("float32", "bfloat16"))
-        _require_one_of("without_constituents", self.without_constituents, ("raise", "nan"))
+    tree: ClassVar[str] = "scores"
+
+    @classmethod
+    def of(cls, predictor: Any, *, working_points: tuple[WorkingPoint, ...] | None = None) -> "Scorer":
+        """The scorer of a predictor of classes.
+
+        Args:
+            predictor: See `Scorer`.
+            working_points: In the place of those of the bundles: of an ensemble, those that were measured on it.
+        Raises:
+            ValueError: If its answers are no classes.
+        """
+        require_verbs("Scorer", predictor)
+        if working_points is not None:
+            return cls(predictor=predictor, points=(working_points,) * len(_fold_points(predictor)))
+        return cls(predictor=predictor, points=_fold_points(predictor))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], **settings: Any) -> "Scorer":
+        """Scorer of the bundle at `path`; the settings are those of `cortado.load`.
+
+        Raises:
+            ValueError: As `cortado.load`, or if it is no tagger.
+        """
+        return cls.of(Predictor.load(path, **settings))
+
+    @property
+    def path(self) -> str:
+        """Path of the bundle, or of all bundles."""
+        path: str = self.predictor.path
+        return path
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the probabilities."""
+        classes: tuple[str, ...] = self.predictor.use.classes
+        return classes
+
+    @property
+    def signal(self) -> str:
+        """The class whose probability is the score."""
+        signal: str = self.predictor.use.signal
+        return signal
+
+    @property
+    def working_points(self) -> tuple[WorkingPoint, ...]:
+        """Cuts on the score; of folds the means, while each jet is cut at the threshold of its own fold."""
+        return self.points[0] if len(self.points) == 1 else averaged(self.points)
 
     def __call__(self, jets: ak.Array) -> ak.Array:
-        """Probability of the signal, float32, of the nesting of `jets`.
+        """Probability of the signal, of the nesting of `jets`: float32, of an ensemble float64.
 
         Raises:
             ValueError: If a field is missing, or jets have no constituents.
             FileNotFoundError: If this process must read the bundle and it is not there.
         """
-        return self._score(jets, lambda probabilities: probabilities[:, self.classes.index(self.signal)])
+        return self.predictor(jets)[self.signal]
 
     def probabilities(self, jets: ak.Array) -> ak.Array:
-        """Record of the probabilities of all classes, float32, of the nesting of `jets`."""
-        return self._score(jets, lambda probabilities: ak.zip(dict(zip(self.classes, probabilities.T))))
+        """Record of the probabilities of all classes, of the nesting of `jets`."""
+        return self.predictor(jets)
 
     def discriminant(self, jets: ak.Array, numerator: Iterable[str], denominator: Iterable[str]) -> ak.Array:
         """Probability of some classes among those of both: W against QCD of a tagger of many classes.
@@ -91,12 +115,16 @@ class Scorer:
             numerator: Classes wanted.
             denominator: Classes to be told from them.
         Returns:
-            Sum over the numerator / sum over both, float32, of the nesting of `jets`; 0.5 where all vanish.
+            Sum over the numerator / sum over both, of the nesting of `jets`; 0.5 where all vanish.
         Raises:
             ValueError: If a class is unknown.
         """
-        above, below = ([self._class(name) for name in names] for names in (numerator, denominator))
-        return self._score(jets, lambda probabilities: _share(probabilities[:, above], probabilities[:, below]))
+        above, below = tuple(numerator), tuple(denominator)
+        for name in (*above, *below):
+            require_one_of("class", name, self.classes)
+        flat = self.predictor.flat(flatten(jets))
+        sums = [sum(ak.to_numpy(flat[name]) for name in names) for names in (above, below)]
+        return restore(ak.Array(_share(*sums)), jets)
 
     def working_point(self, name: str) -> WorkingPoint:
         """The working point of that name.
@@ -105,13 +133,29 @@ class Scorer:
             ValueError: If there is none; lists them.
         """
         points = {point.name: point for point in self.working_points}
-        _require_one_of(f"working point of {self.path}", name, points)
+        require_one_of(f"working point of {self.path}", name, points)
         return points[name]
 
-    def passes(self, jets_or_scores: ak.Array, working_point: str) -> ak.Array:
-        """Whether jets, or scores computed before, reach the threshold of the working point; NaN does not."""
-        scores = self(jets_or_scores) if ak.fields(jets_or_scores) else jets_or_scores
-        return scores >= self.working_point(working_point).threshold
+    def passes(self, jets_or_scores: ak.Array, working_point: str, *, scores: ak.Array | None = None) -> ak.Array:
+        """Whether jets reach the threshold of the working point; NaN does not.
+
+        Args:
+            jets_or_scores: Jets; or their scores, unless thresholds differ from fold to fold.
+            working_point: Its name. The thresholds and efficiencies of an ensemble are the means of its members'; give
+                `working_points=` to `scoring.ensemble` where they were measured on the ensemble.
+            scores: Scores of the jets if they are known already.
+        Raises:
+            ValueError: If there is no such working point, or scores alone do not tell the threshold.
+        """
+        points = self._points(working_point)
+        if not ak.fields(jets_or_scores):
+            if len(points) > 1:
+                raise ValueError("each fold has its own threshold: give the jets, passes(jets, ..., scores=scores)")
+            return jets_or_scores >= points[0].threshold
+        flat = flatten(jets_or_scores)
+        known = ak.to_numpy(self(flat) if scores is None else flatten_values(scores))
+        thresholds = np.array([point.threshold for point in points], known.dtype)
+        return restore(ak.Array(known >= thresholds[self.predictor.member(flat)]), jets_or_scores)
 
     def add_weight(
         self,
@@ -170,16 +214,35 @@ class Scorer:
             weights: `coffea.analysis_tools.Weights` of the events.
             jets: Shape (n_events, var), or (n_events,) with at most one jet each.
             prior: Sum of training weights of the signal over that of the rest.
-            score_err: Uncertainty of the score.
+            score_err: Uncertainty of the score; of an ensemble its spread is taken instead.
             clip: Smallest and largest weight of a jet; how many are moved there is said in a warning.
-            scores: Scores of the jets if they are known already, of the nesting of `jets`.
+            scores: Scores of the jets if they are known already, of the nesting of `jets`; they have no spread.
             name: Name in `weights`.
         Raises:
             ValueError: As `likelihood_ratio_weights`.
         """
-        flat = flatten_values(self(jets) if scores is None else scores)
-        varied = likelihood_ratio_weights(ak.to_numpy(flat), prior=prior, score_err=score_err, clip=clip)
+        varied = self.likelihood_ratios(jets, prior=prior, score_err=score_err, clip=clip, scores=scores)
         add_per_event(weights, name, restore(ak.zip(varied._asdict()), jets))
+
+    def likelihood_ratios(
+        self,
+        jets: ak.Array,
+        *,
+        prior: float = 1.0,
+        score_err: float = 0.0,
+        clip: tuple[float, float] | None = None,
+        scores: ak.Array | None = None,
+    ) -> WeightVariations:
+        """Likelihood ratio of the signal to the rest of each jet, flat, shape (n,); see `add_likelihood_ratio`."""
+        if scores is not None:
+            known = ak.to_numpy(flatten_values(scores))
+            return likelihood_ratio_weights(known, prior=prior, score_err=score_err, clip=clip)
+        members = self.predictor.each(flatten(jets))
+        if len(members) == 1:
+            known = ak.to_numpy(members[0][self.signal])
+            return likelihood_ratio_weights(known, prior=prior, score_err=score_err, clip=clip)
+        ratios = np.stack([self._log_ratio(each) for each in members]) - np.log(prior)
+        return ratio_weights(ratios.mean(axis=0), ratios.std(axis=0, ddof=1), clip=clip)
 
     def jet_weights(
         self,
@@ -190,50 +253,66 @@ class Scorer:
         scores: ak.Array | None = None,
     ) -> ak.Array:
         """Weight of each jet by its field `is_signal`: shape (n,), fields nominal, up, down."""
-        point = self.working_point(working_point)
-        factors = _scale_factors(point, scale_factors or {})
-        is_signal, pt = ak.to_numpy(jets.is_signal).astype(bool), ak.to_numpy(jets.pt)
-        s, s_err = np.where(is_signal, factors["signal"](pt), factors["background"](pt))
+        flat = flatten(jets)
+        is_signal, pt = ak.to_numpy(flat.is_signal).astype(bool), ak.to_numpy(flat.pt)
+        efficiency, value, error = self._at(flat, self._points(working_point), scale_factors or {}, is_signal, pt)
         varied = jet_weights(
-            self.passes(jets if scores is None else scores, working_point),
-            efficiency=np.where(is_signal, point.efficiency, point.mistag),
-            scale_factor=s,
-            scale_factor_err=s_err,
+            self.passes(flat, working_point, scores=scores),
+            efficiency=efficiency,
+            scale_factor=value,
+            scale_factor_err=error,
         )
         return ak.zip(varied._asdict())
 
+    def events(self, record: ak.Array) -> tuple[dict[str, ak.Array], Counter[str]]:
+        """What a friend tree holds of events: the probabilities of their jets or showers, and what is to be said."""
+        return friend(self.predictor, record)
+
     def bundle(self) -> bundles.Bundle:
-        """The bundle, with provenance and all; read from disk unless this process has it."""
-        return self._loaded().bundle
+        """The bundle, with provenance and all, read from disk unless this process has it; of several the first."""
+        bundle: bundles.Bundle = self.predictor.bundle()
+        return bundle
 
-    def _loaded(self) -> process.Loaded:
-        return process.loaded(self.path, self.sha256, self.device, self.representations, self.models)
+    def bundles(self) -> tuple[bundles.Bundle, ...]:
+        """All bundles."""
+        every: tuple[bundles.Bundle, ...] = self.predictor.bundles()
+        return every
 
-    def _class(self, name: str) -> int:
-        _require_one_of("class", name, self.classes)
-        return self.classes.index(name)
+    def _points(self, name: str) -> tuple[WorkingPoint, ...]:
+        """The working point of that name in each fold."""
+        self.working_point(name)
+        return tuple(next(point for point in points if point.name == name) for points in self.points)
 
-    def _score(self, jets: ak.Array, of_probabilities: Any) -> ak.Array:
-        return restore(ak.Array(of_probabilities(self._probabilities(flatten(jets)))), jets)
+    def _at(
+        self,
+        jets: ak.Array,
+        points: tuple[WorkingPoint, ...],
+        given: Mapping[str, Any],
+        is_signal: NDArray[np.bool_],
+        pt: Floats,
+    ) -> Floats:
+        """Efficiency, scale factor and its error of each jet, by the working point of its fold: shape (3, n)."""
+        columns = []
+        for point in points:
+            factors = _scale_factors(point, given)
+            value, error = np.where(is_signal, factors["signal"](pt), factors["background"](pt))
+            columns.append((np.where(is_signal, point.efficiency, point.mistag), value, error))
+        each: Floats = np.take_along_axis(np.array(columns), self.predictor.member(jets)[None, None], axis=0)[0]
+        return each
 
-    def _probabilities(self, flat: ak.Array) -> NDArray[np.float32]:
-        """Probabilities of flat jets, shape (n, classes); NaN for jets without constituents."""
-        loaded = self._loaded()
-        jets = bundles.columns(flat, loaded.bundle.fields)
-        lengths = batching.lengths(jets, loaded.bundle)
-        scored = np.flatnonzero(lengths)
-        if (empty := len(jets) - len(scored)) and self.without_constituents == "raise":
-            raise ValueError(
-                f"{empty} of {len(jets)} jets have no constituents and cannot be scored by {self.path}: "
-                "drop them, jets[ak.num(jets.constituents, axis=-1) > 0], or ask for NaN, without_constituents='nan'"
-            )
-        result = np.full((len(jets), len(self.classes)), np.nan, np.float32)
-        with process.settings(self.device, self.threads, self.precision):
-            for batch in batching.batches(scored, lengths, self.batch_size):
-                with batching.numbered(batch):
-                    logits = loaded.logits(jets[batch], self.device)
-                result[batch] = bundles.probabilities(logits, "tagging").cpu().numpy()
-        return result
+    def _log_ratio(self, probabilities: ak.Array) -> Floats:
+        """Of the probabilities of both, not of one: 1 - p of a probability near 1 has no digits left."""
+        columns = {name: np.asarray(probabilities[name], dtype=np.float64) for name in self.classes}
+        signal = columns.pop(self.signal)
+        tiny = np.finfo(np.float32).tiny
+        ratio: Floats = np.log(np.maximum(signal, tiny)) - np.log(np.maximum(sum(columns.values()), tiny))
+        return ratio
+
+
+def _fold_points(predictor: Any) -> tuple[tuple[WorkingPoint, ...], ...]:
+    """Working points of each fold; the mean ones where all bundles answer together."""
+    each = tuple(bundle.working_points for bundle in predictor.bundles())
+    return each if predictor.has_folds else (averaged(each),)
 
 
 def with_truth(jets: ak.Array, is_signal: ak.Array | None, signal: str) -> ak.Array:
@@ -261,10 +340,10 @@ def add_per_event(weights: Any, name: str, factors: ak.Array) -> None:
     weights.add(name, varied.nominal, weightUp=varied.up, weightDown=varied.down)
 
 
-def _share(above: NDArray[np.float32], below: NDArray[np.float32]) -> NDArray[np.float32]:
-    wanted, both = above.sum(axis=1), above.sum(axis=1) + below.sum(axis=1)
+def _share(above: NDArray[Any], below: NDArray[Any]) -> NDArray[Any]:
+    both = above + below
     # Where both vanish neither is favoured; NaN stays NaN.
-    share: NDArray[np.float32] = np.divide(wanted, both, out=np.full_like(both, 0.5), where=both != 0)
+    share: NDArray[Any] = np.divide(above, both, out=np.full_like(both, 0.5), where=both != 0)
     return share
 
 
@@ -274,18 +353,10 @@ def _scale_factors(point: WorkingPoint, given: Mapping[str, Any]) -> dict[str, S
         "background": ScaleFactor(value=1.0, error=_relative(point.mistag_err, point.mistag)),
     }
     for name, factor in given.items():
-        _require_one_of("truth of a scale factor", name, factors)
+        require_one_of("truth of a scale factor", name, factors)
         factors[name] = factor if isinstance(factor, ScaleFactor) else ScaleFactor(value=factor[0], error=factor[1])
     return factors
 
 
 def _relative(error: float, value: float) -> float:
     return error / value if value > error else 1.0
-
-
-def _require_one_of(what: str, name: str, known: Iterable[str]) -> None:
-    names = list(known)
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f", nearest: {near[0]!r}" if near else ""
-        raise ValueError(f"{what}: unknown {name!r}{hint}; known: {', '.join(names) or 'none'}")

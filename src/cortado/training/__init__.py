@@ -1,7 +1,7 @@
-"""From labelled ntuples to a bundle: the typed study, the streaming of jets, the training on Lightning."""
+"""From ntuples to a bundle: the typed study, the streaming of objects, the training on Lightning."""
 
 from cortado.training.evaluation import Evaluation, evaluate
 from cortado.training.run import TrainingResult, train, train_folds
-from cortado.training.study import FlatPt, Recipe, Study
+from cortado.training.study import Balance, Objects, Recipe, Study
 
-__all__ = ["Evaluation", "FlatPt", "Recipe", "Study", "TrainingResult", "evaluate", "train", "train_folds"]
+__all__ = ["Balance", "Evaluation", "Objects", "Recipe", "Study", "TrainingResult", "evaluate", "train", "train_folds"]

@@ -1,8 +1,8 @@
-"""Labelled jets out of ntuples larger than memory: read in steps, mixed in pools, batched for the network.
+"""Objects out of ntuples larger than memory: read in steps, mixed in pools, batched for the network.
 
 The steps of all files are put in random order and dealt to the loader processes (and to the devices). Each
-process pours its steps into a pool of jets, mixes the pool, and cuts half of it into batches before it pours
-on. Every jet is given exactly once an epoch, whatever the number of processes, devices and the size of the
+process pours its steps into a pool of objects, mixes the pool, and cuts half of it into batches before it pours
+on. Every object is given exactly once an epoch, whatever the number of processes, devices and the size of the
 pool; the order depends only on the seed, the epoch and the number of processes.
 """
 
@@ -16,13 +16,13 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from cortado import bundle, ntuples, reading
-from cortado.training.mixing import Labelled, batches, even, shares, spread
+from cortado.tasks import Batch
+from cortado.training.mixing import Examples, batches, even, shares, spread
 from cortado.training.study import Study, subset_of
 
-__all__ = ["Batch", "Part", "Stream", "labelled", "loader", "padded_partition", "parts_of"]
+__all__ = ["NO_CATEGORY", "Part", "Stream", "examples", "loader", "parts_of"]
 
-NO_CLASS = -1
-NO_PARTITION = -1
+NO_CATEGORY = -1
 
 
 class Part(NamedTuple):
@@ -32,89 +32,71 @@ class Part(NamedTuple):
     validation_only: bool
 
 
-class Batch(NamedTuple):
-    """What a network is given, and what it should say."""
-
-    inputs: Any  # NamedTuple of tensors, as the representation names them
-    target: torch.Tensor  # (n,) int64
-    weight: torch.Tensor  # (n,) float32
-    partition: Any = None  # (n, p) int64, NO_PARTITION where there is no constituent; of networks on pairs
-
-
 def parts_of(study: Study) -> list[Part]:
     """All steps of the files of a study.
 
     Raises:
-        ValueError: If two of the paths name the same file: its jets would count twice, or be validated on in
+        ValueError: If two of the paths name the same file: its objects would count twice, or be validated on in
             training.
     """
-    found = [
+    chosen = study.objects
+    parts = [
         Part(step, validation_only)
-        for files, validation_only in ((study.files, False), (study.validation_files, True))
+        for files, validation_only in ((chosen.files, False), (chosen.validation_files, True))
         if files
-        for step in ntuples.steps(files, tree=study.tree, size=study.recipe.step_size)
+        for step in ntuples.steps(files, tree=chosen.tree, size=study.recipe.step_size)
     ]
-    steps = [part.step for part in found]
+    steps = [part.step for part in parts]
     doubled = next((step for step in steps if steps.count(step) > 1), None) if len(set(steps)) < len(steps) else None
     if doubled is not None:
         raise ValueError(f"study {study.name!r}: {doubled.path} is named twice by files and validation_files")
-    return found
+    return parts
 
 
-def labelled(study: Study, part: Part, *, held_out: int | None = None) -> Labelled:
-    """Selected jets of one step, with the columns that the representation needs, and `pt` if they have it.
+def examples(study: Study, part: Part, *, held_out: int | None = None, columns: Sequence[str] = ()) -> Examples:
+    """Chosen objects of one step, with the columns that representation, task and balance need, and those named.
 
-    Jets of no class have the target -1; without classes all are of the first.
+    Objects of no category have `NO_CATEGORY`; without categories all are of the first.
 
     Raises:
-        ValueError: If the file lacks the collection, a jet is in two classes, a value is not finite, or an event
+        ValueError: If the file lacks the collection, an object is in two classes, a value is not finite, or an event
             weight is negative; names the file.
     """
-    record = reading.records(part.step)
+    chosen = study.objects
+    record = reading.records(part.step, dialect=chosen.dialect)
     where = f"{part.step.path}, entries {part.step.start} to {part.step.stop}"
-    if study.collection not in ak.fields(record):
-        raise ValueError(f"{where}: no {study.collection}, only {', '.join(ak.fields(record))}")
-    nested = record[study.collection]
-    jets = ak.flatten(nested, axis=1)
-    weight = np.ones(len(jets))
-    if study.event_weight and "weight" in ak.fields(record):
+    if chosen.collection not in ak.fields(record):
+        raise ValueError(f"{where}: no {chosen.collection}, only {', '.join(ak.fields(record))}")
+    nested = record[chosen.collection]
+    objects = ak.flatten(nested, axis=1)
+    weight = np.ones(len(objects))
+    if chosen.event_weight and "weight" in ak.fields(record):
         weight = np.repeat(np.asarray(record.weight, dtype=np.float64), ak.to_numpy(ak.num(nested)))
-    if study.selection is not None:
-        chosen = np.asarray(study.selection(jets), dtype=bool)
-        jets, weight = jets[chosen], weight[chosen]
-    target = _targets(study, jets, where)
-    subset = subset_of(study, ak.to_numpy(jets.event_key), validation_only=part.validation_only, held_out=held_out)
-    truth = () if study.partition is None else (study.partition,)
-    pt = ("pt",) if "pt" in jets.fields else ()
-    fields = dict.fromkeys((*pt, *study.representation.fields, *truth))  # type: ignore[attr-defined]
-    jets = ak.to_packed(bundle.columns(jets, fields))
-    _require_finite(jets, where)
+    if chosen.mask is not None:
+        inside = np.asarray(chosen.mask(objects), dtype=bool)
+        objects, weight = objects[inside], weight[inside]
+    try:
+        category = study.task.category(objects)
+        key = ak.to_numpy(objects.event_key)
+        balanced = () if chosen.balance is None else (chosen.balance.field,)
+        fields = dict.fromkeys((*balanced, *study.representation.fields, *study.task.fields, *columns))  # type: ignore[attr-defined]
+        objects = ak.to_packed(bundle.columns(objects, fields))
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+    subset = subset_of(chosen, key, validation_only=part.validation_only, held_out=held_out)
+    _require_finite(objects, where, chosen.collection)
     _require_weights(weight, where)
-    momenta = ak.to_numpy(jets.pt) if pt else np.zeros(len(jets), dtype=np.float32)
-    return Labelled(jets, target, weight, subset, momenta)
+    balance = ak.to_numpy(objects[balanced[0]]) if balanced else np.zeros(len(objects), dtype=np.float32)
+    return Examples(objects, category, weight, subset, balance)
 
 
-def _targets(study: Study, jets: ak.Array, where: str) -> np.ndarray:
-    if not study.classes:
-        return np.zeros(len(jets), dtype=np.int64)
-    members = np.stack([np.asarray(mask(jets), dtype=bool) for mask in study.classes.values()])
-    twice = np.flatnonzero(members.sum(axis=0) > 1)
-    if len(twice):
-        both = [name for name, inside in zip(study.classes, members[:, twice[0]]) if inside]
-        raise ValueError(
-            f"{where}: {len(twice)} jets are in more than one class, the first in {' and '.join(both)}; "
-            "the classes of a study must exclude each other"
-        )
-    return np.where(members.any(axis=0), members.argmax(axis=0), NO_CLASS)
-
-
-def _require_finite(jets: ak.Array, where: str, prefix: str = "") -> None:
-    for field in ak.fields(jets):
-        column = jets[field]
+def _require_finite(objects: ak.Array, where: str, name: str) -> None:
+    for field in ak.fields(objects):
+        column = objects[field]
         if ak.fields(column):
-            _require_finite(column, where, f"{field}.")
+            _require_finite(column, where, f"{name}.{field}")
         elif bad := int(np.sum(~np.isfinite(ak.to_numpy(ak.flatten(column, axis=None))))):
-            raise ValueError(f"{where}: {bad} values of jets.{prefix}{field} are not finite; deselect such jets")
+            raise ValueError(f"{where}: {bad} values of {name}.{field} are not finite; deselect such objects")
 
 
 def _require_weights(weight: np.ndarray, where: str) -> None:
@@ -122,19 +104,9 @@ def _require_weights(weight: np.ndarray, where: str) -> None:
         return
     raise ValueError(
         f"{where}: {np.sum(~(weight >= 0))} of {len(weight)} event weights are negative or not a number, "
-        f"the lowest {np.nanmin(weight):g}; a cross-entropy needs weights of at least 0: event_weight=False "
+        f"the lowest {np.nanmin(weight):g}; a loss needs weights of at least 0: event_weight=False "
         "ignores them"
     )
-
-
-def padded_partition(jets: ak.Array, field: str) -> np.ndarray:
-    """The partition of the constituents of each jet, (n, p) int64; p of the longest jet, at least 1."""
-    outer, _, inner = field.partition(".")
-    column = jets[outer, inner]
-    longest = max(int(ak.max(ak.num(column), initial=0)), 1)
-    padded = ak.fill_none(ak.pad_none(column, longest, clip=True), NO_PARTITION)
-    numbers: np.ndarray = ak.to_numpy(padded, allow_missing=False).astype(np.int64)
-    return numbers
 
 
 class Stream(IterableDataset[Batch]):
@@ -151,9 +123,9 @@ class Stream(IterableDataset[Batch]):
         counts: Sequence[int],
         *,
         subset: int,
-        finish: Callable[[Labelled], Batch],
+        finish: Callable[[Examples], Batch],
         shuffle: bool,
-        keep: Callable[[ak.Array], Any] | None,
+        keep: Callable[[Examples], Any] | None,
         held_out: int | None = None,
         rank: int = 0,
         world_size: int = 1,
@@ -162,13 +134,13 @@ class Stream(IterableDataset[Batch]):
 
         Args:
             study: What is read.
-            parts: Steps that hold at least one jet of the subset.
-            counts: Number of the subset's jets in each part.
+            parts: Steps that hold at least one object of the subset.
+            counts: Number of the subset's objects in each part.
             subset: TRAIN, VALIDATION or TEST.
-            finish: Labelled jets, or what is kept of them, -> batch, with representation, scaling and weights.
+            finish: Examples, or what is kept of them, -> batch, with representation, scaling, target and weights.
             shuffle: Random order, new in each epoch; otherwise the order of the files, by length within a
                 pool.
-            keep: Decoded jets -> what is kept of them after the first epoch; None reads them anew in each.
+            keep: Examples -> what is kept of their objects after the first epoch; None reads them anew in each.
             held_out: The fold that is not trained on.
             rank: Number of this device.
             world_size: Number of devices.
@@ -177,14 +149,14 @@ class Stream(IterableDataset[Batch]):
         self.finish, self.shuffle, self.keep, self.held_out = finish, shuffle, keep, held_out
         self.rank, self.world_size = rank, world_size
         self.epoch: torch.Tensor = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
-        self._kept: dict[int, Labelled] = {}
+        self._kept: dict[int, Examples] = {}
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches of this process's share of the epoch."""
         info, recipe = get_worker_info(), self.study.recipe
         worker, workers = (0, 1) if info is None else (info.id, info.num_workers)
         epoch = int(self.epoch)
-        # Kept jets stay in their process, so that only the order changes; otherwise all is dealt anew.
+        # Kept objects stay in their process, so that only the order changes; otherwise all is dealt anew.
         deal = np.random.default_rng((recipe.seed, 0 if self.keep or not self.shuffle else epoch))
         dealt = shares(self.counts, workers * self.world_size, deal)
         mine = dealt[self.rank * workers + worker]
@@ -194,31 +166,30 @@ class Stream(IterableDataset[Batch]):
         order = mine if rng is None else np.asarray(mine)[spread([self.parts[i].step.path for i in mine], rng)]
         chunks = (self._chunk(int(index)) for index in order)
         bucket = recipe.bucket or not self.shuffle
-        for jets in batches(chunks, sizes, pool=recipe.shuffle_pool, rng=rng, bucket=bucket):
-            yield self.finish(jets)
+        for mixed in batches(chunks, sizes, pool=recipe.shuffle_pool, rng=rng, bucket=bucket):
+            yield self.finish(mixed)
 
     def _number_of_batches(self, totals: list[int]) -> int:
         """Batches of one loader process: as many on each device, since devices step together.
 
         Raises:
-            ValueError: If one of them has fewer jets than batches.
+            ValueError: If one of them has fewer objects than batches.
         """
         number = math.ceil(max(totals) / self.study.recipe.batch_size)
         if min(totals) < number:
             raise ValueError(
                 f"{len(self.counts)} steps cannot be dealt to {self.world_size} devices: one would have "
-                f"{min(totals)} jets for {number} batches; lower step_size or workers"
+                f"{min(totals)} {self.study.objects.collection} for {number} batches; lower step_size or workers"
             )
         return number
 
-    def _chunk(self, index: int) -> Labelled:
+    def _chunk(self, index: int) -> Examples:
         if index in self._kept:
             return self._kept[index]
-        found = labelled(self.study, self.parts[index], held_out=self.held_out)
-        wanted = (found.subset == self.subset) & (found.target != NO_CLASS)
-        chunk = found.take(wanted)
+        read = examples(self.study, self.parts[index], held_out=self.held_out)
+        chunk = read.take((read.subset == self.subset) & (read.category != NO_CATEGORY))
         if self.keep:
-            self._kept[index] = chunk = chunk._replace(jets=self.keep(chunk.jets))
+            self._kept[index] = chunk = chunk._replace(objects=self.keep(chunk))
         return chunk
 
 

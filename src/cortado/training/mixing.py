@@ -1,4 +1,4 @@
-"""Jets of many steps into mixed batches: every jet once, whatever the sizes of steps, pool and batches."""
+"""Objects of many steps into mixed batches: every one once, whatever the sizes of steps, pool and batches."""
 
 import itertools
 from collections import deque
@@ -10,40 +10,51 @@ import numpy as np
 
 from cortado import bundle
 
-__all__ = ["Labelled", "batches", "even", "shares", "spread"]
+__all__ = ["Examples", "Kept", "batches", "even", "joined", "shares", "spread"]
 
 
-class Labelled(NamedTuple):
-    """Jets with their class, their weight and their subset: everything of shape (n,)."""
+class Kept(NamedTuple):
+    """What a network sees of n objects and should say of them: NamedTuples of arrays (n, ...)."""
 
-    jets: Any  # ak.Array, or what a network sees of them: NamedTuple of arrays (n, ...)
-    target: np.ndarray  # index of the class, NO_CLASS for none
+    inputs: Any
+    target: Any
+
+
+class Examples(NamedTuple):
+    """Objects with their category, their weight and their subset: everything of shape (n,)."""
+
+    objects: Any  # ak.Array, or `Kept`
+    category: np.ndarray  # index, NO_CATEGORY for none
     weight: np.ndarray
     subset: np.ndarray
-    pt: np.ndarray  # GeV, 0 for what has none
+    balance: np.ndarray  # what `Balance` bins, 0 without it
 
-    def take(self, index: Any) -> "Labelled":
-        """The jets of an index array, mask or slice."""
-        jets, *columns = self
-        if isinstance(jets, tuple):
-            taken = type(jets)(*(array[index] for array in jets))
-        else:
-            taken = jets[index]
-        return Labelled(taken, *(column[index] for column in columns))
+    def take(self, index: Any) -> "Examples":
+        """The objects of an index array, mask or slice."""
+        return Examples(_each(lambda array: array[index], self.objects), *(column[index] for column in self[1:]))
 
 
-def _joined(parts: Sequence[Labelled]) -> Labelled:
-    """The jets of all parts, in their order."""
-    jets, *columns = zip(*parts)
-    if isinstance(jets[0], tuple):
-        together = type(jets[0])(*map(np.concatenate, zip(*jets)))
-    else:
-        together = ak.concatenate(jets)
-    return Labelled(together, *map(np.concatenate, columns))
+def _each(function: Any, arrays: Any) -> Any:
+    """The function of an array, or of each in nested NamedTuples."""
+    if isinstance(arrays, tuple):
+        return type(arrays)(*(_each(function, array) for array in arrays))
+    return function(arrays)
+
+
+def joined(parts: Sequence[Examples]) -> Examples:
+    """The objects of all parts, in their order."""
+    objects, *columns = zip(*parts)
+    return Examples(_together(objects), *map(np.concatenate, columns))
+
+
+def _together(parts: Sequence[Any]) -> Any:
+    if isinstance(parts[0], tuple):
+        return type(parts[0])(*map(_together, zip(*parts)))
+    return ak.concatenate(parts) if isinstance(parts[0], ak.Array) else np.concatenate(parts)
 
 
 def shares(counts: Sequence[int], number: int, rng: np.random.Generator) -> list[list[int]]:
-    """Deal steps in random order, each to the share that has fewest jets so far."""
+    """Deal steps in random order, each to the share that has fewest objects so far."""
     shares: list[list[int]] = [[] for _ in range(number)]
     sizes = np.zeros(number)
     for index in rng.permutation(len(counts)):
@@ -67,30 +78,30 @@ def spread(groups: Sequence[Any], rng: np.random.Generator) -> np.ndarray:
 
 
 def even(total: int, number: int) -> list[int]:
-    """Cut `total` into `number` sizes that differ by one at most: no batch is left with a single jet."""
+    """Cut `total` into `number` sizes that differ by one at most: no batch is left with a single object."""
     return [total * (i + 1) // number - total * i // number for i in range(number)]
 
 
 def batches(
-    chunks: Iterable[Labelled],
+    chunks: Iterable[Examples],
     sizes: Iterable[int],
     *,
     pool: int,
     rng: np.random.Generator | None,
     bucket: bool,
-) -> Iterator[Labelled]:
-    """Cut a stream of jets into batches of the given sizes, mixed in a pool unless `rng` is None.
+) -> Iterator[Examples]:
+    """Cut a stream of objects into batches of the given sizes, mixed in a pool unless `rng` is None.
 
     Raises:
-        RuntimeError: If the chunks do not hold as many jets as the batches.
+        RuntimeError: If the chunks do not hold as many objects as the batches.
     """
-    wanted, held = deque(sizes), list[Labelled]()
+    wanted, held = deque(sizes), list[Examples]()
     for chunk, last in _with_last(chunks):
         held.append(chunk)
-        number = sum(len(x.target) for x in held)
+        number = sum(len(x.category) for x in held)
         if number < pool and not last:
             continue
-        mixed = _joined(held)
+        mixed = joined(held)
         if rng is not None:
             mixed = mixed.take(rng.permutation(number))
         # Half of the pool stays behind, to be mixed with what comes next.
@@ -99,10 +110,10 @@ def batches(
             ready.append(wanted.popleft())
         yield from _cut(mixed.take(slice(0, sum(ready))), ready, bucket, rng)
         held = [mixed.take(slice(sum(ready), None))]
-    left = sum(len(x.target) for x in held)
+    left = sum(len(x.category) for x in held)
     if left or wanted:
         raise RuntimeError(
-            f"{left} jets too many and {sum(wanted)} too few were read: the files changed after the survey"
+            f"{left} objects too many and {sum(wanted)} too few were read: the files changed after the survey"
         )
 
 
@@ -116,12 +127,12 @@ def _with_last(items: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
         yield item, True
 
 
-def _cut(jets: Labelled, sizes: list[int], bucket: bool, rng: np.random.Generator | None) -> Iterator[Labelled]:
+def _cut(examples: Examples, sizes: list[int], bucket: bool, rng: np.random.Generator | None) -> Iterator[Examples]:
     edges = [0, *itertools.accumulate(sizes)]
     order = np.arange(len(sizes))
-    if bucket and isinstance(jets.jets, ak.Array):
-        jets = jets.take(np.argsort(bundle.lengths(jets.jets), kind="stable"))
+    if bucket and isinstance(examples.objects, ak.Array):
+        examples = examples.take(np.argsort(bundle.lengths(examples.objects), kind="stable"))
     if bucket and rng is not None:
         order = rng.permutation(len(sizes))
     for i in order:
-        yield jets.take(slice(edges[i], edges[i + 1]))
+        yield examples.take(slice(edges[i], edges[i + 1]))

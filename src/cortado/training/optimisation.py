@@ -1,16 +1,13 @@
-"""What every task does alike: AdamW, one learning rate for each step, a seed for each epoch."""
+"""How weights move: AdamW, one learning rate for each step, averages of the weights."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 
-from cortado.training.loading import Batch
 from cortado.training.study import Recipe
 
-__all__ = ["adamw", "averaged", "begin_epoch", "begin_step", "learning_rate"]
+__all__ = ["adamw", "averaged", "learning_rate"]
 
 _ONE_CYCLE = ((0.0, 0.1), (0.4, 1.0), (0.8, 0.1))  # part of the training, part of the full learning rate
 _LOWEST = 5e-7
@@ -23,7 +20,7 @@ def adamw(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=recipe.learning_rate)
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=recipe.learning_rate, betas=recipe.betas)
 
 
 def learning_rate(recipe: Recipe, progress: float) -> float:
@@ -31,7 +28,7 @@ def learning_rate(recipe: Recipe, progress: float) -> float:
 
     Args:
         recipe: Names the schedule and its highest rate.
-        progress: Jets seen over jets to be seen in all epochs, in [0, 1].
+        progress: Objects seen over objects to be seen in all epochs, in [0, 1].
     References:
         Qu, Gouskos, ParticleNet (2019), arXiv:1902.08570, sec. IV A: 8 epochs up, 8 down, 4 to 5e-7.
     """
@@ -52,28 +49,3 @@ def averaged(decay: float, average: torch.Tensor, weights: torch.Tensor, steps: 
     """
     keep = ((1 + steps) / (10 + steps)).clamp(max=decay)
     return torch.lerp(weights, average, keep.to(weights.dtype)) if weights.is_floating_point() else weights
-
-
-def begin_epoch(module: Any) -> None:
-    """Give an epoch its order of jets: a training that is resumed repeats the one that was not stopped."""
-    # The stream of the first epoch is open by now, at this same number: see _Jets.
-    module.trainer.train_dataloader.dataset.epoch.fill_(module.current_epoch)
-    module.seen = 0
-
-
-def begin_step(module: Any, batch: Batch, factors: Sequence[float] = (1.0,)) -> None:
-    """Set the learning rate of a step by the jets seen, however they are cut into batches; seed the first of an epoch.
-
-    Args:
-        module: The task.
-        batch: Of the step.
-        factors: Learning rate of each optimiser, over that of the recipe.
-    """
-    if module.seen == 0:  # not when the epoch begins: a loader draws its own seed after that, unless it was resumed
-        seed = np.random.SeedSequence((module.recipe.seed, module.current_epoch, module.global_rank))
-        torch.manual_seed(int(seed.generate_state(1)[0]))
-    progress = (module.current_epoch + min(1.0, module.seen / module.jets)) / module.recipe.epochs
-    for optimiser, factor in zip(module.trainer.optimizers, factors):
-        for group in optimiser.param_groups:
-            group["lr"] = factor * learning_rate(module.recipe, progress)
-    module.seen += len(batch.target) * module.trainer.world_size

@@ -1,4 +1,4 @@
-"""The last step of loading: jets as a network sees them, in each epoch or once for a training."""
+"""The last step of loading: objects as a network sees them, in each epoch or once for a training."""
 
 import dataclasses
 from typing import Any, Literal
@@ -7,8 +7,8 @@ import awkward as ak
 import numpy as np
 import torch
 
-from cortado.training.loading import Batch, padded_partition
-from cortado.training.mixing import Labelled
+from cortado.tasks import Batch, Task
+from cortado.training.mixing import Examples, Kept
 from cortado.training.study import Study
 from cortado.training.survey import Scaling, Survey, Weighting
 
@@ -17,52 +17,65 @@ __all__ = ["Preparation", "preparation"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """Labelled jets -> batch, by representation, scaling and weights.
+    """Examples -> batch, by representation, scaling, task and weights.
 
     Attributes:
-        study: Gives the representation.
+        representation: What the network sees.
         scaling: Of its features.
-        weighting: By class and pT.
-        keeps: What of a sample stays in memory between epochs: the "inputs" of the network, where they are of the same
-            shape for each jet, else the "jets", padded anew in each batch; None where neither is small enough.
+        task: What the network should say, fitted.
+        weighting: By category and balance.
+        keeps: What of a sample stays in memory between epochs: the "inputs" of the network and their target, where they
+            are of the same shape for each object, else the "objects", padded anew in each batch; None where neither is
+            small enough.
     """
 
-    study: Study
+    representation: Any
     scaling: Scaling
+    task: Task
     weighting: Weighting
-    keeps: Literal["inputs", "jets"] | None
+    keeps: Literal["inputs", "objects"] | None
 
-    def __call__(self, jets: Labelled) -> Batch:
-        """Batch of jets, or of what `keep` has made of them."""
-        inputs = self._inputs(jets.jets) if isinstance(jets.jets, ak.Array) else jets.jets
-        tensors = [torch.from_numpy(np.require(array, requirements=("C", "W"))) for array in inputs]
-        weight = self.weighting(jets.target, jets.pt, jets.weight)
-        truth = self.study.partition
-        partition = None if truth is None else torch.from_numpy(padded_partition(jets.jets, truth))
-        return Batch(type(inputs)(*tensors), torch.from_numpy(jets.target), torch.from_numpy(weight), partition)
+    def __call__(self, examples: Examples) -> Batch:
+        """Batch of examples, or of what `keep` has made of them."""
+        inputs, target = self._seen(examples) if isinstance(examples.objects, ak.Array) else examples.objects
+        weight = self.weighting(examples.category, examples.balance, examples.weight)
+        return Batch(_tensors(inputs), _tensors(target), torch.from_numpy(weight))
 
-    def keep(self, jets: ak.Array) -> Any:
-        """What stays in memory of jets (n,): NamedTuple of arrays (n, ...), or the jets."""
-        return self._inputs(jets) if self.keeps == "inputs" else ak.to_packed(jets)
+    def keep(self, examples: Examples) -> Any:
+        """What stays in memory of the objects (n,)."""
+        return self._seen(examples) if self.keeps == "inputs" else ak.to_packed(examples.objects)
 
-    def _inputs(self, jets: ak.Array) -> Any:
-        inputs = self.study.representation(jets)
-        return inputs if self.scaling is None else self.scaling(inputs)
+    def _seen(self, examples: Examples) -> Kept:
+        inputs = self.representation(examples.objects)
+        inputs = inputs if self.scaling is None else self.scaling(inputs)
+        return Kept(inputs, self.task.target(examples.objects, examples.category, inputs))
 
 
-def preparation(study: Study, found: Survey) -> Preparation:
-    """How the jets of a study are prepared, and what of them is kept."""
+def preparation(study: Study, survey: Survey) -> Preparation:
+    """How the objects of a study are prepared, and what of them is kept."""
     most = study.recipe.cache_bytes
-    of_a_jet = _bytes_of_a_jet(study, found.canary)
-    keeps: Literal["inputs", "jets"] | None = "jets" if found.nbytes <= most else None
-    if of_a_jet is not None and of_a_jet * int(found.jets.sum()) <= most:
-        keeps = "inputs"
-    return Preparation(study=study, scaling=found.scaling, weighting=found.weighting, keeps=keeps)
+    one = Preparation(
+        representation=study.representation,
+        scaling=survey.scaling,
+        task=survey.task,
+        weighting=survey.weighting,
+        keeps="objects" if survey.nbytes <= most else None,
+    )
+    of_an_object = _bytes_of_an_object(one, survey.canary)
+    if of_an_object is not None and of_an_object * int(survey.objects.sum()) <= most:
+        return dataclasses.replace(one, keeps="inputs")
+    return one
 
 
-def _bytes_of_a_jet(study: Study, jets: ak.Array) -> int | None:
-    """Size of the inputs of a jet; None where they are padded, and so depend on the other jets of a batch."""
-    each = [study.representation(jets[i : i + 1]) for i in range(len(jets))]
-    shapes = {tuple(array.shape for array in inputs) for inputs in each}
-    padded = len(shapes) > 1 or any("mask" in name for name in each[0]._fields)
-    return None if padded or study.partition is not None else sum(array.nbytes for array in each[0])
+def _bytes_of_an_object(prepare: Preparation, examples: Examples) -> int | None:
+    """Size of an object as the network sees it; None where it is padded, and so depends on the others of a batch."""
+    inputs = dataclasses.replace(prepare, keeps="inputs")
+    each = [inputs.keep(examples.take(slice(i, i + 1))) for i in range(len(examples.category))]
+    shapes = {tuple(array.shape for arrays in kept for array in arrays) for kept in each}
+    padded = len(shapes) > 1 or any("mask" in name for name in each[0].inputs._fields)
+    return None if padded else sum(array.nbytes for arrays in each[0] for array in arrays)
+
+
+def _tensors(arrays: Any) -> Any:
+    """The same NamedTuple of tensors."""
+    return type(arrays)(*(torch.from_numpy(np.require(array, requirements=("C", "W"))) for array in arrays))

@@ -4,7 +4,7 @@ import csv
 import io
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,16 +12,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["Epoch", "EpochTable", "write_text"]
+from cortado.tasks import Merit
 
-_MERITS = {
-    "auc": ("val AUC", "8.4f"),
-    "rejection": ("1/mistag at 50%", "16.1f"),
-    "f1": ("val F1", "8.4f"),
-    "ari": ("val ARI", "8.4f"),
-    "critic": ("critic loss", "11.4f"),
-}
-"""Figures of merit, how they are called and written in the table."""
+__all__ = ["Epoch", "EpochTable", "write_text"]
 
 
 class Epoch(NamedTuple):
@@ -30,25 +23,30 @@ class Epoch(NamedTuple):
     epoch: int
     train_loss: float
     validation_loss: float
-    merits: dict[str, float]  # of the validation jets: those of the task
+    merits: dict[str, float]  # of the validation objects: those of the task
     learning_rate: float  # of the last step
     seconds: float  # with validation
-    jets_per_second: float  # training alone
+    objects_per_second: float  # training alone
 
 
 class EpochTable(Callback):  # type: ignore[misc]
     """Prints a row for each epoch; keeps all rows in checkpoints, so that a resumed training has them too."""
 
-    def __init__(self, path: Path, console: Console, *, epochs: int, jets: int) -> None:
+    def __init__(
+        self, path: Path, console: Console, merits: Mapping[str, Merit], *, epochs: int, objects: int, what: str
+    ) -> None:
         """Begin a table.
 
         Args:
             path: The CSV file of all rows, written anew after each epoch.
             console: Where the rows are printed.
+            merits: Figures of merit of the task.
             epochs: Epochs to be trained.
-            jets: Training jets in an epoch.
+            objects: Training objects in an epoch.
+            what: What these are called, "jets".
         """
-        self.path, self.console, self.epochs, self.jets = path, console, epochs, jets
+        self.path, self.console, self.merits = path, console, merits
+        self.epochs, self.objects, self.what = epochs, objects, what
         self.rows: list[Epoch] = []
         self._bar: Progress | None = None
         self._begin = self._trained = 0.0
@@ -64,7 +62,7 @@ class EpochTable(Callback):  # type: ignore[misc]
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the header, and the rows of a resumed training."""
         if trainer.is_global_zero:
-            self.console.print(_header(pl_module.merits), style="bold")
+            self.console.print(self._header(), style="bold")
             for index in range(len(self.rows)):
                 self._print(index)
 
@@ -75,7 +73,7 @@ class EpochTable(Callback):  # type: ignore[misc]
             columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, console=self.console, transient=True)
             self._bar.start()
-            self._bar.add_task(f"epoch {trainer.current_epoch + 1} of {self.epochs}", total=self.jets)
+            self._bar.add_task(f"epoch {trainer.current_epoch + 1} of {self.epochs}", total=self.objects)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest: Any) -> None:
         """Advance the bar."""
@@ -83,7 +81,7 @@ class EpochTable(Callback):  # type: ignore[misc]
             self._bar.update(self._bar.task_ids[0], completed=pl_module.seen)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop the clock of the training jets."""
+        """Stop the clock of the training objects."""
         self._trained = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -94,10 +92,10 @@ class EpochTable(Callback):  # type: ignore[misc]
             epoch=trainer.current_epoch + 1,
             train_loss=values["train_loss"],
             validation_loss=values["validation_loss"],
-            merits={name: values[f"validation_{name}"] for name in pl_module.merits},
+            merits={name: values[f"validation_{name}"] for name in self.merits},
             learning_rate=trainer.optimizers[0].param_groups[0]["lr"],
             seconds=time.perf_counter() - self._begin,
-            jets_per_second=self.jets / (self._trained - self._begin),
+            objects_per_second=self.objects / (self._trained - self._begin),
         )
         self.rows.append(row)
         if trainer.is_global_zero:
@@ -116,18 +114,24 @@ class EpochTable(Callback):  # type: ignore[misc]
     def _print(self, index: int) -> None:
         row = self.rows[index]
         best = row.validation_loss <= min(other.validation_loss for other in self.rows[: index + 1])
-        merits = " ".join(f"{value:>{_MERITS[name][1]}}" for name, value in row.merits.items())
+        widths = map(len, self._titles())
+        merits = " ".join(
+            f"{value:>{width}{self.merits[name].form}}" for width, (name, value) in zip(widths, row.merits.items())
+        )
         text = (
             f"{f'{row.epoch}/{self.epochs}':>7} {row.train_loss:>11.4f} {row.validation_loss:>9.4f} "
             f"{merits} {row.learning_rate:>9.1e} "
-            f"{row.seconds:>8.1f} {row.jets_per_second:>8.0f}{'  best' if best else ''}"
+            f"{row.seconds:>8.1f} {row.objects_per_second:>9.0f}{'  best' if best else ''}"
         )
         self.console.print(text, highlight=False, style="green" if best else None)
 
+    def _header(self) -> str:
+        titles = " ".join(self._titles())
+        per_second = f"{self.what}/s"
+        return f"{'epoch':>7} {'train loss':>11} {'val loss':>9} {titles} {'rate':>9} {'seconds':>8} {per_second:>9}"
 
-def _header(merits: Iterable[str]) -> str:
-    titles = " ".join(f"{title:>{int(float(form[:-1]))}}" for title, form in (_MERITS[name] for name in merits))
-    return f"{'epoch':>7} {'train loss':>11} {'val loss':>9} {titles} {'rate':>9} {'seconds':>8} {'jets/s':>8}"
+    def _titles(self) -> list[str]:
+        return [f"{merit.title:>11}" for merit in self.merits.values()]
 
 
 def _csv(rows: list[Epoch]) -> str:

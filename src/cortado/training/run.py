@@ -22,21 +22,18 @@ from torch.utils.data import DataLoader
 
 from cortado import bundle as bundles
 from cortado.splits import TRAIN, VALIDATION
-from cortado.training.adversarial import Adversarial
-from cortado.training.generation import Generation
-from cortado.training.loading import Batch, Stream, loader
+from cortado.tasks import Batch
+from cortado.training.identity import describe, first_difference
+from cortado.training.lightning import Training
+from cortado.training.loading import Stream, loader
 from cortado.training.optimisation import averaged
-from cortado.training.outcome import TrainingResult, arguments, finished, measured, unmeasured
-from cortado.training.pairing import Pairing
+from cortado.training.outcome import TrainingResult, measured_bundle, model_arguments, result_of, trained_bundle
 from cortado.training.preparing import preparation
 from cortado.training.progress import EpochTable, write_text
-from cortado.training.study import Study, describe
+from cortado.training.study import Study
 from cortado.training.survey import Survey, survey
-from cortado.training.tagging import Tagging
 
 __all__ = ["TrainingResult", "train", "train_folds"]
-
-Task = Tagging | Pairing | Generation | Adversarial
 
 
 def train(
@@ -60,7 +57,7 @@ def train(
     Args:
         study: What to train.
         output: Folder of this training; made if there is none.
-        fold: Hold this fold out, of `study.folds`.
+        fold: Hold this fold out, of `study.objects.folds`.
         resume: Go on with the training in the folder, if there is one.
         accelerator: Lightning's name of the hardware: "cpu", "gpu", "auto".
         devices: Number of devices.
@@ -80,9 +77,9 @@ def train(
     path = folder / f"{study.name}.cortado"
     if resume and path.exists():
         console.print(f"{path} is there: nothing is left to do")
-        return finished(path, study, 0.0)
-    found = _survey(study, fold, console)
-    console.print(str(found))
+        return result_of(path, study, 0.0)
+    known = _survey(study, fold, console)
+    console.print(str(known))
     checkpoints = ModelCheckpoint(
         folder / "checkpoints",
         filename="best",
@@ -94,28 +91,30 @@ def train(
     table = EpochTable(
         folder / "history.csv",
         console,
+        study.task.merits,
         epochs=study.recipe.epochs,
-        jets=int(found.jets[TRAIN].sum()),
+        objects=int(known.objects[TRAIN].sum()),
+        what=study.objects.collection,
     )
-    task = _task(study, found)
+    module = _module(study, known)
     with _quiet_lightning():
         trainer = _trainer(
             study,
             [table, checkpoints],
             accelerator=accelerator,
             devices=devices,
-            strategy=strategy,
+            strategy=_strategy(study, strategy, devices),
             logger=TensorBoardLogger(folder, name="tensorboard", version="") if tensorboard else False,
         )
-        _fit(trainer, task, _Jets(study, found, fold), folder / "checkpoints" / "last.ckpt")
+        _fit(trainer, module, _Streams(study, known, fold), folder / "checkpoints" / "last.ckpt")
     state = torch.load(checkpoints.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-    task.load_state_dict(state)
+    module.load_state_dict(state)
     if trainer.is_global_zero:
-        tagger = unmeasured(study, found, task.model, table.rows, fold)
-        tagger = measured(tagger, study, str(trainer.strategy.root_device))
-        bundles.save(tagger, path, canary_jets=found.canary)
+        bundle = trained_bundle(study, known, module.model, table.rows, fold)
+        bundle = measured_bundle(bundle, study, str(trainer.strategy.root_device))
+        bundles.save(bundle, path, canary=known.canary.objects)
     trainer.strategy.barrier("bundle")
-    done = finished(path, study, time.perf_counter() - begin)
+    done = result_of(path, study, time.perf_counter() - begin)
     console.print(str(done))
     return done
 
@@ -124,33 +123,30 @@ def train_folds(study: Study, output: str | os.PathLike[str], **options: Any) ->
     """Train one network for each fold, which never sees the events of its fold; in `output/fold0`, `fold1`...
 
     Args:
-        study: With `folds`.
+        study: Its objects have `folds`.
         output: Folder of the folders.
         **options: Passed to `train`.
     Raises:
         ValueError: If the study has no folds.
     """
-    if study.folds is None:
+    number = study.objects.folds
+    if number is None:
         raise ValueError(f"study {study.name!r}: folds = None, required: at least 2 to train folds")
-    return [train(study, Path(output) / f"fold{i}", fold=i, **options) for i in range(study.folds)]
+    return [train(study, Path(output) / f"fold{i}", fold=i, **options) for i in range(number)]
 
 
 def _claim(folder: Path, study: Study, fold: int | None, resume: bool) -> None:
     """Make the folder of a training, or make sure that it is this training's."""
-    if fold is not None and not 0 <= fold < (study.folds or 0):
-        raise ValueError(f"fold = {fold}, required: 0 to folds - 1 of a study with folds = {study.folds}")
+    number = study.objects.folds
+    if fold is not None and not 0 <= fold < (number or 0):
+        raise ValueError(f"fold = {fold}, required: 0 to folds - 1 of a study with folds = {number}")
     file = folder / "study.json"
     wanted = json.loads(json.dumps({**describe(study), "fold": fold}))
     if file.exists():
         if not resume and not _is_other_rank():
             raise FileExistsError(f"{folder} holds a training: resume=True goes on with it, or name another folder")
-        there = json.loads(file.read_text())
-        other = [name for name in wanted if there.get(name) != wanted[name]]
-        if other:
-            name = other[0]
-            raise ValueError(
-                f"{folder} holds the training of another study: {name} was {there.get(name)!r}, is {wanted[name]!r}"
-            )
+        if difference := first_difference(json.loads(file.read_text()), wanted):
+            raise ValueError(f"{folder} holds the training of another study: {difference}")
     folder.mkdir(parents=True, exist_ok=True)
     write_text(file, json.dumps(wanted, indent=1))
 
@@ -162,24 +158,24 @@ def _is_other_rank() -> bool:
 
 def _survey(study: Study, fold: int | None, console: Console) -> Survey:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("reading")
-        return survey(study, held_out=fold, advance=lambda done, of: bar.update(task, completed=done, total=of))
+        row = bar.add_task("reading")
+        return survey(study, held_out=fold, advance=lambda done, of: bar.update(row, completed=done, total=of))
 
 
-def _task(study: Study, found: Survey) -> Task:
+def _module(study: Study, known: Survey) -> Training:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(study.recipe.seed)
-        model = study.model(**arguments(study))
-        critic = None if study.critic is None else study.critic()
+        model = study.model(**model_arguments(study))
+        rivals = {name: rival.network() for name, rival in study.task.rivals().items()}
     for part, path in study.frozen.items():
         _freeze(model, part, path)
-    jets = int(found.jets[TRAIN].sum())
-    if critic is not None:
-        return Adversarial(model, critic, study.recipe, jets=jets)
-    if study.task == "generation":
-        return Generation(model, study.recipe, jets=jets)
-    task = Tagging if study.task == "tagging" else Pairing
-    return task(model, study.recipe, signal=found.classes.index(study.signal), jets=jets)
+    objects = int(known.objects[TRAIN].sum())
+    return Training({"model": model, **rivals}, known.task, study.recipe, objects=objects)
+
+
+def _strategy(study: Study, strategy: str, devices: int) -> str:
+    """Lightning's strategy: with rivals, a step leaves the parameters of the other networks without gradients."""
+    return "ddp_find_unused_parameters_true" if strategy == "auto" and devices > 1 and study.task.rivals() else strategy
 
 
 def _freeze(model: torch.nn.Module, part: str, path: str) -> None:
@@ -188,15 +184,15 @@ def _freeze(model: torch.nn.Module, part: str, path: str) -> None:
     Raises:
         ValueError: If there is no such part, or the bundle's network is another one.
     """
-    found = bundles.load(path).model
-    parts = {name: module for name, module in model.named_children() if type(module) is type(found)}
+    frozen = bundles.load(path).model
+    parts = {name: module for name, module in model.named_children() if type(module) is type(frozen)}
     if part not in parts:
         raise ValueError(
             f"frozen = {{{part!r}: {path!r}}}: {type(model).__name__} has no part {part!r} that is a "
-            f"{type(found).__name__}; it has {', '.join(parts) or 'none'}"
+            f"{type(frozen).__name__}; it has {', '.join(parts) or 'none'}"
         )
     try:
-        parts[part].load_state_dict(found.state_dict())
+        parts[part].load_state_dict(frozen.state_dict())
     except RuntimeError as error:
         raise ValueError(f"frozen = {{{part!r}: {path!r}}}: the weights do not fit: {error}") from error
     parts[part].requires_grad_(False)
@@ -208,7 +204,6 @@ def _trainer(study: Study, callbacks: list[Callback], **hardware: Any) -> Traine
         **hardware,
         max_epochs=study.recipe.epochs,
         precision="bf16-mixed" if study.recipe.precision == "bfloat16" else "32-true",
-        gradient_clip_val=study.recipe.gradient_clip,
         callbacks=[*callbacks, *_optional_callbacks(study)],
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -226,12 +221,12 @@ def _optional_callbacks(study: Study) -> list[Callback]:
     return callbacks
 
 
-class _Jets(LightningDataModule):  # type: ignore[misc]
+class _Streams(LightningDataModule):  # type: ignore[misc]
     """The two streams of a training, made when Lightning knows device and epoch."""
 
-    def __init__(self, study: Study, found: Survey, held_out: int | None) -> None:
+    def __init__(self, study: Study, known: Survey, held_out: int | None) -> None:
         super().__init__()
-        self.study, self.found, self.held_out = study, found, held_out
+        self.study, self.known, self.held_out = study, known, held_out
 
     def train_dataloader(self) -> DataLoader[Batch]:
         return self._loader(TRAIN, self.study.recipe.workers)
@@ -240,13 +235,13 @@ class _Jets(LightningDataModule):  # type: ignore[misc]
         return self._loader(VALIDATION, min(self.study.recipe.workers, 1))
 
     def _loader(self, subset: int, workers: int) -> DataLoader[Batch]:
-        found = self.found
-        filled = np.flatnonzero(found.counts[:, subset])
-        prepare = preparation(self.study, found)
+        known = self.known
+        filled = np.flatnonzero(known.counts[:, subset])
+        prepare = preparation(self.study, known)
         stream = Stream(
             self.study,
-            [found.parts[i] for i in filled],
-            [int(found.counts[i, subset]) for i in filled],
+            [known.parts[i] for i in filled],
+            [int(known.counts[i, subset]) for i in filled],
             subset=subset,
             finish=prepare,
             shuffle=subset == TRAIN,
@@ -283,10 +278,10 @@ def _quiet_lightning() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def _fit(trainer: Trainer, task: Task, jets: _Jets, last: Path) -> None:
+def _fit(trainer: Trainer, module: Training, streams: _Streams, last: Path) -> None:
     """Fit, from the last checkpoint if there is one."""
     try:
-        trainer.fit(task, datamodule=jets, ckpt_path=last if last.exists() else None, weights_only=True)
+        trainer.fit(module, datamodule=streams, ckpt_path=last if last.exists() else None, weights_only=True)
     except SystemExit as stop:  # Lightning's answer to Ctrl-C
         kept = torch.load(last, weights_only=True)["epoch"] + 1 if last.exists() else 0
         raise KeyboardInterrupt(

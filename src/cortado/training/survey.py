@@ -1,4 +1,4 @@
-"""One pass over the files before a training: jets of each class, the weights and scaling they need."""
+"""One pass over the files before a training: objects of each category, the weights and scaling they need."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -9,56 +9,59 @@ import numpy as np
 from cortado.representations import scaling as scalings
 from cortado.representations.quantile_scaling import QuantileScaling, fit_quantiles
 from cortado.splits import TRAIN, VALIDATION
-from cortado.training.loading import NO_CLASS, Part, labelled, parts_of
-from cortado.training.mixing import Labelled
+from cortado.tasks import Task
+from cortado.training.loading import NO_CATEGORY, Part, examples, parts_of
+from cortado.training.mixing import Examples, joined
 from cortado.training.study import Study
 
 __all__ = ["Survey", "Weighting", "survey"]
 
 Scaling = scalings.Scaling | QuantileScaling | None
 
-_CANARY_JETS = 16
+_CANARY = 16  # objects
 
 
 class Weighting(NamedTuple):
-    """Factors for each class and bin of jet pT, such that the training jets weigh 1 on average."""
+    """Factors for each category and bin of the balance, such that the training objects weigh 1 on average."""
 
-    edges: np.ndarray  # (bins + 1,) GeV
-    factors: np.ndarray  # (classes, bins)
+    edges: np.ndarray  # (bins + 1,)
+    factors: np.ndarray  # (categories, bins)
 
-    def __call__(self, target: np.ndarray, pt: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def __call__(self, category: np.ndarray, balance: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Weights in the loss, float32, shape (n,)."""
-        index = np.searchsorted(self.edges, pt, side="right") - 1
-        factors: np.ndarray = self.factors[target, index] * weight
+        index = np.searchsorted(self.edges, balance, side="right") - 1
+        factors: np.ndarray = self.factors[category, index] * weight
         return factors.astype(np.float32)
 
 
 class Survey(NamedTuple):
     """What the files of a study hold."""
 
-    classes: tuple[str, ...]
+    categories: tuple[str, ...]
     parts: tuple[Part, ...]
-    counts: np.ndarray  # (parts, 3) jets of the classes in TRAIN, VALIDATION, TEST
-    jets: np.ndarray  # (3, classes)
-    without_class: int
+    counts: np.ndarray  # (parts, 3) objects of the categories in TRAIN, VALIDATION, TEST
+    objects: np.ndarray  # (3, categories)
+    collection: str
+    without_category: int
     without_constituents: int
-    nbytes: int  # of the decoded jets
+    nbytes: int  # of the decoded objects
     weighting: Weighting
     empty_bins: tuple[str, ...]
     scaling: Scaling
-    canary: ak.Array
+    task: Task  # with all that follows from the training objects
+    canary: Examples
 
     def __str__(self) -> str:
-        width = max(len(name) for name in ("class", *self.classes)) + 2
+        width = max(len(name) for name in ("class", *self.categories)) + 2
         lines = [f"{'class':<{width}}{'training':>12}{'validation':>12}{'test':>12}"]
-        for index, name in enumerate(self.classes):
-            train, validation, test = self.jets[:, index]
+        for index, name in enumerate(self.categories):
+            train, validation, test = self.objects[:, index]
             lines.append(f"{name:<{width}}{train:>12,}{validation:>12,}{test:>12,}")
-        if self.without_class:
-            lines.append(f"{self.without_class:,} jets are in no class and are left out")
+        if self.without_category:
+            lines.append(f"{self.without_category:,} {self.collection} are in no class and are left out")
         if self.without_constituents:
-            lines.append(f"{self.without_constituents:,} jets have no constituents and are kept")
-        lines += [f"no training jets of {place}: not flat there" for place in self.empty_bins]
+            lines.append(f"{self.without_constituents:,} {self.collection} have no constituents and are kept")
+        lines += [f"no training {self.collection} of {place}: not flat there" for place in self.empty_bins]
         return "\n".join(lines)
 
 
@@ -72,19 +75,19 @@ def survey(
         held_out: The fold that is not trained on.
         advance: Called with the number of steps read, and of all steps.
     Raises:
-        ValueError: If a class has no training or no validation jets, or a jet lies outside the pT bins.
+        ValueError: If a category has no training or no validation objects, or one lies outside the bins of the balance.
     """
     parts = parts_of(study)
     tally = _Tally(study)
 
     def training_inputs() -> Iterator[Any]:
         for done, part in enumerate(parts, start=1):
-            found = labelled(study, part, held_out=held_out)
-            tally.add(found, part)
+            read = examples(study, part, held_out=held_out)
+            tally.add(read, part)
             advance(done, len(parts))
-            jets = found.jets[(found.subset == TRAIN) & (found.target != NO_CLASS)]
-            if isinstance(study.scaling, str) and len(jets):
-                yield study.representation(jets)
+            objects = read.objects[(read.subset == TRAIN) & (read.category != NO_CATEGORY)]
+            if isinstance(study.scaling, str) and len(objects):
+                yield study.representation(objects)
 
     scaling = _scaling(study, training_inputs())
     return tally.survey(parts, scaling)
@@ -99,7 +102,7 @@ def _scaling(study: Study, inputs: Iterator[Any]) -> Scaling:
     names = study.representation.features  # type: ignore[attr-defined]
     if study.scaling == "quantiles":
         return fit_quantiles(inputs, names)
-    clip = None if study.task == "generation" else 5.0  # what is generated must be scaled back
+    clip = None if study.task.invertible else 5.0  # what is generated must be scaled back
     return scalings.fit(inputs, names, clip=clip, least_spread=getattr(study.representation, "least_spread", 0.0))
 
 
@@ -108,76 +111,83 @@ class _Tally:
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        self.edges = np.array((-np.inf, np.inf) if study.flat_pt is None else study.flat_pt.bins, dtype=float)
+        balance = study.objects.balance
+        self.edges = np.array((-np.inf, np.inf) if balance is None else balance.bins, dtype=float)
         self.counts: list[np.ndarray] = []
-        self.jets = np.zeros((3, len(study.labels)), dtype=int)
+        self.objects = np.zeros((3, len(study.labels)), dtype=int)
         self.weights = np.zeros((len(study.labels), len(self.edges) - 1))
-        self.without_class = self.without_constituents = self.nbytes = 0
-        self.canary: ak.Array | None = None
+        self.without_category = self.without_constituents = self.nbytes = 0
+        self.sums: Any = 0.0
+        self.canary: Examples | None = None
 
-    def add(self, found: Labelled, part: Part) -> None:
-        inside = found.target != NO_CLASS
-        self.without_class += int(np.sum(~inside))
-        found = found.take(inside)
-        pt = found.pt
-        self._require_in_bins(pt, part)
-        self.counts.append(np.bincount(found.subset, minlength=3))
-        np.add.at(self.jets, (found.subset, found.target), 1)
-        train = found.subset == TRAIN
-        index = np.searchsorted(self.edges, pt, side="right") - 1
-        np.add.at(self.weights, (found.target[train], index[train]), found.weight[train])
-        if "constituents" in ak.fields(found.jets):
-            self.without_constituents += int(ak.sum(ak.num(found.jets.constituents) == 0))
-        self.nbytes += found.jets.nbytes
-        if self.canary is None or len(self.canary) < _CANARY_JETS:
-            first = found.jets[:_CANARY_JETS]
-            self.canary = first if self.canary is None else ak.concatenate([self.canary, first])
+    def add(self, read: Examples, part: Part) -> None:
+        inside = read.category != NO_CATEGORY
+        self.without_category += int(np.sum(~inside))
+        read = read.take(inside)
+        self._require_in_bins(read.balance, part)
+        self.counts.append(np.bincount(read.subset, minlength=3))
+        np.add.at(self.objects, (read.subset, read.category), 1)
+        train = read.subset == TRAIN
+        index = np.searchsorted(self.edges, read.balance, side="right") - 1
+        np.add.at(self.weights, (read.category[train], index[train]), read.weight[train])
+        self.sums = self.sums + self.study.task.sums(read.objects[train], read.weight[train])
+        if "constituents" in ak.fields(read.objects):
+            self.without_constituents += int(ak.sum(ak.num(read.objects.constituents) == 0))
+        self.nbytes += read.objects.nbytes
+        if self.canary is None or len(self.canary.category) < _CANARY:
+            first = read.take(slice(_CANARY))
+            self.canary = first if self.canary is None else joined([self.canary, first])
 
-    def _require_in_bins(self, pt: np.ndarray, part: Part) -> None:
-        outside = (pt < self.edges[0]) | (pt >= self.edges[-1])
+    def _require_in_bins(self, values: np.ndarray, part: Part) -> None:
+        outside = (values < self.edges[0]) | (values >= self.edges[-1])
         if outside.any():
+            assert self.study.objects.balance is not None
             raise ValueError(
-                f"{part.step.path}: {outside.sum()} of {len(pt)} jets, one of pT = {pt[outside][0]:g} "
-                f"GeV, lie outside the bins of flat_pt, {self.edges[0]:g} to {self.edges[-1]:g} GeV; "
-                "select jets or widen the bins"
+                f"{part.step.path}: {outside.sum()} of {len(values)} {self.study.objects.collection}, one of "
+                f"{self.study.objects.balance.field} = {values[outside][0]:g}, lie outside the bins of the balance, "
+                f"{self.edges[0]:g} to {self.edges[-1]:g}; choose them by the mask or widen the bins"
             )
 
     def survey(self, parts: list[Part], scaling: Scaling) -> Survey:
-        study = self.study
+        study, chosen = self.study, self.study.objects
         for subset, name in ((TRAIN, "training"), (VALIDATION, "validation")):
-            empty = [label for label, number in zip(study.labels, self.jets[subset]) if number == 0]
+            empty = [label for label, number in zip(study.labels, self.objects[subset]) if number == 0]
             if empty:
                 raise ValueError(
-                    f"study {study.name!r}: no {name} jets of class {', '.join(empty)} in "
-                    f"{', '.join((*study.files, *study.validation_files))}; "
-                    f"{self.without_class} jets are in no class"
+                    f"study {study.name!r}: no {name} {chosen.collection} of class {', '.join(empty)} in "
+                    f"{', '.join((*chosen.files, *chosen.validation_files))}; "
+                    f"{self.without_category} {chosen.collection} are in no class"
                 )
+        assert self.canary is not None
         weighting, empty_bins = self._weighting()
         return Survey(
-            classes=study.labels,
+            categories=study.labels,
             parts=tuple(parts),
             counts=np.array(self.counts),
-            jets=self.jets,
-            without_class=self.without_class,
+            objects=self.objects,
+            collection=chosen.collection,
+            without_category=self.without_category,
             without_constituents=self.without_constituents,
             nbytes=self.nbytes,
             weighting=weighting,
             empty_bins=empty_bins,
             scaling=scaling,
+            task=study.task.fitted(self.sums),
             canary=self.canary,
         )
 
     def _weighting(self) -> tuple[Weighting, tuple[str, ...]]:
-        total, sums = int(self.jets[TRAIN].sum()), self.weights
-        if self.study.flat_pt is None:
+        total, sums = int(self.objects[TRAIN].sum()), self.weights
+        balance = self.study.objects.balance
+        if balance is None:
             return Weighting(self.edges, np.full_like(sums, total / sums.sum())), ()
         filled = sums > 0
-        # Each class has the same total, each of its filled bins the same share per GeV.
+        # Each category has the same total, each of its filled bins the same share per unit of the field.
         width = np.where(filled, np.diff(self.edges), 0.0)
         share = total / len(sums) * width / width.sum(axis=1, keepdims=True)
         factors = np.divide(share, sums, out=np.zeros_like(sums), where=filled)
         empty = tuple(
-            f"{self.study.labels[c]} with {self.edges[b]:g} <= pT < {self.edges[b + 1]:g} GeV"
+            f"{self.study.labels[c]} with {self.edges[b]:g} <= {balance.field} < {self.edges[b + 1]:g}"
             for c, b in np.argwhere(~filled)
         )
         return Weighting(self.edges, factors), empty

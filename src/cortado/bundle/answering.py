@@ -1,0 +1,126 @@
+"""What a bundle answers of any number of objects: one loop for evaluation, scoring and exports.
+
+Objects of like length go together, the shortest first, so that little is padded and memory is bounded.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+import awkward as ak
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cortado.bundle.chain import Bundle, lengths, tensors
+from cortado.tasks import Answers, Use
+
+__all__ = ["answers", "batches"]
+
+_BATCH_CONSTITUENTS = 32  # a batch is never larger than batch_size objects of so many constituents
+
+
+def answers(
+    bundle: Bundle,
+    objects: ak.Array,
+    *,
+    use: Use | None = None,
+    network: torch.nn.Module | None = None,
+    batch_size: int = 512,
+    device: str = "cpu",
+) -> ak.Array:
+    """What a bundle says of objects, in their order: record of the columns of its use, shape (n,).
+
+    Objects without constituents are not shown to the network: their numbers are NaN, their lists empty.
+
+    Args:
+        bundle: Prepares the objects.
+        objects: With `bundle.fields`, shape (n,).
+        use: In the place of the bundle's.
+        network: In the place of the bundle's, such as a copy on another device.
+        batch_size: Most objects given to the network at once; fewer where they have more than 32 constituents.
+        device: Where the network is.
+    """
+    use = use or bundle.use
+    network = bundle.model.to(device).eval() if network is None else network
+    sizes = _sizes(objects, bundle)
+    shown = np.flatnonzero(sizes)
+    if not len(shown):
+        return _in_order(_nothing(bundle, use, objects), shown, len(objects))
+    order, parts = list(batches(shown, sizes, batch_size)), []
+    for batch in order:
+        with _numbered(batch):
+            each = _answer(bundle, use, network, objects[batch], device)
+        parts.append(ak.zip(use.columns(each, objects[batch]), depth_limit=1))
+    return _in_order(ak.concatenate(parts), np.concatenate(order), len(objects))
+
+
+def batches(shown: NDArray[np.int64], sizes: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
+    """Indices of objects to go together.
+
+    Args:
+        shown: Indices of all of them.
+        sizes: Constituents of each object.
+        batch_size: As of `answers`.
+    """
+    order = shown[np.argsort(sizes[shown], kind="stable")]
+    start = 0
+    while start < len(order):
+        batch = order[start : start + batch_size]
+        # The objects rise in length: keep those at which a batch that ends there still fits.
+        padded = np.arange(1, len(batch) + 1) * sizes[batch]
+        fits = max(1, int(np.count_nonzero(padded <= batch_size * _BATCH_CONSTITUENTS)))
+        yield batch[:fits]
+        start += fits
+
+
+def _sizes(objects: ak.Array, bundle: Bundle) -> NDArray[np.int64]:
+    """Constituents that an object takes in a batch; 1 for representations that do not use them."""
+    longest = getattr(bundle.representation, "max_constituents", None)
+    sizes = lengths(objects)
+    return sizes if longest is None else np.minimum(sizes, longest)
+
+
+def _answer(bundle: Bundle, use: Use, network: torch.nn.Module, objects: ak.Array, device: str) -> Answers:
+    """Answers of one batch, on the CPU."""
+    inputs = use.inputs(bundle.prepare(objects), np.random.default_rng(1))
+    given = type(inputs)(*tensors(inputs, device))
+    with torch.inference_mode():
+        named = use.answers(network(*given).float(), given)
+    return {name: tensor.cpu() for name, tensor in named.items()}
+
+
+def _nothing(bundle: Bundle, use: Use, objects: ak.Array) -> ak.Array:
+    """The columns of no objects, which have the types of those of some."""
+    prepared = bundle.prepare(objects[:0])
+    inputs = use.inputs(prepared, np.random.default_rng(1))
+    named = use.answers(torch.zeros(use.shape(prepared)), type(inputs)(*tensors(inputs)))
+    return ak.zip(use.columns(named, objects[:0]), depth_limit=1)
+
+
+def _in_order(columns: ak.Array, places: NDArray[np.int64], number: int) -> ak.Array:
+    """Columns of the objects at `places` as those of all objects."""
+    index = np.full(number, -1, np.int64)
+    index[places] = np.arange(len(places))
+    if len(places) == number:
+        return columns[index]
+    layout = ak.contents.IndexedOptionArray(ak.index.Index64(index), ak.to_layout(columns))
+    known = ak.Array(layout)
+    return ak.zip({name: _filled(known[name]) for name in ak.fields(columns)}, depth_limit=1)
+
+
+def _filled(column: ak.Array) -> ak.Array:
+    return ak.fill_none(column, np.float32(np.nan) if column.ndim == 1 else [], axis=0)
+
+
+@contextlib.contextmanager
+def _numbered(batch: NDArray[np.int64]) -> Iterator[None]:
+    """Have errors about a jet of a batch, which count there, name it by its number among all objects.
+
+    Raises:
+        ValueError: The same with the other number.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(re.sub(r"\bjet (\d+)", lambda match: f"jet {batch[int(match[1])]}", str(error))) from error

@@ -1,0 +1,127 @@
+"""What a bundle holds: the chain from objects to what a network says of them, and what is known about it."""
+
+import dataclasses
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cortado.representations.quantile_scaling import QuantileScaling
+from cortado.representations.scaling import Scaling
+from cortado.tasks import Use
+from cortado.weights import WorkingPoint
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A trained network: objects -> representation -> scaling -> model -> answers, and what is known about it.
+
+    Attributes:
+        representation: Objects of shape (n,) -> NamedTuple of arrays.
+        scaling: Standardisation of the features, or their map by quantiles; None leaves them as they are.
+        model: Takes the arrays that the use makes of those of the representation, by position.
+        arguments: Keyword arguments that make the model anew.
+        use: What the outputs of the model mean.
+        working_points: Cuts on a score with the efficiencies measured in training.
+        provenance: Where it comes from: samples with checksums, seed, fold rule, metrics. Must be writable as
+            JSON.
+    """
+
+    representation: Callable[[ak.Array], Any]
+    scaling: Scaling | QuantileScaling | None = None
+    model: torch.nn.Module
+    arguments: Mapping[str, Any]
+    use: Use
+    working_points: tuple[WorkingPoint, ...] = ()
+    provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of an object that representation and use need: "pt", "constituents.charge"."""
+        return tuple(dict.fromkeys((*self.representation.fields, *self.use.fields)))  # type: ignore[attr-defined]
+
+    def prepare(self, objects: ak.Array) -> Any:
+        """Representation, then scaling, of objects of shape (n,): NamedTuple of arrays."""
+        inputs = self.representation(objects)
+        return inputs if self.scaling is None else self.scaling(inputs)
+
+
+def columns(objects: ak.Array, fields: Iterable[str]) -> ak.Array:
+    """Objects (n,) with the named fields only ("pt", "constituents.charge"), without names and behaviours.
+
+    Raises:
+        ValueError: If a field is missing; names the nearest.
+    """
+    plain: dict[str, Any] = {}
+    for field in fields:
+        outer, _, inner = field.partition(".")
+        column = _field(objects, outer)
+        if inner:
+            plain.setdefault(outer, {})[inner] = _field(column, inner, prefix=f"{outer}.")
+        else:
+            plain[outer] = column
+    nested = {name: ak.zip(x, behavior={}) if isinstance(x, dict) else x for name, x in plain.items()}
+    return ak.zip(nested, depth_limit=1, behavior={})
+
+
+def lengths(objects: ak.Array) -> NDArray[np.int64]:
+    """Members of the longest collection of each object (constituents, tracks, ...), shape (n,); 1 without any."""
+    nested = [ak.to_numpy(ak.num(objects[name])) for name in ak.fields(objects) if ak.fields(objects[name])]
+    return np.max(nested, axis=0) if nested else np.ones(len(objects), np.int64)
+
+
+def run(model: torch.nn.Module, inputs: Iterable[NDArray[Any]], device: str | torch.device = "cpu") -> torch.Tensor:
+    """Outputs for prepared inputs, float32, without gradients."""
+    with torch.inference_mode():
+        outputs: torch.Tensor = model(*tensors(inputs, device))
+    return outputs.float()
+
+
+def tensors(inputs: Iterable[NDArray[Any]], device: str | torch.device = "cpu") -> list[torch.Tensor]:
+    """Arrays as tensors on a device."""
+    # np.require: torch cannot wrap read-only arrays or negative strides.
+    return [torch.from_numpy(np.require(array, requirements=["C", "W"])).to(device) for array in inputs]
+
+
+def checked_outputs(path: str, bundle: Bundle, prepared: Any, inputs: Any) -> NDArray[np.float32]:
+    """Outputs for inputs of the network, after checks that representation, model and use fit together.
+
+    Args:
+        path: Of the bundle, for messages.
+        bundle: With the model.
+        prepared: What `Bundle.prepare` gave.
+        inputs: What the use makes of it.
+
+    Raises:
+        ValueError: If names, widths or the shape of the outputs do not fit, or an output is not finite.
+    """
+    made, taken = type(bundle.representation).__name__, type(bundle.model).__name__
+    wanted = tuple(inspect.signature(bundle.model.forward).parameters)
+    if tuple(inputs._fields) != wanted:
+        raise ValueError(f"{path}: {made} gives {inputs._fields} but {taken}.forward takes {wanted}")
+    shapes = ", ".join(f"{name} {array.shape}" for name, array in zip(inputs._fields, inputs))
+    try:
+        outputs: NDArray[np.float32] = run(bundle.model, inputs).numpy()
+    except (RuntimeError, IndexError, ValueError) as error:
+        raise ValueError(f"{path}: {made} gives {shapes}, which does not fit {taken}: {error}") from error
+    expected = bundle.use.shape(prepared)
+    if outputs.shape != expected:
+        raise ValueError(
+            f"{path}: {taken} gives outputs of shape {outputs.shape} for {shapes}, {expected} is needed for "
+            f"{bundle.use}"
+        )
+    if not np.isfinite(outputs).all():
+        raise ValueError(f"{path}: {np.count_nonzero(~np.isfinite(outputs))} of the canary's outputs are not finite")
+    return outputs
+
+
+def _field(array: ak.Array, name: str, *, prefix: str = "") -> ak.Array:
+    if name not in ak.fields(array):
+        near = difflib.get_close_matches(name, ak.fields(array), n=3, cutoff=0.5) or ak.fields(array)
+        raise ValueError(f"objects have no field {prefix + name!r}; nearest: {', '.join(prefix + x for x in near)}")
+    return array[name]

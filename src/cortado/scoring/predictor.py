@@ -1,0 +1,163 @@
+"""One bundle as a function of objects, whatever it answers."""
+
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from cortado import bundle as bundles
+from cortado.bundle import Own
+from cortado.scoring import process
+from cortado.scoring.friends import friend
+from cortado.scoring.nesting import flatten, restore
+from cortado.tasks import Use
+
+Precision = Literal["float32", "bfloat16"]
+Empty = Literal["raise", "nan"]
+
+VERBS = {"Classes": "Scorer", "Pairs": "VertexFinder", "Showers": "ShowerGenerator"}
+"""What `cortado.load` gives for a bundle of each use; for all others a `Predictor`."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Predictor:
+    """The answers of the bundle at `path`; made by `load`.
+
+    Objects may be flat (n,), per event (n_events, var), nested deeper, or optional (`ak.firsts(jets)`). The result has
+    the same nesting, None where there is no object, and its values depend on the object alone, not on how objects were
+    chunked, ordered or batched (within 1e-5).
+
+    Attributes:
+        path: Absolute path of the bundle.
+        sha256: Its fingerprint; another bundle at the same path is refused.
+        use: What the answers are; that of the bundle, or a variant of it.
+        device: "cpu", "cuda", "cuda:1" or "mps".
+        threads: CPU threads while scoring. None: one in worker processes, torch's own choice elsewhere.
+        batch_size: Most objects shown to the network at once; fewer where they have more than 32 constituents.
+        precision: Of products: "float32", or "bfloat16" by autocast.
+        without_constituents: Objects without constituents are an error ("raise") or their numbers NaN ("nan"). Where
+            answers are of the constituents, they simply have none.
+        own: Classes of your own that the bundle uses.
+    """
+
+    path: str
+    sha256: str
+    use: Use
+    device: str = "cpu"
+    threads: int | None = None
+    batch_size: int = 512
+    precision: Precision = "float32"
+    without_constituents: Empty = "raise"
+    own: Own = dataclasses.field(default_factory=Own)
+
+    has_folds: ClassVar[bool] = False
+    tree: ClassVar[str] = "scores"
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads must be at least 1 or None, got {self.threads}")
+        process.require_one_of("precision", self.precision, ("float32", "bfloat16"))
+        process.require_one_of("without_constituents", self.without_constituents, ("raise", "nan"))
+        self.use.check(self.path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        representations: Iterable[type] = (),
+        models: Iterable[type] = (),
+        uses: Iterable[type] = (),
+        **settings: Any,
+    ) -> "Predictor":
+        """Predictor of the bundle at `path`.
+
+        Args:
+            path: The bundle.
+            representations: Classes of your own that the bundle may use, see `cortado.bundle.load`.
+            models: Likewise.
+            uses: Likewise.
+            **settings: The other attributes of this.
+        Raises:
+            FileNotFoundError: If there is no bundle.
+            ValueError: If it cannot be trusted (see `cortado.bundle.load`), or the device is not there.
+        """
+        where, sha256 = os.path.abspath(path), bundles.fingerprint(path)
+        own = Own(tuple(representations), tuple(models), tuple(uses))
+        use = process.loaded(where, sha256, settings.get("device", "cpu"), own).bundle.use
+        return cls(path=where, sha256=sha256, use=use, own=own, **settings)
+
+    def __call__(self, objects: ak.Array) -> ak.Array:
+        """Record of the answers, of the nesting of `objects`.
+
+        Raises:
+            ValueError: If a field is missing, or objects have no constituents.
+            FileNotFoundError: If this process must read the bundle and it is not there.
+        """
+        return restore(self.flat(flatten(objects)), objects)
+
+    def flat(self, objects: ak.Array) -> ak.Array:
+        """The same for objects of shape (n,)."""
+        loaded = self.loaded()
+        objects = bundles.columns(objects, loaded.bundle.fields)
+        empty = int(np.count_nonzero(bundles.lengths(objects) == 0))
+        if empty and self.without_constituents == "raise" and not self.use.of_constituents:
+            raise ValueError(
+                f"{empty} of {len(objects)} jets have no constituents and cannot be scored by {self.path}: "
+                "drop them, jets[ak.num(jets.constituents, axis=-1) > 0], or ask for NaN, without_constituents='nan'"
+            )
+        with process.settings(self.device, self.threads, self.precision):
+            return bundles.answers(
+                loaded.bundle,
+                objects,
+                use=self.use,
+                network=loaded.network,
+                batch_size=self.batch_size,
+                device=self.device,
+            )
+
+    def each(self, objects: ak.Array) -> tuple[ak.Array, ...]:
+        """Answers for objects (n,) by training: of one."""
+        return (self.flat(objects),)
+
+    def member(self, objects: ak.Array) -> NDArray[np.int64]:
+        """Index of the bundle that answers for each of the objects (n,): 0."""
+        return np.zeros(len(objects), np.int64)
+
+    def events(self, record: ak.Array) -> tuple[dict[str, ak.Array], Counter[str]]:
+        """What a friend tree holds of events, and what is to be said of it; see `friend`."""
+        return friend(self, record)
+
+    def with_use(self, use: Use) -> "Predictor":
+        """The same with other answers."""
+        return dataclasses.replace(self, use=use)
+
+    def bundle(self) -> bundles.Bundle:
+        """The bundle, with provenance and all; read from disk unless this process has it."""
+        return self.loaded().bundle
+
+    def bundles(self) -> tuple[bundles.Bundle, ...]:
+        """The one bundle."""
+        return (self.bundle(),)
+
+    def loaded(self) -> process.Loaded:
+        """The bundle and its network in this process, made ready on the device."""
+        return process.loaded(self.path, self.sha256, self.device, self.own)
+
+
+def require_verbs(verbs: str, predictor: Any) -> None:
+    """Whether a bundle is one for the class of that name.
+
+    Raises:
+        ValueError: If not; names the right class.
+    """
+    use = type(predictor.use).__name__
+    if (right := VERBS.get(use, "Predictor")) != verbs:
+        raise ValueError(f"{predictor.path} is not for a {verbs}: it gives {use}, which {right}.load reads")

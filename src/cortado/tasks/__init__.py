@@ -1,0 +1,48 @@
+"""What is learned: one task, one file.
+
+A **task** stands in the study of a training and owns its target, its loss and its figures of merit. Its **use** is
+what of it travels in the bundle: what the outputs of the network mean.
+
+=====================  =====================================  ======================================================
+task                   use                                    learns
+=====================  =====================================  ======================================================
+`Classify`             `Classes`                              which class an object is of
+`Pair`                 `Pairs`                                which constituents of an object belong together
+`Regress`              `Numbers`                              numbers of an object, with or without their uncertainty
+`Generate`             `Showers`                              to make objects, by a loss of the network's own
+`GenerateAgainst`      `Showers`                              to make objects that a critic takes for real
+=====================  =====================================  ======================================================
+
+A task of your own is a frozen dataclass with the attributes and methods of `Task`, and so is its use (`Use`).
+"""
+
+from cortado.tasks.classify import Classes, Classify
+from cortado.tasks.generate import Generate, GenerateAgainst, Showers
+from cortado.tasks.pair import Pair, Pairs
+from cortado.tasks.regress import Numbers, Regress
+from cortado.tasks.task import Answers, Batch, Evaluation, Measured, Merit, Move, Rival, Task, Use
+
+USES = (Classes, Numbers, Pairs, Showers)
+"""What a bundle may name as its use."""
+
+__all__ = [
+    "USES",
+    "Answers",
+    "Batch",
+    "Classes",
+    "Classify",
+    "Evaluation",
+    "Generate",
+    "GenerateAgainst",
+    "Measured",
+    "Merit",
+    "Move",
+    "Numbers",
+    "Pair",
+    "Pairs",
+    "Regress",
+    "Rival",
+    "Showers",
+    "Task",
+    "Use",
+]
