@@ -14,10 +14,11 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "cortado"
 ARROWS = {
     "kinematics": set(),
     "calorimeter": set(),
-    "splits": set(),
+    "event_keys": set(),
+    "splits": {"event_keys"},
     "ntuples": set(),
     "manifest": set(),
-    "readers": {"calorimeter", "kinematics", "splits"},
+    "readers": {"calorimeter", "event_keys", "kinematics"},
     "reading": {"ntuples", "readers"},
     "representations": {"calorimeter", "kinematics"},
     "models": set(),

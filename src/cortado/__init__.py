@@ -8,6 +8,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `readers`          ntuple dialects (NanoAOD, JetClass, Set2Graph, EDM4hep, ...) to one record form
 `reading`          files to records: `read` and `iterate`
 `calorimeter`      cells and shapes of showers
+`event_keys`       64 bits that name an event
 `splits`           training, validation, test and folds, by event
 `representations`  records to arrays: images, particle lists, point clouds, high-level features
 `models`           networks of the literature, one paper a file

@@ -23,7 +23,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from cortado import splits
+from cortado.event_keys import event_key_of_momenta
 from cortado.readers import columns
 from cortado.readers.cartesian import cylindrical
 from cortado.readers.edm4hep_columns import (
@@ -156,7 +156,7 @@ def _with_truth(
 def _event_keys(column: Column) -> npt.NDArray[np.uint64]:
     """Key of each event from px, py, pz and mass of its first jet, shape (n_events,); 0, 0, 0, 0 without one."""
     first = [ak.fill_none(ak.firsts(column(name)), 0) for name in JET]
-    return np.asarray(splits.event_key_of_momenta(*(columns.flat(component) for component in first)))
+    return np.asarray(event_key_of_momenta(*(columns.flat(component) for component in first)))
 
 
 def _ranges(column: Column, name: str, links: str) -> tuple[Integers, Integers]:

@@ -22,7 +22,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from cortado import splits
+from cortado.event_keys import event_key, event_key_of_momenta
 from cortado.readers import columns
 from cortado.readers.cartesian import one_jet_an_entry
 from cortado.readers.perigee import CHARGED_PION_MASS, COVARIANCE
@@ -104,8 +104,8 @@ def _event_key(events: ak.Array, momentum: list[npt.NDArray[Any]]) -> npt.NDArra
     if _EVENT in columns.names(events):
         number = columns.flat(columns.column(events, _EVENT))
         none = np.zeros(len(number), np.int64)
-        return np.asarray(splits.event_key(none, none, number))
-    return np.asarray(splits.event_key_of_momenta(*momentum))
+        return np.asarray(event_key(none, none, number))
+    return np.asarray(event_key_of_momenta(*momentum))
 
 
 def _tracks(events: ak.Array) -> dict[str, npt.NDArray[Any]]:
