@@ -7,6 +7,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `manifest`         data sets: files, cross sections, checksums, licences; download and verify
 `readers`          ntuple dialects (NanoAOD, JetClass, Set2Graph, EDM4hep, ...) to one record form
 `reading`          files to records: `read` and `iterate`
+`statistics`       proportions and effective sample sizes of weighted events, with uncertainties
 `calorimeter`      cells and shapes of showers
 `event_keys`       64 bits that name an event
 `splits`           training, validation, test and folds, by event

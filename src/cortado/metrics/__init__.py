@@ -20,7 +20,6 @@ from cortado.metrics.discrimination import (
     separability,
 )
 from cortado.metrics.distributions import Discrepancy, ShapeDifference, shape_difference, wasserstein_distance
-from cortado.metrics.estimates import Estimate, effective_number, proportion
 from cortado.metrics.showers import NearestShowers, nearest_showers
 from cortado.metrics.two_samples import frechet_distance, frechet_physics_distance, kernel_physics_distance
 from cortado.metrics.vertex_matching import BinnedRate, Vertices, match_vertices, values_at, vertex_rate
@@ -35,6 +34,7 @@ from cortado.metrics.vertexing import (
     rand_index,
     vertex_finding,
 )
+from cortado.statistics import Estimate, proportion
 
 __all__ = [
     "BinnedRate",
@@ -62,7 +62,6 @@ __all__ = [
     "confusion",
     "confusion_counts",
     "count_pairs",
-    "effective_number",
     "expected_calibration_error",
     "figures_of_merit",
     "frechet_distance",
