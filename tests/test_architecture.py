@@ -22,13 +22,14 @@ ARROWS = {
     "readers": {"calorimeter", "event_keys", "kinematics"},
     "reading": {"ntuples", "readers"},
     "representations": {"calorimeter", "kinematics"},
+    "scaling": {"representations"},
     "models": set(),
     "metrics": {"statistics"},
     "reconstruction": {"kinematics"},
     "weights": {"statistics"},
     "histograms": set(),
     "workers": set(),
-    "bundle": {"representations", "models", "weights"},
+    "bundle": {"representations", "scaling", "models", "weights"},
     "export": {"bundle"},
     "scoring": {"bundle", "models", "weights", "splits", "reconstruction"},
     "training": {
@@ -37,6 +38,7 @@ ARROWS = {
         "ntuples",
         "splits",
         "representations",
+        "scaling",
         "models",
         "bundle",
         "metrics",
@@ -61,7 +63,7 @@ QUARANTINE = {
     "zuko": set(),  # compared with in tests
     "torch": {"models", "bundle", "export", "scoring", "training"},
     "lightning": {"training"},
-    "awkward": set(ARROWS) - {"models", "histograms", "plotting", "workers"} | {"cli", "plotting"},
+    "awkward": set(ARROWS) - {"models", "histograms", "scaling", "statistics", "workers"} | {"cli"},
     "typer": {"cli"},
 }
 

@@ -12,6 +12,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `event_keys`       64 bits that name an event
 `splits`           training, validation, test and folds, by event
 `representations`  records to arrays: images, particle lists, point clouds, high-level features
+`scaling`          standardisation and quantiles of features
 `models`           networks of the literature, one paper a file
 `training`         the typed study, and its training on Lightning
 `bundle`           the artefact of a training: one file that says what produced a score

@@ -16,8 +16,7 @@ import cortado.models
 import cortado.representations
 from cortado.bundle import archive, canary, description
 from cortado.bundle.tagger import Bundle, check_classes
-from cortado.representations.quantile_scaling import QuantileScaling
-from cortado.representations.scaling import Scaling
+from cortado.scaling import QuantileScaling, Scaling
 from cortado.weights import WorkingPoint
 
 MEMBERS = ("bundle.json", "weights.safetensors", "canary.safetensors")

@@ -12,8 +12,7 @@ import awkward as ak
 import numpy as np
 
 from cortado.bundle import Task
-from cortado.representations.quantile_scaling import QuantileScaling
-from cortado.representations.scaling import Scaling
+from cortado.scaling import QuantileScaling, Scaling
 from cortado.splits import TEST, TRAIN, VALIDATION, Split, fold
 
 __all__ = ["FlatPt", "Recipe", "Study", "describe", "subset_of"]
