@@ -6,6 +6,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `ntuples`          opens, iterates and writes ROOT, HDF5 and parquet files
 `manifest`         data sets: files, cross sections, checksums, licences; download and verify
 `readers`          ntuple dialects (NanoAOD, JetClass, Set2Graph, EDM4hep, ...) to one record form
+`truth`            true particles and vertices of any dialect
 `reading`          files to records: `read` and `iterate`
 `statistics`       proportions and effective sample sizes of weighted events, with uncertainties
 `calorimeter`      cells and shapes of showers

@@ -8,7 +8,7 @@ in the file: `MAGNETIC_FIELD`, that of the IDEA and CLD detectors. The mass of a
 particle.
 
 With generated particles there is truth: every track has the vertex of the particle that it is associated to
-(`MCRecoAssociations`), see `production`, and every jet the flavour of the hadrons in it. Without them, the jets have
+(`MCRecoAssociations`), see `truth`, and every jet the flavour of the hadrons in it. Without them, the jets have
 neither. There are no event numbers: the key of an event is made from the momentum of its first jet.
 
 The events are plain arrays, or NanoEvents of coffea's BaseSchema or FCCSchema, see `edm4hep_columns`.
@@ -41,7 +41,7 @@ from cortado.readers.edm4hep_columns import (
 )
 from cortado.readers.links import global_index
 from cortado.readers.perigee import PARAMETERS, covariance_from_edm4hep, from_edm4hep
-from cortado.readers.production import (
+from cortado.truth import (
     Production,
     flavour,
     heaviest_quark,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cortado.event_keys import event_key
 from cortado.readers import columns
-from cortado.readers.truth import truth_pdg_id
+from cortado.truth import truth_pdg_id
 
 KINEMATICS = {"pt": "pt", "eta": "eta", "phi": "phi", "mass": "mass"}
 JETS = KINEMATICS | {
