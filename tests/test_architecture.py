@@ -14,25 +14,26 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "cortado"
 ARROWS = {
     "kinematics": set(),
     "calorimeter": set(),
+    "perigee": set(),
     "event_keys": set(),
     "splits": {"event_keys"},
     "statistics": set(),
     "ntuples": set(),
     "manifest": set(),
     "truth": {"kinematics"},
-    "readers": {"calorimeter", "event_keys", "kinematics", "truth"},
+    "readers": {"calorimeter", "event_keys", "kinematics", "perigee", "truth"},
     "reading": {"ntuples", "readers"},
     "representations": {"calorimeter", "kinematics"},
     "scaling": {"representations"},
     "models": set(),
     "metrics": {"statistics"},
-    "reconstruction": {"kinematics"},
+    "reconstruction": {"kinematics", "perigee"},
     "weights": {"statistics"},
     "histograms": set(),
     "workers": set(),
     "bundle": {"representations", "scaling", "models", "weights"},
     "export": {"bundle"},
-    "scoring": {"bundle", "models", "weights", "splits", "reconstruction"},
+    "scoring": {"bundle", "models", "weights", "splits", "perigee", "reconstruction"},
     "training": {
         "readers",
         "reading",
@@ -46,9 +47,9 @@ ARROWS = {
         "reconstruction",
         "weights",
     },
-    "plotting": {"calorimeter", "metrics", "kinematics", "histograms", "statistics"},
+    "plotting": {"calorimeter", "metrics", "kinematics", "histograms", "perigee", "statistics"},
     "processors": {"calorimeter", "reconstruction", "scoring", "weights", "histograms", "readers", "splits", "workers"},
-    "simulation": {"calorimeter", "kinematics", "ntuples", "workers"},
+    "simulation": {"calorimeter", "kinematics", "ntuples", "perigee", "workers"},
 }
 # library -> the only rooms that may import it
 QUARANTINE = {
@@ -64,7 +65,7 @@ QUARANTINE = {
     "zuko": set(),  # compared with in tests
     "torch": {"models", "bundle", "export", "scoring", "training"},
     "lightning": {"training"},
-    "awkward": set(ARROWS) - {"models", "histograms", "scaling", "statistics", "workers"} | {"cli"},
+    "awkward": set(ARROWS) - {"models", "histograms", "perigee", "scaling", "statistics", "workers"} | {"cli"},
     "typer": {"cli"},
 }
 

@@ -10,6 +10,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `reading`          files to records: `read` and `iterate`
 `statistics`       proportions and effective sample sizes of weighted events, with uncertainties
 `calorimeter`      cells and shapes of showers
+`perigee`          parameters of tracks and their helices
 `event_keys`       64 bits that name an event
 `splits`           training, validation, test and folds, by event
 `representations`  records to arrays: images, particle lists, point clouds, high-level features

@@ -8,8 +8,8 @@ import uproot
 import cortado
 from cortado import readers
 from cortado.event_keys import event_key
+from cortado.perigee import COVARIANCE
 from cortado.readers import set2graph
-from cortado.readers.perigee import COVARIANCE
 
 TRACKS = ("d0", "z0", "phi", "ctgtheta", "pt", "charge", "vtx_index")
 PUBLISHED = {f"trk_{name}" for name in TRACKS} | {"jet_pt", "jet_eta", "jet_phi", "jet_M", "jet_flav"}

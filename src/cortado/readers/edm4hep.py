@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cortado.event_keys import event_key_of_momenta
+from cortado.perigee import PARAMETERS
 from cortado.readers import columns
 from cortado.readers.cartesian import cylindrical
 from cortado.readers.edm4hep_columns import (
@@ -39,8 +40,8 @@ from cortado.readers.edm4hep_columns import (
     branches,
     opened,
 )
+from cortado.readers.edm4hep_tracks import covariance_from_edm4hep, from_edm4hep
 from cortado.readers.links import global_index
-from cortado.readers.perigee import PARAMETERS, covariance_from_edm4hep, from_edm4hep
 from cortado.truth import (
     Production,
     flavour,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cortado import reconstruction
-from cortado.reconstruction.tracks import COVARIANCE
+from cortado.perigee import COVARIANCE
 from cortado.scoring.finder import VertexFinder
 from cortado.scoring.nesting import entries
 
