@@ -8,7 +8,6 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `readers`          ntuple dialects (NanoAOD, JetClass, Set2Graph, EDM4hep, ...) to one record form
 `truth`            true particles and vertices of any dialect
 `reading`          files to records: `read` and `iterate`
-`statistics`       proportions and effective sample sizes of weighted events, with uncertainties
 `calorimeter`      cells and shapes of showers
 `perigee`          parameters of tracks and their helices
 `event_keys`       64 bits that name an event
@@ -21,6 +20,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `scoring`          a bundle in use: jets in, scores of the same shape out
 `export`           bundles to ONNX and torch.export
 `reconstruction`   vertex fits, adaptive vertex reconstruction, partitions of tracks
+`statistics`       proportions and effective sample sizes of weighted events, with uncertainties
 `metrics`          ROC, rejection, confusion matrix, distances of samples; numbers with uncertainties
 `weights`          scores to event weights with variations
 `histograms`       axes and filling
