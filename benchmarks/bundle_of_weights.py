@@ -12,7 +12,7 @@ from cortado.bundle import Bundle
 from cortado.models import ParticleNet
 from cortado.models.particlenet import from_weaver
 from cortado.representations import PointCloud
-from cortado.representations.scaling import PARTICLENET_SCALING
+from cortado.scaling import PARTICLENET_SCALING
 
 
 def main(weights: Path, jets: Path, output: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 import cortado
 from cortado.representations import PointCloud
-from cortado.representations.scaling import PARTICLENET_SCALING
+from cortado.scaling import PARTICLENET_SCALING
 
 
 def main(file: Path, size: int, output: Path) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 import cortado
 from cortado.models import SetToGraph
 from cortado.representations import TrackSet
-from cortado.representations.scaling import SET2GRAPH_SCALING
+from cortado.scaling import SET2GRAPH_SCALING
 from cortado.training.loading import padded_partition
 from cortado.training.pairing import pair_loss, total_loss
 

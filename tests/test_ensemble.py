@@ -16,8 +16,9 @@ from cortado.models import MLP
 from cortado.readers import calogan
 from cortado.representations import ShowerShapes
 from cortado.splits import Split
+from cortado.statistics import effective_sample_size
 from cortado.training import Recipe, Study, train
-from cortado.weights import WeightVariations, clipped, effective_sample_size, ratio_weights
+from cortado.weights import WeightVariations, clipped, ratio_weights
 
 SHAPES = ("fraction_0", "width_x_1")
 SPLIT = Split(validation=0.2, test=0.4)

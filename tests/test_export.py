@@ -12,8 +12,7 @@ from toys import toy_jets
 from cortado import bundle, export
 from cortado.models import EFN, MLP, PFN, JetImageCNN, ParticleNet
 from cortado.representations import HighLevel, JetImage, ParticleList, PointCloud
-from cortado.representations.quantile_scaling import QuantileScaling, fit_quantiles
-from cortado.representations.scaling import PARTICLENET_SCALING, Scaling
+from cortado.scaling import PARTICLENET_SCALING, QuantileScaling, Scaling, fit_quantiles
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 

@@ -16,8 +16,8 @@ import cortado
 from cortado import bundle, export, processors, reconstruction, scoring
 from cortado.models import PFN, FlavourTagger
 from cortado.representations import ParticleList, TrackSet
-from cortado.representations.scaling import SET2GRAPH_SCALING
 from cortado.representations.track_set import RICH_FEATURES
+from cortado.scaling import SET2GRAPH_SCALING
 from cortado.weights import WorkingPoint
 
 JETS = jets_of()

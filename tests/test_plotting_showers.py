@@ -9,8 +9,8 @@ from toy_showers import toy_showers
 from cortado import plotting
 from cortado.calorimeter import CALOCHALLENGE_1_PHOTONS, CALOCHALLENGE_2, CALOGAN, cells
 from cortado.histograms import axis_category, book, fill_variations
-from cortado.metrics import Estimate, effective_number
 from cortado.plotting.style import CURVES
+from cortado.statistics import Estimate, effective_sample_size
 
 SIZES = np.cumsum([0, *CALOGAN.sizes])
 
@@ -268,7 +268,7 @@ def test_weights_are_over_their_mean_and_none_is_lost():
         np.testing.assert_allclose(counts, np.histogram(values / values.mean(), edges)[0] / 500)
         assert counts.sum() == pytest.approx(1)
         assert mpl.colors.to_hex(patch.get_edgecolor()) == colour
-    assert legend_of(ax)[0] == rf"CaloFlow  ($n_\mathrm{{eff}}/n$ = {effective_number(weights) / 500:.3f})"
+    assert legend_of(ax)[0] == rf"CaloFlow  ($n_\mathrm{{eff}}/n$ = {effective_sample_size(weights) / 500:.3f})"
 
 
 def test_times_and_weights_that_cannot_be_drawn_are_refused():

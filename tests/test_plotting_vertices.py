@@ -14,8 +14,8 @@ from reconstruction.helix_toys import flavour_jets, toy_flavour_jets, toy_tracks
 from cortado import plotting, reconstruction
 from cortado.histograms import axis_category, axis_score, book, fill_variations
 from cortado.metrics import vertex_rate
+from cortado.perigee import PARAMETERS, point
 from cortado.plotting.style import CURVES, GREY
-from cortado.reconstruction.helix import PARAMETERS, point
 
 EDGES = np.array([0.1, 1.0, 10.0, 100.0])
 LABELS = {"xlabel": "Flight distance [mm]", "ylabel": "Vertex efficiency"}

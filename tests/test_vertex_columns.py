@@ -7,7 +7,7 @@ from toy_tracks import jets_of, save_finder
 
 import cortado
 from cortado import reconstruction
-from cortado.reconstruction.tracks import COVARIANCE
+from cortado.perigee import COVARIANCE
 from cortado.scoring import vertex_columns
 
 COUNTS = [3, 0, 1, 16, 20]

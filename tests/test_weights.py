@@ -316,14 +316,3 @@ def test_ratios_inside_the_clip_are_not_reported(recwarn):
 def test_impossible_ratios(arguments, message):
     with pytest.raises(ValueError, match=message):
         weights.likelihood_ratio_weights(**arguments)
-
-
-# Effective sample size
-
-
-def test_effective_sample_size():
-    assert weights.effective_sample_size(np.full(10, 3.0)) == pytest.approx(10)
-    assert weights.effective_sample_size([1.0, 1.0, 0.0]) == pytest.approx(2)
-    assert weights.effective_sample_size([]) == 0
-    with pytest.raises(ValueError, match="1 of 1 weights are not finite, the first is inf at 0"):
-        weights.effective_sample_size([np.inf])

@@ -8,8 +8,8 @@ from samples import branches, write_tree
 from cortado import bundle, readers
 from cortado.models import SetToGraph
 from cortado.representations import TrackSet
-from cortado.representations.scaling import SET2GRAPH_SCALING
 from cortado.representations.track_set import SET2GRAPH_FEATURES
+from cortado.scaling import SET2GRAPH_SCALING
 
 COUNTS_MAX = 8
 

@@ -30,8 +30,9 @@ from cortado.readers import calogan
 from cortado.representations import ShowerCells, ShowerImages, ShowerLogits, ShowerShapes
 from cortado.simulation import simulate_showers
 from cortado.splits import TEST, TRAIN, Split
+from cortado.statistics import effective_sample_size
 from cortado.training import Recipe, Study
-from cortado.weights import clipped, effective_sample_size
+from cortado.weights import clipped
 
 ENERGIES = (1.0, 100.0)  # GeV
 THRESHOLD = 1e-5  # GeV; CaloFlow's

@@ -19,7 +19,7 @@ from cortado.models import PFN, ParticleNet
 from cortado.models.particlenet import LITE
 from cortado.representations import ParticleList, PointCloud
 from cortado.representations.features import PARTICLENET_FEATURES
-from cortado.representations.scaling import DEEP_SETS_SCALING, PARTICLENET_SCALING
+from cortado.scaling import DEEP_SETS_SCALING, PARTICLENET_SCALING
 from cortado.splits import Split
 from cortado.training import Recipe, Study
 

@@ -23,7 +23,7 @@ from cortado.models import MLP, PFN, JetImageCNN, ParticleNet
 from cortado.models.particlenet import LITE
 from cortado.representations import HighLevel, JetImage, ParticleList, PointCloud
 from cortado.representations.features import PARTICLENET_FEATURES
-from cortado.representations.scaling import DEEP_SETS_SCALING, PARTICLENET_SCALING
+from cortado.scaling import DEEP_SETS_SCALING, PARTICLENET_SCALING
 from cortado.simulation import simulate_jets
 from cortado.splits import TEST, TRAIN, Split
 from cortado.training import FlatPt, Recipe, Study

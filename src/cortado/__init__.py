@@ -6,10 +6,14 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `ntuples`          opens, iterates and writes ROOT, HDF5 and parquet files
 `manifest`         data sets: files, cross sections, checksums, licences; download and verify
 `readers`          ntuple dialects (NanoAOD, JetClass, Set2Graph, EDM4hep, ...) to one record form
+`truth`            true particles and vertices of any dialect
 `reading`          files to records: `read` and `iterate`
 `calorimeter`      cells and shapes of showers
+`perigee`          parameters of tracks and their helices
+`event_keys`       64 bits that name an event
 `splits`           training, validation, test and folds, by event
 `representations`  records to arrays: images, particle lists, point clouds, high-level features
+`scaling`          standardisation and quantiles of features
 `models`           networks of the literature, one paper a file
 `tasks`            what is learned: classes, pairs, numbers, generators
 `training`         the typed study, and its training on Lightning
@@ -17,6 +21,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `scoring`          a bundle in use: objects in, answers of the same shape out
 `export`           bundles to ONNX and torch.export
 `reconstruction`   vertex fits, adaptive vertex reconstruction, partitions of tracks
+`statistics`       proportions and effective sample sizes of weighted events, with uncertainties
 `metrics`          ROC, rejection, confusion matrix, distances of samples; numbers with uncertainties
 `weights`          scores to event weights with variations
 `histograms`       axes and filling

@@ -161,7 +161,7 @@ def test_as_one_writes_them():
 def test_unfit_samples_are_refused(measure):
     with pytest.raises(ValueError, match=r"values of the other sample have shape \(2, 1\), needed is \(n,\)"):
         measure([1.0], [[1.0], [2.0]])
-    with pytest.raises(ValueError, match=r"1 of 2 values of the reference sample are NaN or infinite; .* entry 1"):
+    with pytest.raises(ValueError, match=r"1 of 2 values of the reference sample are not finite, .* at 1"):
         measure([1.0, np.nan], [1.0])
     with pytest.raises(ValueError, match="1 of 2 weights of the other sample are negative"):
         measure([1.0], [1.0, 2.0], [1.0, -1.0])

@@ -139,7 +139,7 @@ def test_the_matrix_cannot_be_changed():
         ([0, 1], [0, 0.7], None, r"predictions must be 0 or 1 .*0\.7"),
         ([0, 1], [0], None, r"labels \(2,\) and predictions \(1,\)"),
         ([], [], None, "n > 0"),
-        ([0, 1], [0, 1], [1, np.inf], "1 of 2 weights are NaN or infinite"),
+        ([0, 1], [0, 1], [1, np.inf], "1 of 2 weights are not finite"),
         ([0, 1, 1], [0, 1, 1], [1, 1, -3], r"negative weights outweigh .*-2"),
     ],
 )

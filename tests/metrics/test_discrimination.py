@@ -127,7 +127,7 @@ def test_one_seed_has_the_error_of_the_events_and_no_spread():
 def test_unfit_scores_are_refused():
     with pytest.raises(ValueError, match=r"2 of 3 scores, such as 0, are not within \(0, 1\)"):
         jensen_shannon_divergence([1, 0, 0], [0.5, 0.0, 1.5])
-    with pytest.raises(ValueError, match="1 of 2 scores to calibrate are NaN or infinite"):
+    with pytest.raises(ValueError, match="1 of 2 scores to calibrate are not finite"):
         calibrate([1, 0], [0.5, 0.1], [0.5, np.nan])
     with pytest.raises(ValueError, match=r"no signal \(label 1\) events"):
         calibrate([0, 0], [0.5, 0.1], [0.5])

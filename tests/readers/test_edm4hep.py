@@ -13,8 +13,8 @@ from samples import branches
 from toy_tracks import track_columns
 
 from cortado import ntuples, readers
+from cortado.perigee import COVARIANCE, PARAMETERS
 from cortado.readers import edm4hep
-from cortado.readers.perigee import COVARIANCE, PARAMETERS
 
 FCC_FILE = "vertexing/test_FCC_Spring2021.root"
 STATE = ("D0", "phi", "omega", "Z0", "tanLambda")

@@ -9,7 +9,8 @@ import samples
 import uproot
 from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
 
-from cortado import readers, splits
+from cortado import readers
+from cortado.event_keys import event_key
 from cortado.readers import nanoaod, pfnano
 from cortado.readers.nanoaod import charge_of
 
@@ -100,7 +101,7 @@ def test_constituents_add_up_to_the_jet(test_data):
 def test_record_holds_jets_and_event_numbers(dialect):
     columns, jets = toy_columns(dialect)
     record = dialect.record(samples.branches(columns))
-    expected_key = splits.event_key(columns["run"], columns["luminosityBlock"], columns["event"])
+    expected_key = event_key(columns["run"], columns["luminosityBlock"], columns["event"])
     event_fields = ["run", "luminosity_block", "event"]
     assert record.fields == ["jets", "event_key", *event_fields, "weight", "gen_particles"]
     assert record.event_key.tolist() == expected_key.tolist()

@@ -6,9 +6,10 @@ import pytest
 import uproot
 
 import cortado
-from cortado import readers, splits
+from cortado import readers
+from cortado.event_keys import event_key
+from cortado.perigee import COVARIANCE
 from cortado.readers import set2graph
-from cortado.readers.perigee import COVARIANCE
 
 TRACKS = ("d0", "z0", "phi", "ctgtheta", "pt", "charge", "vtx_index")
 PUBLISHED = {f"trk_{name}" for name in TRACKS} | {"jet_pt", "jet_eta", "jet_phi", "jet_M", "jet_flav"}
@@ -116,7 +117,7 @@ def test_additions_of_the_simulation():
 def test_jets_of_one_event_share_its_key():
     keys = set2graph.record(entries()).event_key
     assert len(set(keys.to_list())) == 5
-    assert keys[2] == keys[3] == splits.event_key(0, 0, 9)
+    assert keys[2] == keys[3] == event_key(0, 0, 9)
 
 
 def test_without_event_numbers_the_key_is_that_of_the_momentum():

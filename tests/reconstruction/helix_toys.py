@@ -3,8 +3,7 @@
 import awkward as ak
 import numpy as np
 
-from cortado.reconstruction.helix import PARAMETERS, perigee
-from cortado.reconstruction.tracks import COVARIANCE
+from cortado.perigee import COVARIANCE, PARAMETERS, perigee
 
 SCALE = np.array([0.02, 0.05, 3e-4, 3e-4, 2e-3])  # errors at 2 GeV [mm, mm, rad, rad, 1/GeV]
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from reconstruction.helix_toys import toy_flavour_jets
 
+from cortado.perigee import COVARIANCE
 from cortado.reconstruction import typical_resolution
-from cortado.reconstruction.tracks import COVARIANCE, flat_tracks
+from cortado.reconstruction.tracks import flat_tracks
 
 
 def changed(jets, name, value, track=4):

@@ -7,8 +7,8 @@ from scipy.optimize import minimize
 from scipy.stats import kstest
 
 from cortado.kinematics import wrap_phi
+from cortado.perigee import cartesian, perigee
 from cortado.reconstruction import Prior, fit_vertices
-from cortado.reconstruction.helix import cartesian, perigee
 
 
 def toy_vertices(groups=2000, seed=2, size=5.0, tracks=(2, 7)):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from reconstruction.helix_toys import flavour_jets, toy_flavour_jets, toy_tracks
 
+from cortado.perigee import cartesian
 from cortado.reconstruction import Prior, fit_vertices, typical_resolution, vertices
-from cortado.reconstruction.helix import cartesian
 from cortado.reconstruction.tracks import flat_tracks
 
 AT_ORIGIN = Prior((0.0, 0.0, 0.0), np.diag([0.01, 0.01, 0.02]) ** 2)

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 import cortado
 from cortado.representations import HighLevel, JetImage, ParticleList, PointCloud
 from cortado.representations.jet_image import TOP_40, TOP_64, W_PAPER
-from cortado.representations.scaling import PARTICLENET_SCALING
+from cortado.scaling import PARTICLENET_SCALING
 
 EVERYWHERE = (
     JetImage(),

@@ -7,8 +7,8 @@ from toy_showers import toy_showers
 
 from cortado.calorimeter import CALOCHALLENGE_2, shape_names, shower_shapes
 from cortado.representations import ShowerCells, ShowerShapes
-from cortado.representations.scaling import fit
 from cortado.representations.shower_cells import NORMS
+from cortado.scaling import fit
 
 SHOWERS = toy_showers(100, seed=8)
 LAYERS = ("layer_0", "layer_1", "layer_2")

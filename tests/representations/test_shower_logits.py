@@ -13,7 +13,7 @@ from toy_showers import toy_showers
 
 from cortado.calorimeter import CALOCHALLENGE_2, CALOGAN, GEOMETRIES, as_geometry, cells, layers
 from cortado.representations import ShowerLogits
-from cortado.representations.scaling import fit
+from cortado.scaling import fit
 
 LOGITS = ShowerLogits()
 LAYERS = ("layer_0", "layer_1", "layer_2")

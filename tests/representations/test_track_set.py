@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from cortado.representations import TrackGraph, TrackSet
-from cortado.representations.scaling import SET2GRAPH_SCALING
 from cortado.representations.track_set import RICH_FEATURES, SET2GRAPH_FEATURES
+from cortado.scaling import SET2GRAPH_SCALING
 
 RICH = TrackSet(features=RICH_FEATURES)
 CASES = {"paper": TrackSet(), "rich": RICH, "graph": TrackGraph(), "rich-graph": TrackGraph(features=RICH_FEATURES)}

@@ -4,8 +4,7 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from cortado.representations.quantile_scaling import fit_quantiles
-from cortado.representations.scaling import fit
+from cortado.scaling import fit, fit_quantiles
 from cortado.splits import TRAIN, VALIDATION, Split
 from cortado.training import FlatPt
 from cortado.training.loading import labelled, parts_of

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cortado.representations.quantile_scaling import QuantileScaling
-from cortado.representations.scaling import Scaling
+from cortado.scaling import QuantileScaling, Scaling
 from cortado.tasks import Use
 from cortado.weights import WorkingPoint
 

@@ -15,8 +15,7 @@ import torch
 from cortado import models, representations
 from cortado.bundle import archive, canary, description
 from cortado.bundle.chain import Bundle
-from cortado.representations.quantile_scaling import QuantileScaling
-from cortado.representations.scaling import Scaling
+from cortado.scaling import QuantileScaling, Scaling
 from cortado.tasks import USES
 from cortado.weights import WorkingPoint
 

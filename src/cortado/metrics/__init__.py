@@ -20,7 +20,6 @@ from cortado.metrics.discrimination import (
     separability,
 )
 from cortado.metrics.distributions import Discrepancy, ShapeDifference, shape_difference, wasserstein_distance
-from cortado.metrics.estimates import Estimate, effective_number, proportion
 from cortado.metrics.regression import Residuals, coverage, residuals, weighted_quantiles
 from cortado.metrics.showers import NearestShowers, nearest_showers
 from cortado.metrics.two_samples import frechet_distance, frechet_physics_distance, kernel_physics_distance
@@ -36,6 +35,7 @@ from cortado.metrics.vertexing import (
     rand_index,
     vertex_finding,
 )
+from cortado.statistics import Estimate, proportion
 
 __all__ = [
     "BinnedRate",
@@ -65,7 +65,6 @@ __all__ = [
     "confusion_counts",
     "count_pairs",
     "coverage",
-    "effective_number",
     "expected_calibration_error",
     "figures_of_merit",
     "frechet_distance",

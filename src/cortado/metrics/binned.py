@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2 as chi2_distribution
 
 from cortado.metrics.distributions import Discrepancy, Sample, sample_of
-from cortado.metrics.estimates import Estimate
+from cortado.statistics import Estimate
 
 __all__ = ["Chi2", "chi2_test", "separation_power"]
 

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cortado.metrics.estimates import Estimate, binary, wilson
+from cortado.metrics.inputs import binary
+from cortado.statistics import Estimate, proportion_error
 
 __all__ = ["Reliability", "expected_calibration_error", "reliability"]
 
@@ -50,7 +51,7 @@ def reliability(
     )
     filled = np.where(total > 0, total, np.nan)
     fraction, fraction_w2 = inside / filled, inside_w2 / np.where(total > 0, total_w2, np.nan)
-    error = wilson(fraction, fraction_w2, filled**2 / total_w2)
+    error = proportion_error(fraction, fraction_w2, filled**2 / total_w2)
     return Reliability(scored / filled, fraction, error, total.astype(np.float64))
 
 

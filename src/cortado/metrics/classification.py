@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import roc_curve
 
 from cortado.metrics.counting import ConfusionMatrix, confusion, confusion_counts
-from cortado.metrics.estimates import Binary, Estimate, binary, effective_number, wilson
+from cortado.metrics.inputs import Binary, binary
+from cortado.statistics import Estimate, effective_sample_size, proportion_error
 
 __all__ = [
     "ConfusionMatrix",
@@ -43,7 +44,7 @@ class RocCurve(NamedTuple):
 
 
 def roc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> RocCurve:
-    """ROC curve of weighted events; both efficiencies have the binomial errors of `estimates.proportion`.
+    """ROC curve of weighted events; both efficiencies have the binomial errors of `statistics.proportion`.
 
     Args:
         labels: 1 or True for signal, 0 or False for background, shape (n,).
@@ -55,13 +56,13 @@ def roc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) 
     events = binary(labels, scores, weights)
     background, signal, thresholds = _curve(events, events.weights)
     background_w2, signal_w2, _ = _curve(events, events.weights**2)
-    n_signal, n_background = (effective_number(events.weights[mask]) for mask in (events.signal, ~events.signal))
+    n_signal, n_background = (effective_sample_size(events.weights[mask]) for mask in (events.signal, ~events.signal))
     return RocCurve(
         signal_efficiency=signal,
         background_efficiency=background,
         thresholds=thresholds,
-        signal_error=wilson(signal, signal_w2, n_signal),
-        background_error=wilson(background, background_w2, n_background),
+        signal_error=proportion_error(signal, signal_w2, n_signal),
+        background_error=proportion_error(background, background_w2, n_background),
         n_signal=n_signal,
         n_background=n_background,
         auc=_auc(events),
@@ -180,7 +181,7 @@ def _fraction_below(scores: Floats, others: Floats, weights: Floats) -> Floats:
 
 def _variance_of_mean(values: Floats, weights: Floats) -> float:
     """Variance of a weighted mean, with Bessel's correction for the effective number; NaN for one event."""
-    n = effective_number(weights)
+    n = effective_sample_size(weights)
     if n <= 1 + 1e-9:
         return math.nan
     deviation = values - np.average(values, weights=weights)

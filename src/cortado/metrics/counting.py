@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import confusion_matrix
 
-from cortado.metrics.estimates import Estimate, binary_labels, event_weights, proportion
+from cortado.metrics.inputs import binary_labels, event_weights
+from cortado.statistics import Estimate, proportion
 
 __all__ = ["ConfusionMatrix", "Count", "Counts", "confusion", "confusion_counts", "figures_of_merit"]
 
@@ -33,7 +34,7 @@ class Counts(NamedTuple):
 class ConfusionMatrix:
     """Weighted events of two classes, counted by truth and prediction.
 
-    Proportions have the errors of `estimates.proportion`, functions of them propagated errors. A figure whose
+    Proportions have the errors of `statistics.proportion`, functions of them propagated errors. A figure whose
     denominator is empty is NaN with error NaN.
     """
 

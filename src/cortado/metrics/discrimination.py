@@ -14,7 +14,8 @@ from sklearn.isotonic import IsotonicRegression
 
 from cortado.metrics.classification import auc
 from cortado.metrics.distributions import weighted_mean
-from cortado.metrics.estimates import Binary, Estimate, binary, require_finite
+from cortado.metrics.inputs import Binary, binary
+from cortado.statistics import Estimate, require_finite
 
 __all__ = ["Repeated", "Separability", "calibrate", "jensen_shannon_divergence", "repeated", "separability"]
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cortado.metrics.estimates import Estimate, effective_number, event_weights, require_finite
+from cortado.metrics.inputs import event_weights
+from cortado.statistics import Estimate, effective_sample_size, require_finite
 
 __all__ = [
     "Discrepancy",
@@ -93,7 +94,7 @@ def wasserstein_distance(
         for sample in (first, second)
     ]
     common = (f + g) / 2
-    noise = sum(1 / effective_number(sample.weights) for sample in (first, second))
+    noise = sum(1 / effective_sample_size(sample.weights) for sample in (first, second))
     floor = math.sqrt(2 / math.pi * noise) * float(steps @ np.sqrt(common * (1 - common).clip(0.0)))
     return Discrepancy(Estimate(float(steps @ np.abs(f - g)) / width, math.hypot(*errors) / width), floor / width)
 

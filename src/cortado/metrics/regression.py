@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cortado.metrics.estimates import Estimate, effective_number, event_weights, proportion, require_finite
+from cortado.metrics.inputs import event_weights
+from cortado.statistics import Estimate, effective_sample_size, proportion, require_finite
 
 __all__ = ["Residuals", "coverage", "residuals", "weighted_quantiles"]
 
@@ -32,11 +33,11 @@ def residuals(differences: ArrayLike, weights: ArrayLike | None = None) -> Resid
         ValueError: If there are none, or one is not finite.
     """
     values = np.asarray(differences, np.float64)
-    require_finite("difference", values)
+    require_finite("differences", values)
     w = event_weights(weights, len(values))
     low, middle, high = weighted_quantiles(values, (_ONE_SIGMA[0], 0.5, _ONE_SIGMA[1]), w)
     width = (high - low) / 2
-    error = width / np.sqrt(effective_number(w))
+    error = width / np.sqrt(effective_sample_size(w))
     return Residuals(Estimate(middle, np.sqrt(np.pi / 2) * error), Estimate(width, 0.962 * error))
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cortado.metrics.estimates import Estimate
+from cortado.statistics import Estimate
 
 __all__ = ["frechet_distance", "frechet_physics_distance", "kernel_physics_distance"]
 

@@ -6,8 +6,8 @@ import awkward as ak
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cortado.metrics.estimates import wilson
 from cortado.metrics.vertexing import Partition, flat_partitions
+from cortado.statistics import proportion_error
 
 __all__ = ["BinnedRate", "Vertices", "match_vertices", "values_at", "vertex_rate"]
 
@@ -102,7 +102,7 @@ def vertex_rate(matched: ArrayLike, distance: ArrayLike, edges: ArrayLike) -> Bi
     entries = np.bincount(bin_of, minlength=len(bounds) - 1)
     filled = np.where(entries > 0, entries, np.nan)
     value = np.bincount(bin_of, chosen[inside], minlength=len(bounds) - 1) / filled
-    return BinnedRate(value, wilson(value, value, filled), entries)
+    return BinnedRate(value, proportion_error(value, value, filled), entries)
 
 
 def _sizes(jet: Integers, index: Integers, shared: Integers) -> tuple[Integers, Integers, Integers]:

@@ -13,7 +13,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cortado.metrics.estimates import Estimate
+from cortado.statistics import Estimate
 
 __all__ = [
     "PairCounts",

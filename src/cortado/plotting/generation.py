@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from cortado.metrics import Estimate, effective_number
 from cortado.plotting.style import CURVES, GREY, label, legend, style, subplots
+from cortado.statistics import Estimate, effective_sample_size
 
 __all__ = ["auc_against_time", "generation_speed", "weight_distribution"]
 
@@ -111,7 +111,7 @@ def weight_distribution(weights: Mapping[str, ArrayLike], *, bins: int = 60, rig
     with style():
         figure, ax = subplots()
         for colour, (name, values) in zip(cycle(CURVES), relative.items()):
-            share = effective_number(values) / len(values)
+            share = effective_sample_size(values) / len(values)
             counts = np.histogram(values, edges)[0] / len(values)
             ax.stairs(counts, edges, color=colour, linewidth=2, label=rf"{name}  ($n_\mathrm{{eff}}/n$ = {share:.3f})")
         ax.set(xscale="log", yscale="log", xlim=(edges[0], edges[-1]))

@@ -13,6 +13,7 @@ from matplotlib.patches import Ellipse
 from numpy.typing import ArrayLike, NDArray
 
 from cortado.kinematics import momentum
+from cortado.perigee import PARAMETERS, point
 from cortado.plotting.style import GREY, label, style, subplots
 from cortado.plotting.vertex_groups import Group, found_groups, true_groups, true_positions
 
@@ -20,9 +21,7 @@ __all__ = ["vertex_display"]
 
 Floats = NDArray[np.float64]
 
-_PERIGEE = ("d0", "z0", "phi", "theta", "q_over_p")
 _FLAVOURS = {5: "b jet", 4: "c jet", 0: "light jet"}
-_BENDING = 0.299792458e-3  # GeV of momentum per T and mm of radius
 _SHORTEST, _FARTHEST = 2.0, 30.0  # mm that a frame shows if nothing is asked for
 _ARROW: dict[str, Any] = {"arrowstyle": "-|>", "color": "black", "linestyle": ":", "mutation_scale": 16, "shrinkA": 0}
 _LEGEND: dict[str, Any] = {"ncols": 2, "fontsize": 11.5, "columnspacing": 1.0, "handlelength": 1.4}
@@ -110,7 +109,7 @@ class _Scene(NamedTuple):
 
 def _parameters(tracks: Any) -> Floats:
     """Perigee parameters, shape (p, 5)."""
-    parameters = np.stack([ak.to_numpy(tracks[name]).astype(np.float64) for name in _PERIGEE], axis=-1)
+    parameters = np.stack([ak.to_numpy(tracks[name]).astype(np.float64) for name in PARAMETERS], axis=-1)
     if not len(parameters):
         raise ValueError("the jet has no tracks to display")
     if len(wrong := np.flatnonzero(~np.isfinite(parameters).all(axis=1))):
@@ -190,21 +189,17 @@ def _tracks(ax: Axes, group: Group, scene: _Scene, dashes: str) -> None:
         ax.add_collection(lines, autolim=False)
 
 
-def _nearest(parameters: Floats, point: Floats) -> Floats:
+def _nearest(parameters: Floats, place: Floats) -> Floats:
     """Length from the perigee to where tracks pass closest to a point [mm], as if straight; (p, 5), (3,) -> (p,)."""
-    x, y, z = point
+    x, y, z = place
     _, z0, phi, theta, _ = parameters.T
     return np.asarray(np.sin(theta) * (x * np.cos(phi) + y * np.sin(phi)) + np.cos(theta) * (z - z0))
 
 
 def _helices(parameters: Floats, lengths: Floats, magnetic_field: float) -> Floats:
     """Points of tracks at lengths from their perigees [mm], shapes (p, 5), (p, k) -> (p, k, 3)."""
-    d0, z0, phi, theta, q_over_p = parameters.T[:, :, np.newaxis]
-    half = _BENDING * magnetic_field * q_over_p * lengths / 2  # of the angle by which the track has turned
-    chord = lengths * np.sin(theta) * np.sinc(half / np.pi)
-    x = -d0 * np.sin(phi) + chord * np.cos(phi - half)
-    y = d0 * np.cos(phi) + chord * np.sin(phi - half)
-    return np.stack([x, y, z0 + lengths * np.cos(theta)], axis=-1)
+    path = lengths * np.sin(parameters[:, 3:4])  # in the transverse plane
+    return point(parameters[:, np.newaxis], path, magnetic_field)
 
 
 def _ellipse(centre: tuple[float, float], covariance: Floats, view: _View, colour: str) -> Ellipse:

@@ -20,7 +20,7 @@ A record is an awkward array of events with the fields
 - in the dialects of calorimeters, instead of jets, `showers` (n_events, var): the incident `energy` and the cells of
   each layer, `layer_0` (rows, columns), `layer_1`, ... (GeV), event_key; where the file has them `overflow` (GeV),
   pdg_id and is_generated (made by a network);
-- `event_key`: 64 bits that name the event, for `splits`;
+- `event_key`: 64 bits that name the event (see `event_keys`), for `splits`;
 - where the file has them `run`, `luminosity_block`, `event`, `weight` (of the generator), `gen_particles`: pt, eta,
   phi, mass, pdg_id, status, status_flags, mother (position in the event, -1: none), and `secondary_vertices` (NanoAOD
   v15, see `nanoaod.secondary_vertices`).

@@ -20,7 +20,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from cortado import splits
+from cortado.event_keys import event_key
 from cortado.readers import columns
 from cortado.readers.cartesian import one_jet_an_entry, one_jet_record
 
@@ -142,7 +142,7 @@ def record(events: ak.Array) -> ak.Array:
 
 def _event_keys(events: ak.Array) -> npt.NDArray[np.uint64]:
     """Key of each entry from its event number, the only one in the file, shape (n,)."""
-    return np.asarray(splits.event_key(0, 0, columns.flat(columns.column(events, "event_no"))))
+    return np.asarray(event_key(0, 0, columns.flat(columns.column(events, "event_no"))))
 
 
 def _truth(events: ak.Array, available: Collection[str]) -> dict[str, Any]:

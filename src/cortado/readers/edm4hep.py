@@ -8,7 +8,7 @@ in the file: `MAGNETIC_FIELD`, that of the IDEA and CLD detectors. The mass of a
 particle.
 
 With generated particles there is truth: every track has the vertex of the particle that it is associated to
-(`MCRecoAssociations`), see `production`, and every jet the flavour of the hadrons in it. Without them, the jets have
+(`MCRecoAssociations`), see `truth`, and every jet the flavour of the hadrons in it. Without them, the jets have
 neither. There are no event numbers: the key of an event is made from the momentum of its first jet.
 
 The events are plain arrays, or NanoEvents of coffea's BaseSchema or FCCSchema, see `edm4hep_columns`.
@@ -23,7 +23,8 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from cortado import splits
+from cortado.event_keys import event_key_of_momenta
+from cortado.perigee import PARAMETERS
 from cortado.readers import columns
 from cortado.readers.cartesian import cylindrical
 from cortado.readers.edm4hep_columns import (
@@ -39,9 +40,9 @@ from cortado.readers.edm4hep_columns import (
     branches,
     opened,
 )
+from cortado.readers.edm4hep_tracks import covariance_from_edm4hep, from_edm4hep
 from cortado.readers.links import global_index
-from cortado.readers.perigee import PARAMETERS, covariance_from_edm4hep, from_edm4hep
-from cortado.readers.production import (
+from cortado.truth import (
     Production,
     flavour,
     heaviest_quark,
@@ -156,7 +157,7 @@ def _with_truth(
 def _event_keys(column: Column) -> npt.NDArray[np.uint64]:
     """Key of each event from px, py, pz and mass of its first jet, shape (n_events,); 0, 0, 0, 0 without one."""
     first = [ak.fill_none(ak.firsts(column(name)), 0) for name in JET]
-    return np.asarray(splits.event_key_of_momenta(*(columns.flat(component) for component in first)))
+    return np.asarray(event_key_of_momenta(*(columns.flat(component) for component in first)))
 
 
 def _ranges(column: Column, name: str, links: str) -> tuple[Integers, Integers]:

@@ -7,7 +7,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from cortado import splits
+from cortado.event_keys import event_key_of_momenta
 from cortado.readers import columns
 
 Numbers = npt.NDArray[Any]
@@ -82,7 +82,7 @@ def _event_key(energy: Numbers, layers: Sequence[Numbers]) -> npt.NDArray[np.uin
         sums = np.stack([cells.sum(axis=(1, 2), dtype=np.float64) for cells in layers], axis=1)
         largest = np.max([cells.max(axis=(1, 2), initial=0) for cells in layers], axis=0)
         depth = (sums * np.arange(len(layers))).sum(axis=1)
-        return np.asarray(splits.event_key_of_momenta(energy, sums.sum(axis=1), depth, largest))
+        return np.asarray(event_key_of_momenta(energy, sums.sum(axis=1), depth, largest))
 
 
 def _regular(events: ak.Array, name: str) -> Numbers:

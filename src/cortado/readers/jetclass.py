@@ -17,7 +17,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from cortado import splits
+from cortado.event_keys import event_key_of_momenta
 from cortado.kinematics import mass_of, momentum
 from cortado.readers import columns
 from cortado.readers.cartesian import cylindrical, one_jet_an_entry, one_jet_record
@@ -72,7 +72,7 @@ def jets(events: ak.Array) -> ak.Array:
     found: dict[str, Any] = {"pt": pt, "eta": eta, "phi": phi, "mass": _jet_mass(pt, eta, energy)}
     found |= columns.chosen(events, _JETS, "jet_")
     found |= {name: columns.column(events, name) for name in _flags(events.fields)}
-    found["event_key"] = splits.event_key_of_momenta(pt, eta, phi, energy)
+    found["event_key"] = event_key_of_momenta(pt, eta, phi, energy)
     found["constituents"] = _constituents(events)
     return one_jet_an_entry(columns.momenta(found))
 

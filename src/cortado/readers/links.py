@@ -8,9 +8,9 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from cortado import splits
+from cortado.event_keys import event_key
 from cortado.readers import columns
-from cortado.readers.truth import truth_pdg_id
+from cortado.truth import truth_pdg_id
 
 KINEMATICS = {"pt": "pt", "eta": "eta", "phi": "phi", "mass": "mass"}
 JETS = KINEMATICS | {
@@ -184,7 +184,7 @@ def constituents(events: ak.Array, naming: Naming) -> ak.Array:
 def event_keys(events: ak.Array) -> npt.NDArray[np.uint64]:
     """Key of each event from run, luminosity block and event number, shape (n_events,)."""
     numbers = [columns.flat(columns.column(events, name)) for name in EVENT.values()]
-    return np.asarray(splits.event_key(*numbers))
+    return np.asarray(event_key(*numbers))
 
 
 def gen_particles(events: ak.Array) -> ak.Array | None:
@@ -201,12 +201,12 @@ def jets(events: ak.Array, naming: Naming) -> ak.Array:
     columns.require(naming.required, columns.names(events), naming.dialect)
     found = columns.chosen(events, JETS, "FatJet_")
     counts = ak.num(found["pt"])
-    event_key = np.repeat(event_keys(events), columns.flat(counts))
+    keys = np.repeat(event_keys(events), columns.flat(counts))
     flat_columns = {name: ak.flatten(column) for name, column in found.items()}
     particles = gen_particles(events)
     if particles is not None:
         flat_columns["truth_pdg_id"] = ak.flatten(truth_pdg_id(ak.zip(found, depth_limit=1), particles))
-    flat_columns |= {"event_key": event_key, "constituents": constituents(events, naming)}
+    flat_columns |= {"event_key": keys, "constituents": constituents(events, naming)}
     return ak.unflatten(columns.momenta(flat_columns), counts)
 
 

@@ -22,14 +22,15 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from cortado import splits
+from cortado.event_keys import event_key, event_key_of_momenta
+from cortado.perigee import COVARIANCE
 from cortado.readers import columns
 from cortado.readers.cartesian import one_jet_an_entry
-from cortado.readers.perigee import CHARGED_PION_MASS, COVARIANCE
 
 __all__ = ["FORMS", "NAME", "branches", "jets", "record"]
 
 NAME = "Set2Graph"
+_CHARGED_PION_MASS = 0.13957039  # GeV; R. L. Workman et al. (Particle Data Group) (2022)
 _JETS = {"pt": "jet_pt", "eta": "jet_eta", "phi": "jet_phi", "mass": "jet_M"}
 _TRACKS = tuple(f"trk_{name}" for name in ("d0", "z0", "phi", "ctgtheta", "pt", "charge"))
 _FLAVOUR, _EVENT, _WEIGHT = "jet_flav", "event", "genWeight"
@@ -104,8 +105,8 @@ def _event_key(events: ak.Array, momentum: list[npt.NDArray[Any]]) -> npt.NDArra
     if _EVENT in columns.names(events):
         number = columns.flat(columns.column(events, _EVENT))
         none = np.zeros(len(number), np.int64)
-        return np.asarray(splits.event_key(none, none, number))
-    return np.asarray(splits.event_key_of_momenta(*momentum))
+        return np.asarray(event_key(none, none, number))
+    return np.asarray(event_key_of_momenta(*momentum))
 
 
 def _tracks(events: ak.Array) -> dict[str, npt.NDArray[Any]]:
@@ -115,7 +116,7 @@ def _tracks(events: ak.Array) -> dict[str, npt.NDArray[Any]]:
     with np.errstate(divide="ignore", invalid="ignore"):
         q_over_p = charge * np.sin(theta) / pt.astype(np.float64)
     found = {"d0": d0, "z0": z0, "phi": phi, "theta": theta, "q_over_p": q_over_p}
-    found |= {"pt": pt, "eta": np.arcsinh(cot_theta), "mass": np.full(len(pt), CHARGED_PION_MASS)}
+    found |= {"pt": pt, "eta": np.arcsinh(cot_theta), "mass": np.full(len(pt), _CHARGED_PION_MASS)}
     found |= _flat(events, _COVARIANCE)
     numbers = {"charge": charge} | _flat(events, _TRUTH | _partitions(columns.names(events)))
     return _as(found, np.float32) | _as(numbers, np.int32)

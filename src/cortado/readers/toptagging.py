@@ -18,7 +18,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from cortado import splits
+from cortado.event_keys import event_key_of_momenta
 from cortado.readers import columns
 from cortado.readers.cartesian import cylindrical, one_jet_an_entry, one_jet_record
 
@@ -60,7 +60,7 @@ def jets(events: ak.Array) -> ak.Array:
     found: dict[str, Any] = dict(cylindrical(*total))
     if _LABEL in events.fields:
         found["is_signal"] = columns.flat(columns.column(events, _LABEL)).astype(np.int32)
-    found["event_key"] = splits.event_key_of_momenta(*_first_of_each(momenta, counts))
+    found["event_key"] = event_key_of_momenta(*_first_of_each(momenta, counts))
     found["constituents"] = ak.unflatten(columns.momenta(cylindrical(*momenta[:3])), counts)
     return one_jet_an_entry(columns.momenta(found))
 

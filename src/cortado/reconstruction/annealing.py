@@ -12,7 +12,7 @@ References:
 import numpy as np
 from numpy.typing import NDArray
 
-from cortado.reconstruction.helix import phi_near
+from cortado.perigee import phi_near
 from cortado.reconstruction.matrices import inverse, times
 from cortado.reconstruction.priors import Constraint
 from cortado.reconstruction.vertex_fit import VAGUE, Parabolas, newton_step, parabolas, total

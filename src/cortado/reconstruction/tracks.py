@@ -9,9 +9,9 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from cortado.reconstruction.helix import PARAMETERS
+from cortado.perigee import COVARIANCE, PARAMETERS
 
-__all__ = ["COVARIANCE", "Resolution", "Tracks", "flat_tracks", "typical_resolution"]
+__all__ = ["Resolution", "Tracks", "flat_tracks", "typical_resolution"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -20,8 +20,6 @@ Resolution = Callable[[Floats, Floats], Floats]
 """Errors of d0, z0, phi, theta, q/p, shape (m, 5), of tracks of given pt [GeV] and eta, shape (m,) each."""
 
 _ROWS, _COLUMNS = np.triu_indices(5)
-COVARIANCE = tuple(f"cov_{PARAMETERS[row]}_{PARAMETERS[column]}" for row, column in zip(_ROWS, _COLUMNS))
-"""Fields of a track that hold its covariance matrix, the earlier parameter first."""
 
 
 class Tracks(NamedTuple):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cortado.kinematics import wrap_phi
-from cortado.reconstruction.helix import cartesian, linearised, phi_near
+from cortado.perigee import cartesian, linearised, phi_near
 from cortado.reconstruction.matrices import group_sum, inverse, times
 from cortado.reconstruction.priors import Constraint, Prior, constraint
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cortado import reconstruction
-from cortado.reconstruction.tracks import COVARIANCE
+from cortado.perigee import COVARIANCE
 from cortado.scoring.nesting import entries
 
 if TYPE_CHECKING:

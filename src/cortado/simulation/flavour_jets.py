@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cortado import kinematics
+from cortado.perigee import COVARIANCE
 from cortado.simulation.clustering import anti_kt
 from cortado.simulation.detector import INVISIBLE
 from cortado.simulation.history import BEAUTY, CHARM, FAKE, PRIMARY, History, Vertices
-from cortado.simulation.tracks import CORRELATION, PARAMETERS, Helices
+from cortado.simulation.tracks import CORRELATION, Helices
 
 Array = npt.NDArray[Any]
 
@@ -171,10 +172,8 @@ def _perigee_branches(parameters: Array) -> dict[str, Array]:
 
 
 def _covariance_branches(sigma: Array) -> dict[str, Array]:
-    return {
-        f"cov_{PARAMETERS[i]}_{PARAMETERS[j]}": CORRELATION[i, j] * sigma[:, i] * sigma[:, j]
-        for i, j in combinations_with_replacement(range(5), 2)
-    }
+    pairs = combinations_with_replacement(range(5), 2)
+    return {name: CORRELATION[i, j] * sigma[:, i] * sigma[:, j] for name, (i, j) in zip(COVARIANCE, pairs)}
 
 
 def _eta(parameters: Array) -> Array:

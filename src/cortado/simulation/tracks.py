@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cortado import kinematics
+from cortado.perigee import BENDING
 from cortado.simulation.detector import charge_of
 from cortado.simulation.helix import closest_approach
 from cortado.simulation.history import History
 
 Array = npt.NDArray[Any]
 
-PARAMETERS = ("d0", "z0", "phi", "theta", "q_over_p")
 FIELD = 2.0  # T
 MIN_PT, MAX_ETA = 0.5, 2.5  # GeV
 MAX_RADIUS = 300.0  # mm, of the point where a particle is born: what is born later leaves too few hits
@@ -40,13 +40,14 @@ CORRELATION = np.array(
         [-0.30, 0.00, 0.60, 0.00, 1.00],
     ]
 )
-"""Correlations of the errors of the PARAMETERS."""
+"""Correlations of the errors of the `perigee.PARAMETERS`."""
 
 
 class Helices(NamedTuple):
     """True or measured tracks of a batch of events, flat.
 
-    ``parameters`` has shape (n, 5), in the order of PARAMETERS; ``vertex`` is the row of the true vertex, shape (n,).
+    ``parameters`` has shape (n, 5), in the order of `perigee.PARAMETERS`; ``vertex`` is the row of the true vertex,
+    shape (n,).
     """
 
     event: Array
@@ -81,7 +82,7 @@ def perigee(
     """
     px, py, pz = momentum
     pt = np.hypot(px, py)
-    d0, z0, phi = closest_approach(charge, momentum, position, pt / (2.99792458e-4 * field))  # mm, for pT in GeV
+    d0, z0, phi = closest_approach(charge, momentum, position, pt / (BENDING * field))  # mm, for pT in GeV
     return np.stack([d0, z0, phi, np.arctan2(pt, pz), charge / np.hypot(pt, pz)], axis=-1)
 
 
@@ -105,8 +106,8 @@ def efficiency(pt: Array, radius: Array) -> Array:
         pt: Transverse momentum [GeV], shape (n,).
         radius: Distance from the beam line at which they are born [mm], shape (n,).
     """
-    found: Array = (0.97 - 0.08 * np.exp(-(pt - MIN_PT))) * (1 - 0.5 * radius / MAX_RADIUS)
-    return found
+    share: Array = (0.97 - 0.08 * np.exp(-(pt - MIN_PT))) * (1 - 0.5 * radius / MAX_RADIUS)
+    return share
 
 
 def true_helices(history: History, index: Array, vertex: Array) -> Helices:

@@ -10,8 +10,7 @@ from typing import Any, Literal, get_args
 import awkward as ak
 import numpy as np
 
-from cortado.representations.quantile_scaling import QuantileScaling
-from cortado.representations.scaling import Scaling
+from cortado.scaling import QuantileScaling, Scaling
 from cortado.splits import TEST, TRAIN, VALIDATION, Split, fold
 from cortado.tasks import Task
 from cortado.tasks.checks import close_to, require

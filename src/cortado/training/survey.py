@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import awkward as ak
 import numpy as np
 
-from cortado.representations import scaling as scalings
-from cortado.representations.quantile_scaling import QuantileScaling, fit_quantiles
+from cortado import scaling as scalings
+from cortado.scaling import QuantileScaling, fit_quantiles
 from cortado.splits import TRAIN, VALIDATION
 from cortado.tasks import Task
 from cortado.training.loading import NO_CATEGORY, Part, examples, parts_of

@@ -2,7 +2,7 @@
 
 from cortado.weights.likelihood_ratios import clipped, likelihood_ratio_weights, ratio_weights
 from cortado.weights.scale_factors import ScaleFactor, jet_weights, per_event, working_point_weights
-from cortado.weights.variations import WeightVariations, effective_sample_size
+from cortado.weights.variations import WeightVariations
 from cortado.weights.working_points import WorkingPoint, efficiency, working_points
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     "WeightVariations",
     "WorkingPoint",
     "clipped",
-    "effective_sample_size",
     "efficiency",
     "jet_weights",
     "likelihood_ratio_weights",

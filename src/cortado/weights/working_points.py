@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cortado.weights.variations import effective_sample_size, require_finite
+from cortado.statistics import effective_sample_size, require_finite, wilson_error
 
 __all__ = ["WorkingPoint", "efficiency", "working_points"]
 
@@ -59,13 +59,12 @@ def efficiency(passes: ArrayLike, weights: ArrayLike | None = None) -> tuple[flo
     """
     passing = np.asarray(passes, bool)
     w = np.ones(len(passing)) if weights is None else np.asarray(weights, np.float64)
-    require_finite("weight", w)
+    require_finite("weights", w)
     if not (total := w.sum()) > 0:
         raise ValueError(f"efficiency of {len(passing)} jets whose weights sum to {total:g}; the sum must be positive")
     e = w[passing].sum() / total
     variance = ((1 - e) ** 2 * (w[passing] ** 2).sum() + e**2 * (w[~passing] ** 2).sum()) / total**2
-    n = effective_sample_size(w)
-    return float(e), float(np.sqrt(variance + 0.25 / n**2) / (1 + 1 / n))
+    return float(e), float(wilson_error(variance, effective_sample_size(w)))
 
 
 def working_points(
@@ -94,7 +93,7 @@ def working_points(
     """
     score, signal = np.asarray(scores), np.asarray(is_signal, bool)
     w = np.ones(len(score)) if weights is None else np.asarray(weights, np.float64)
-    require_finite("score", score)
+    require_finite("scores", score)
     for name, members in (("signal", signal), ("background", ~signal)):
         if not members.any():
             raise ValueError(f"working points need both classes; of {len(score)} jets none is {name}")

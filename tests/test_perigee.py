@@ -5,7 +5,7 @@ import pytest
 from reconstruction.helix_toys import toy_directions
 
 from cortado.kinematics import wrap_phi
-from cortado.reconstruction.helix import curvature, linearised, momentum, perigee, phi_near, point
+from cortado.perigee import curvature, linearised, momentum, perigee, phi_near, point
 
 
 @pytest.fixture

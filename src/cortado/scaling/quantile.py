@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from cortado.representations.scaling import entries_of, features_of, listed, masked
+from cortado.scaling.features import entries_of, features_of, listed, masked
 
 __all__ = ["QuantileScaling", "fit_quantiles"]
 
@@ -103,11 +103,11 @@ def fit_quantiles(
     if not len(kept):
         raise ValueError(f"cannot fit a scaling of {', '.join(names)}: the sample has no entries")
     normal = np.linspace(-_END, _END, number)
-    found = [_merged(column, normal) for column in np.quantile(kept.astype(np.float64), ndtr(normal), axis=0).T]
-    constant = np.array([len(values) < 2 for values, _ in found])
+    steps = [_merged(column, normal) for column in np.quantile(kept.astype(np.float64), ndtr(normal), axis=0).T]
+    constant = np.array([len(values) < 2 for values, _ in steps])
     if constant.any():
         raise ValueError(f"cannot fit a scaling: {listed(names, constant)} the same for all of {len(kept)} entries")
-    quantiles, becomes = zip(*((tuple(values.tolist()), tuple(new.tolist())) for values, new in found))
+    quantiles, becomes = zip(*((tuple(values.tolist()), tuple(new.tolist())) for values, new in steps))
     return QuantileScaling(names=names, quantiles=quantiles, normal=becomes)
 
 

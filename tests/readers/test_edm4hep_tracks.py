@@ -3,13 +3,8 @@
 import numpy as np
 import pytest
 
-from cortado.readers.perigee import (
-    COVARIANCE,
-    PARAMETERS,
-    covariance_from_edm4hep,
-    from_edm4hep,
-    jacobian_from_edm4hep,
-)
+from cortado.perigee import COVARIANCE, PARAMETERS
+from cortado.readers.edm4hep_tracks import covariance_from_edm4hep, from_edm4hep, jacobian_from_edm4hep
 
 FIELD = 2.0
 

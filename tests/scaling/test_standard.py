@@ -7,7 +7,7 @@ import pytest
 from toys import toy_jets
 
 from cortado.representations import HighLevel, JetImage, PointCloud
-from cortado.representations.scaling import PARTICLENET_SCALING, Scaling, fit, merge, moments
+from cortado.scaling import PARTICLENET_SCALING, Scaling, fit, merge, moments
 
 NAMES = ("a", "b")
 

@@ -1,8 +1,9 @@
-"""Helices of charged particles in a field along z: perigee parameters, points, momenta and their derivatives.
+"""Tracks of charged particles in a field along z: their parameters, and the helix that these are of.
 
 A track is (d0, z0, phi, theta, q/p) at its perigee, the point of closest approach to the z axis in the transverse
 plane, (-d0 sin phi, d0 cos phi, z0), where the momentum points along (sin theta cos phi, sin theta sin phi,
-cos theta). A positive charge in a field along +z turns to smaller phi. Lengths are in mm, momenta in GeV, fields in T.
+cos theta): the signs of ATLAS and EDM4hep. A positive charge in a field along +z turns to smaller phi. Lengths are in
+mm, momenta in GeV, fields in T.
 
 With omega = 0.29979e-3 B (q/p) / sin theta, the signed curvature, s the transverse path, and phi_v = phi - omega s,
 all formulas below are written such that omega = 0 is the straight line, with no separate branch.
@@ -11,19 +12,36 @@ References:
     Billoir, Qian, Fast vertex fitting with a local parametrization of tracks, NIM A 311 (1992) 139.
 """
 
+from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PARAMETERS", "Linearisation", "curvature", "linearised", "momentum", "perigee", "phi_near", "point"]
+__all__ = [
+    "BENDING",
+    "COVARIANCE",
+    "PARAMETERS",
+    "Linearisation",
+    "cartesian",
+    "curvature",
+    "linearised",
+    "momentum",
+    "perigee",
+    "phi_near",
+    "point",
+]
 
 Floats = NDArray[np.float64]
 
 PARAMETERS = ("d0", "z0", "phi", "theta", "q_over_p")
-"""Perigee parameters [mm, mm, rad, rad, 1/GeV], in the order of every array of this room."""
+"""Perigee parameters [mm, mm, rad, rad, 1/GeV], in the order of every array: fields of a track in the record."""
 
-_BENDING = 0.299792458e-3  # GeV of momentum per T and mm of radius
+COVARIANCE = tuple(f"cov_{one}_{other}" for one, other in combinations_with_replacement(PARAMETERS, 2))
+"""Fields of a track that hold its covariance matrix: `cov_d0_d0`, `cov_d0_z0`, ..., 15, the earlier parameter first."""
+
+BENDING = 0.299792458e-3
+"""Transverse momentum [GeV] of a unit charge on a circle of 1 mm in a field of 1 T."""
 
 
 class Linearisation(NamedTuple):
@@ -48,7 +66,7 @@ def curvature(theta: Floats, q_over_p: Floats, magnetic_field: float) -> Floats:
         q_over_p: Charge over momentum [1/GeV], same shape.
         magnetic_field: Along z [T].
     """
-    return _BENDING * magnetic_field * q_over_p / np.sin(theta)
+    return BENDING * magnetic_field * q_over_p / np.sin(theta)
 
 
 def point(parameters: Floats, path: Floats, magnetic_field: float) -> Floats:
@@ -80,7 +98,13 @@ def momentum(parameters: Floats, path: Floats, magnetic_field: float) -> Floats:
 
 
 def cartesian(phi: Floats, theta: Floats, q_over_p: Floats) -> Floats:
-    """Momentum px, py, pz [GeV] of direction and charge over momentum, shape (..., 3)."""
+    """Momentum px, py, pz [GeV] of direction and charge over momentum, shape (..., 3).
+
+    Args:
+        phi: Azimuth [rad], shape (...).
+        theta: Polar angle [rad], same shape.
+        q_over_p: Charge over momentum other than 0 [1/GeV], same shape.
+    """
     direction = np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], axis=-1)
     return np.asarray(direction / np.abs(q_over_p)[..., np.newaxis])
 

@@ -7,19 +7,9 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cortado.representations.features import PARTICLENET_FEATURES
-from cortado.representations.track_features import SET2GRAPH_FEATURES
+from cortado.scaling.features import entries_of, features_of, listed, masked, require_as_many
 
-__all__ = [
-    "DEEP_SETS_SCALING",
-    "PARTICLENET_SCALING",
-    "SET2GRAPH_SCALING",
-    "Moments",
-    "Scaling",
-    "fit",
-    "merge",
-    "moments",
-]
+__all__ = ["Moments", "Scaling", "fit", "merge", "moments"]
 
 Inputs = TypeVar("Inputs")  # the NamedTuple of a representation
 
@@ -91,51 +81,9 @@ class Scaling:
         """
         if self.clip is not None:
             raise ValueError(f"a scaling that cuts off at {self.clip} has no inverse; fit it with clip=None")
-        _require_as_many(features, self.names)
+        require_as_many(features, self.names)
         unscaled: NDArray[np.float32] = (features / np.array(self.scale) + np.array(self.center)).astype(np.float32)
         return unscaled
-
-
-PARTICLENET_SCALING = Scaling(
-    names=PARTICLENET_FEATURES,
-    center=(0.0, 0.0, 1.7, 2.0, -4.7, -4.7, 0.2),
-    scale=(1.0, 1.0, 0.7, 0.7, 0.7, 0.7, 4.0),
-    clip=5.0,
-)
-"""The constants of weaver for the default features of `PointCloud`; the angles stay as they are."""
-
-DEEP_SETS_SCALING = Scaling(
-    names=PARTICLENET_FEATURES,
-    center=PARTICLENET_SCALING.center,
-    scale=(0.5, 0.5, 0.07, 0.07, 0.07, 0.07, 0.4),
-)
-"""The same features for networks that add up some fifty constituents (`PFN`).
-
-A tenth of the size, the angles half, keep the sums of the untrained network of order one; with features of order one,
-much of a training goes into undoing that.
-"""
-
-_SET2GRAPH_SPREADS = (
-    (6.078152e-4, 14.128961),
-    (3.8490593e-3, 10.688491),
-    (-2.6713554e-3, 1.8167108),
-    (4.7640945e-3, 1.889725),
-    (5.237357, 7.4841413),
-    (-1.5662189e-4, 1.0),
-    (75.95093, 49.134453),
-    (2.2607117e-3, 1.2152709),
-    (-2.3569583e-3, 1.8164033),
-    (9.437994, 6.765137),
-)
-SET2GRAPH_SCALING = Scaling(
-    names=SET2GRAPH_FEATURES,
-    center=tuple(mean for mean, _ in _SET2GRAPH_SPREADS),
-    scale=tuple(1 / spread for _, spread in _SET2GRAPH_SPREADS),
-)
-"""Mean and spread of the training sample of arXiv:2008.02831 (doi:10.5281/zenodo.4044628), as in its code.
-
-The impact parameters of that sample spread over a centimetre; fit a scaling where yours do not.
-"""
 
 
 class Moments(NamedTuple):
@@ -210,50 +158,3 @@ def fit(
     if constant.any():
         raise ValueError(f"cannot fit a scaling: {listed(names, constant)} the same for all {total.entries} entries")
     return Scaling(names=names, center=tuple(total.mean.tolist()), scale=tuple((1 / spread).tolist()), clip=clip)
-
-
-def features_of(inputs: Any, names: tuple[str, ...]) -> NDArray[np.float32]:
-    """Features (n, f) or (n, p, f) of a representation's arrays.
-
-    Raises:
-        ValueError: If there are none, or not as many as names.
-    """
-    features: NDArray[np.float32] | None = getattr(inputs, "features", None)
-    if features is None:
-        raise ValueError(f"{type(inputs).__name__} has no features to scale, only {', '.join(inputs._fields)}")
-    _require_as_many(features, names)
-    return features
-
-
-def entries_of(inputs: Any, names: tuple[str, ...]) -> NDArray[np.float32]:
-    """Features (entries, f) of a representation's arrays, without padded entries.
-
-    Raises:
-        ValueError: If a feature is not finite, or as `features_of`.
-    """
-    features, mask = features_of(inputs, names), getattr(inputs, "mask", None)
-    entries: NDArray[np.float32] = features if mask is None else features[mask]
-    infinite: NDArray[np.bool_] = ~np.all(np.isfinite(entries), axis=0, keepdims=True)[0]
-    if infinite.any():
-        raise ValueError(f"cannot fit a scaling: {listed(names, infinite)} not finite")
-    return entries
-
-
-def masked(inputs: Inputs, features: NDArray[np.float32]) -> Inputs:
-    """The arrays with new features, but for padded entries."""
-    mask = getattr(inputs, "mask", None)
-    if mask is not None:
-        features = np.where(mask[..., np.newaxis], features, inputs.features)  # type: ignore[attr-defined]
-    return inputs._replace(features=features)  # type: ignore[attr-defined, no-any-return]
-
-
-def _require_as_many(features: NDArray[np.floating], names: tuple[str, ...]) -> None:
-    if features.shape[-1] != len(names):
-        shown = ", ".join(names[:7]) + (", ..." if len(names) > 7 else "")
-        raise ValueError(f"scaling of {len(names)} features ({shown}), got {features.shape[-1]}")
-
-
-def listed(names: tuple[str, ...], chosen: NDArray[np.bool_]) -> str:
-    """The chosen names as the beginning of a sentence: "a, b are"."""
-    found = [name for name, is_chosen in zip(names, chosen) if is_chosen]
-    return f"{', '.join(found)} {'is' if len(found) == 1 else 'are'}"

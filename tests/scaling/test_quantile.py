@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from cortado.representations.quantile_scaling import QuantileScaling, fit_quantiles
+from cortado.scaling import QuantileScaling, fit_quantiles
 
 
 class Inputs(NamedTuple):

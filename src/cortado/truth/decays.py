@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cortado.kinematics import delta_r
-from cortado.readers.columns import flat
+
+__all__ = ["hadronic_decays", "truth_pdg_id"]
 
 BOTTOM, TOP = 5, 6
 BOSONS = (23, 24, 25)
@@ -47,9 +48,9 @@ def truth_pdg_id(jets: ak.Array, gen_particles: ak.Array, radius: float = 0.8) -
     )  # (n_events, jets, decays, quarks)
     inside = distance < radius
     rank = ak.max(ak.where(ak.all(inside, axis=-1), decays["rank"][:, np.newaxis], 0), axis=-1)
-    found = HEAVIEST_LAST[flat(ak.fill_none(rank, 0))]
-    touched = flat(ak.any(ak.any(inside, axis=-1), axis=-1))
-    return ak.unflatten(np.where((found == 0) & touched, PARTLY, found), ak.num(jets["eta"]))
+    heaviest = HEAVIEST_LAST[_flat(ak.fill_none(rank, 0))]
+    touched = _flat(ak.any(ak.any(inside, axis=-1), axis=-1))
+    return ak.unflatten(np.where((heaviest == 0) & touched, PARTLY, heaviest), ak.num(jets["eta"]))
 
 
 def hadronic_decays(gen_particles: ak.Array) -> ak.Array:
@@ -70,8 +71,8 @@ def hadronic_decays(gen_particles: ak.Array) -> ak.Array:
     Raises:
         ValueError: If a mother lies beyond the last particle of its event.
     """
-    counts = flat(ak.num(gen_particles["pdg_id"]))
-    kind = np.abs(flat(gen_particles["pdg_id"]).astype(np.int32))
+    counts = _flat(ak.num(gen_particles["pdg_id"]))
+    kind = np.abs(_flat(gen_particles["pdg_id"]).astype(np.int32))
     mother = _flat_mothers(gen_particles["mother"], counts)
     quark, decayed = _quarks_of_decays(kind, mother)
 
@@ -81,13 +82,13 @@ def hadronic_decays(gen_particles: ak.Array) -> ak.Array:
     resonance, n_quarks = resonance[complete], n_quarks[complete]
     event = np.repeat(np.arange(len(counts)), counts)[resonance]
     rank = np.argmax(kind[resonance][:, np.newaxis] == HEAVIEST_LAST, axis=1)
-    quarks = {name: ak.unflatten(flat(gen_particles[name])[quark], n_quarks) for name in ("eta", "phi")}
+    quarks = {name: ak.unflatten(_flat(gen_particles[name])[quark], n_quarks) for name in ("eta", "phi")}
     return ak.unflatten(ak.zip({"rank": rank, **quarks}, depth_limit=1), np.bincount(event, minlength=len(counts)))
 
 
 def _flat_mothers(mother: ak.Array, counts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Positions of the mothers in the flat list; -1 where there is none."""
-    numbers = flat(mother).astype(np.int64)
+    numbers = _flat(mother).astype(np.int64)
     event = np.repeat(np.arange(len(counts)), counts)
     wrong = np.flatnonzero(numbers >= counts[event])
     if len(wrong):
@@ -95,6 +96,11 @@ def _flat_mothers(mother: ak.Array, counts: npt.NDArray[Any]) -> npt.NDArray[np.
         raise ValueError(f"mother = {numbers[wrong[0]]} in event {at}, which has {counts[at]} gen_particles")
     first = np.cumsum(counts) - counts
     return np.where(numbers < 0, -1, numbers + first[event])
+
+
+def _flat(jagged: ak.Array) -> npt.NDArray[Any]:
+    """Numbers of a jagged column, without its structure."""
+    return np.asarray(ak.to_numpy(ak.flatten(jagged, axis=None)))
 
 
 def _quarks_of_decays(

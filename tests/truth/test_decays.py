@@ -8,7 +8,7 @@ import pytest
 import uproot
 
 from cortado.readers import nanoaod
-from cortado.readers.truth import truth_pdg_id
+from cortado.truth import truth_pdg_id
 
 LAST_COPY = 1 << 13
 PRIORITY = [6, 25, 23, 24]

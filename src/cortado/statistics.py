@@ -1,0 +1,116 @@
+"""Counting with weights: numbers with their uncertainties, proportions, and what a weighted sample is worth."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Estimate", "effective_sample_size", "proportion", "proportion_error", "require_finite", "wilson_error"]
+
+Floats = NDArray[np.float64]
+
+
+class Estimate(NamedTuple):
+    """A measured number and its standard deviation.
+
+    A number that is not defined (0 / 0) is NaN with error NaN. Where only a bound is known, `value` is that
+    bound at 95 % confidence, `lower_limit` is True and the error is NaN.
+    """
+
+    value: float
+    error: float
+    lower_limit: bool = False
+
+    def __str__(self) -> str:
+        """Number as one writes it: "0.9451 ± 0.0012", "> 334 (95 % CL)", or "undefined"."""
+        if self.lower_limit:
+            return f"> {self.value:.3g} (95 % CL)"
+        if math.isnan(self.value):
+            return "undefined"
+        if not (math.isfinite(self.error) and self.error > 0):
+            return f"{self.value:.4g} ± {self.error:.2g}"
+        digits = max(0, 1 - math.floor(math.log10(self.error)))
+        return f"{self.value:.{digits}f} ± {self.error:.{digits}f}"
+
+
+def proportion(inside: float, outside: float, inside_w2: float, outside_w2: float) -> Estimate:
+    """Part of the weight that lies inside, with half the width of the one-sigma Wilson interval as its error.
+
+    For unit weights the error tends to the binomial sqrt(e (1 - e) / n) and stays above zero where none or
+    all lie inside. For weighted events the variance is [(1 - e)^2 sum_in w^2 + e^2 sum_out w^2] / (sum w)^2
+    and n becomes the effective number (sum w)^2 / sum w^2. An empty sample has no proportion: NaN.
+
+    Args:
+        inside: Sum of weights inside.
+        outside: Sum of weights outside.
+        inside_w2: Sum of squared weights inside.
+        outside_w2: Sum of squared weights outside.
+    References:
+        Brown, Cai, DasGupta, Interval estimation for a binomial proportion (2001), doi:10.1214/ss/1009213286.
+    """
+    total, total_w2 = inside + outside, inside_w2 + outside_w2
+    if total <= 0:
+        return Estimate(math.nan, math.nan)
+    fraction = np.array([inside / total, inside_w2 / total_w2])
+    return Estimate(float(fraction[0]), float(proportion_error(fraction[0], fraction[1], total**2 / total_w2)))
+
+
+def proportion_error(fraction: Floats, fraction_w2: Floats, effective: float | Floats) -> Floats:
+    """Half the width of the one-sigma Wilson interval of a proportion of weighted events; see `proportion`.
+
+    Args:
+        fraction: Part of the weight that lies inside, any shape.
+        fraction_w2: Part of the squared weights that lies inside, same shape.
+        effective: Effective number of events, one or of the shape of `fraction`.
+    Returns:
+        The error, shape of `fraction`.
+    """
+    return wilson_error(((1 - fraction) ** 2 * fraction_w2 + fraction**2 * (1 - fraction_w2)) / effective, effective)
+
+
+def wilson_error(variance: Floats, effective: float | Floats) -> Floats:
+    """Half the width of the one-sigma Wilson interval of a proportion, from its variance.
+
+    Args:
+        variance: Binomial variance, e (1 - e) / n for unit weights, any shape.
+        effective: Effective number n of events, one or of the shape of `variance`.
+    Returns:
+        The error, shape of `variance`.
+    References:
+        Brown, Cai, DasGupta, Interval estimation for a binomial proportion (2001), doi:10.1214/ss/1009213286.
+    """
+    width: Floats = np.sqrt(variance + 0.25 / effective**2) / (1 + 1 / effective)
+    return width
+
+
+def effective_sample_size(weights: ArrayLike) -> float:
+    """Number of unweighted events with the same relative uncertainty, (sum w)^2 / sum w^2; 0 for no events.
+
+    Args:
+        weights: Weight of each event, shape (n,).
+    Raises:
+        ValueError: If a weight is NaN or infinite.
+    References:
+        Kish, Survey Sampling (1965), sec. 8.2.
+    """
+    w = np.asarray(weights, np.float64)
+    require_finite("weights", w)
+    squares = (w**2).sum()
+    return float(w.sum() ** 2 / squares) if squares else 0.0
+
+
+def require_finite(what: str, values: NDArray[Any]) -> None:
+    """Refuse NaN and infinity.
+
+    Args:
+        what: What the values are, in the plural, for the message.
+        values: Numbers, shape (n,).
+    Raises:
+        ValueError: If there is one; the message says how many, and what and where the first is.
+    """
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise ValueError(
+            f"{len(bad)} of {len(values)} {what} are not finite, the first is {values[bad[0]]} at {bad[0]}"
+        )

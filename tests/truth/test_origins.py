@@ -1,0 +1,74 @@
+"""Vertices of particles, against a twin that climbs the family tree one by one."""
+
+import numpy as np
+import pytest
+from truth.families import family
+
+from cortado.truth import production
+
+TYPES = [0, 0, 0, 1, 1, 1, 1, 2, 4, 0, 0, 3, 0, 0]
+VERTICES = [-1, -1, -1, 2, 2, 2, 2, 5, 7, -1, -1, 10, -1, -1]
+
+
+def random_family(n=400, seed=3):
+    """Particles with earlier parents, a third of them produced where their parent was."""
+    rng = np.random.default_rng(seed)
+    parent = np.array([rng.integers(-1, max(i, 1)) if i else -1 for i in range(n)])
+    pdg_id = rng.choice([211, 521, 411, -413, 5, 310, 5122, 21], n)
+    points = rng.normal(0, 10, (n, 3))
+    for i in np.flatnonzero((rng.random(n) < 0.5) & (parent >= 0)):
+        points[i] = points[parent[i]]
+    return pdg_id, parent, points
+
+
+def slow_production(pdg_id, parent, points):
+    found = []
+    for i in range(len(parent)):
+        head = i
+        while parent[head] >= 0 and np.linalg.norm(points[head] - points[parent[head]]) < 1e-3:
+            head = parent[head]
+        decayed = parent[head]
+        ancestors, above = [], decayed
+        while above >= 0:
+            ancestors.append(abs(pdg_id[above]))
+            above = parent[above]
+        is_bottom = [code in (521, 5122) for code in ancestors]
+        if decayed < 0:
+            kind = 0
+        elif is_bottom[0]:
+            kind = 1
+        elif ancestors[0] in (411, 413):
+            kind = 2 if any(is_bottom) else 3
+        else:
+            kind = 4
+        found.append((decayed, kind, tuple(points[head])))
+    return [list(column) for column in zip(*found)]
+
+
+def test_vertex_is_the_decay_in_flight():
+    found = production(*family())
+    assert found.vertex.tolist() == VERTICES
+    assert found.vertex_type.tolist() == TYPES
+    assert found.position[[6, 8, 13], 0].tolist() == [2.0, 90.0, 0.0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_vertices_are_those_of_the_twin(seed):
+    vertex, kind, position = slow_production(*random_family(seed=seed))
+    found = production(*random_family(seed=seed))
+    assert found.vertex.tolist() == vertex
+    assert found.vertex_type.tolist() == kind
+    assert [tuple(point) for point in found.position] == position
+    assert set(kind) == {0, 1, 2, 3, 4}
+
+
+def test_particles_that_share_a_vertex_share_its_position():
+    found = production(*family())
+    for vertex in set(VERTICES):
+        assert len(np.unique(found.position[found.vertex == vertex], axis=0)) == 1
+
+
+def test_no_particles():
+    nothing = np.zeros(0, dtype=np.int64)
+    found = production(nothing, nothing, np.zeros((0, 3)))
+    assert [len(column) for column in found] == [0, 0, 0]
