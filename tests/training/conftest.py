@@ -9,7 +9,8 @@ from samples import write_toptagging
 from cortado.models import PFN
 from cortado.representations import ParticleList
 from cortado.splits import Split
-from cortado.training import Recipe, Study
+from cortado.tasks import Classify
+from cortado.training import Objects, Recipe, Study
 
 CLASSES = {"QCD": lambda jets: jets.is_signal == 0, "top": lambda jets: jets.is_signal == 1}
 
@@ -32,21 +33,22 @@ def toy_files(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def study(toy_files):
-    """`study(name=value)`: the toy study with changes; those of the recipe by its own fields."""
+    """`study(name=value)`: the toy study with changes; those of recipe, objects and task by their own fields."""
 
     def changed(**changes):
-        recipe = {"epochs": 2, "batch_size": 64, "workers": 0, "step_size": 100, "shuffle_pool": 200}
-        recipe |= {name: changes.pop(name) for name in tuple(changes) if name in Recipe.__dataclass_fields__}
+        def part(kind, **settings):
+            own = {name: changes.pop(name) for name in tuple(changes) if name in kind.__dataclass_fields__}
+            return kind(**settings | own)
+
         settings = {
+            "recipe": part(Recipe, epochs=2, batch_size=64, workers=0, step_size=100, shuffle_pool=200),
+            "objects": part(Objects, files=toy_files, split=Split(validation=0.2, test=0.2)),
+            "task": part(Classify, classes=CLASSES, signal="top"),
             "name": "toy",
-            "files": toy_files,
-            "classes": CLASSES,
-            "signal": "top",
             "representation": ParticleList(max_constituents=40),
             "scaling": "fit",
             "model": functools.partial(PFN, features=3, phi=(16, 16), hidden=(16,)),
-            "split": Split(validation=0.2, test=0.2),
         }
-        return Study(**{**settings, **changes}, recipe=Recipe(**recipe))
+        return Study(**settings | changes)
 
     return changed

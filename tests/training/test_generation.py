@@ -14,8 +14,10 @@ from cortado import bundle, ntuples
 from cortado.models import CaloFlow, CaloFlowStudent, CaloGAN, CaloGANDiscriminator, CaloVAE
 from cortado.readers import calogan
 from cortado.representations import ShowerImages, ShowerLogits
+from cortado.scaling import Scaling
 from cortado.splits import TEST, Split
-from cortado.training import Recipe, Study, evaluate, train
+from cortado.tasks import Classify, Generate, GenerateAgainst, Showers
+from cortado.training import Objects, Recipe, Study, evaluate, train
 
 FLOW = {"layer_blocks": 1, "layer_hidden": (8,), "blocks": 1, "hidden": (16,), "bins": 3}
 SPLIT = Split(validation=0.2, test=0.2)
@@ -33,13 +35,12 @@ def shower_file(tmp_path_factory):
 def vae_study(shower_file):
     return Study(
         name="vae",
-        files=(shower_file,),
-        collection="showers",
+        objects=Objects(files=(shower_file,), collection="showers", split=SPLIT),
+        task=Generate(),
         representation=ShowerLogits(),
         scaling="fit",
         model=functools.partial(CaloVAE, code=4, hidden=(32,)),
         recipe=Recipe(epochs=4, batch_size=32, learning_rate=3e-3, workers=0, averaging=0.9),
-        split=SPLIT,
     )
 
 
@@ -59,13 +60,11 @@ def flow(vae_study, tmp_path_factory):
 def gan_study(shower_file, **recipe):
     return Study(
         name="gan",
-        files=(shower_file,),
-        collection="showers",
+        objects=Objects(files=(shower_file,), collection="showers", split=SPLIT),
+        task=GenerateAgainst(critic=functools.partial(CaloGANDiscriminator, filters=(4, 3, 2, 2))),
         representation=ShowerImages(),
         model=functools.partial(CaloGAN, latent=16, channels=2, filters=(3, 2)),
-        critic=functools.partial(CaloGANDiscriminator, filters=(4, 3, 2, 2)),
         recipe=Recipe(epochs=3, batch_size=32, learning_rate=2e-3, schedule="constant", workers=0, **recipe),
-        split=SPLIT,
     )
 
 
@@ -75,9 +74,9 @@ def test_a_generator_learns_and_says_what_it_was_trained_on(vae):
     assert vae.metrics["loss"] == min(losses)
     assert f"loss {min(losses):.4f}" in str(vae)
     found = bundle.load(vae.bundle)
-    assert (found.task, found.classes, found.signal) == ("generation", (), "")
-    assert set(found.provenance["jets"]) == {"showers"}
-    assert sum(found.provenance["jets"]["showers"]) == 400
+    assert found.use == Showers(energy_range=(1.0, 100.0), latent=found.model.latent)
+    assert set(found.provenance["objects"]) == {"showers"}
+    assert sum(found.provenance["objects"]["showers"]) == 400
 
 
 def test_cells_that_hardly_vary_are_divided_by_a_logit_and_layers_by_their_spread(vae):
@@ -87,7 +86,7 @@ def test_cells_that_hardly_vary_are_divided_by_a_logit_and_layers_by_their_sprea
 
 
 def test_a_generator_makes_showers_of_the_energies_that_are_wanted(vae):
-    generator = cortado.load_generator(vae.bundle)
+    generator = cortado.load(vae.bundle)
     energies = np.linspace(2, 90, 300).astype(np.float32)
     showers = generator(energies)
     np.testing.assert_array_equal(showers.energy, energies)
@@ -98,8 +97,8 @@ def test_a_generator_makes_showers_of_the_energies_that_are_wanted(vae):
 
 def test_a_shower_depends_on_the_seed_and_its_number_alone(vae):
     energies = np.full(700, 30, np.float32)
-    whole = cortado.load_generator(vae.bundle)(energies, seed=5)
-    small = cortado.load_generator(vae.bundle, batch_size=13)
+    whole = cortado.load(vae.bundle)(energies, seed=5)
+    small = cortado.load(vae.bundle, batch_size=13)
     parts = [small(energies[:300], seed=5), small(energies[300:], seed=5, first=300)]
     for name in ("layer_0", "layer_2"):
         found = np.concatenate([ak.to_numpy(part[name]) for part in parts])
@@ -113,13 +112,13 @@ def test_a_shower_depends_on_the_seed_and_its_number_alone(vae):
 def test_showers_of_the_gpu_are_those_of_the_cpu(request, kind):
     trained = request.getfixturevalue(kind)  # on the GPU
     energies = np.linspace(2, 90, 300).astype(np.float32)
-    on_cpu, on_gpu = (cortado.load_generator(trained.bundle, device=device)(energies) for device in ("cpu", "cuda"))
+    on_cpu, on_gpu = (cortado.load(trained.bundle, device=device)(energies) for device in ("cpu", "cuda"))
     for name in ("layer_0", "layer_2"):
         np.testing.assert_allclose(ak.to_numpy(on_gpu[name]), ak.to_numpy(on_cpu[name]), rtol=1e-3, atol=1e-4)
 
 
 def test_a_longer_sample_begins_with_the_shorter_one(vae):
-    generator = cortado.load_generator(vae.bundle)
+    generator = cortado.load(vae.bundle)
     short, long = (ak.concatenate(list(generator.sample(n, (1, 100), seed=2))) for n in (30, 9000))
     assert len(long) == 9000
     np.testing.assert_array_equal(short.energy, long.energy[:30])
@@ -127,7 +126,7 @@ def test_a_longer_sample_begins_with_the_shorter_one(vae):
 
 
 def test_spectra_are_uniform_in_the_energy_or_in_its_logarithm(vae):
-    generator = cortado.load_generator(vae.bundle)
+    generator = cortado.load(vae.bundle)
     uniform, logarithmic = (
         ak.to_numpy(ak.concatenate(list(generator.sample(4000, (1, 100), spectrum=spectrum))).energy)
         for spectrum in ("uniform", "log-uniform")
@@ -139,7 +138,7 @@ def test_spectra_are_uniform_in_the_energy_or_in_its_logarithm(vae):
 def test_a_generator_is_small_to_pickle_and_empty_calls_are_fine(vae):
     import pickle
 
-    generator = cortado.load_generator(vae.bundle)
+    generator = cortado.load(vae.bundle)
     assert len(pickle.dumps(generator)) < 2_000
     showers = generator([])
     assert len(showers) == 0
@@ -157,21 +156,21 @@ def test_a_generator_is_small_to_pickle_and_empty_calls_are_fine(vae):
 )
 def test_energies_that_cannot_be(vae, energies, message):
     with pytest.raises(ValueError, match=message):
-        cortado.load_generator(vae.bundle)(energies)
+        cortado.load(vae.bundle)(energies)
 
 
 def test_extrapolation_is_allowed_to_those_who_ask(vae):
-    assert len(cortado.load_generator(vae.bundle, extrapolate=True)([0.5, 300.0])) == 2
+    assert len(cortado.load(vae.bundle, extrapolate=True)([0.5, 300.0])) == 2
 
 
 def test_what_a_generator_refuses(vae, shower_file):
-    generator = cortado.load_generator(vae.bundle)
+    generator = cortado.load(vae.bundle)
     with pytest.raises(ValueError, match="spectrum = 'flat', required: uniform or log-uniform"):
         next(generator.sample(10, (1, 100), spectrum="flat"))
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
-        cortado.load_generator(vae.bundle, batch_size=0)
-    with pytest.raises(ValueError, match=r"vae.cortado generates showers: cortado.load_generator reads it"):
-        cortado.load(vae.bundle)
+        cortado.load(vae.bundle, batch_size=0)
+    with pytest.raises(ValueError, match=r"is not for a Scorer: it gives Showers, which ShowerGenerator\.load"):
+        cortado.scoring.Scorer.load(vae.bundle)
 
 
 def test_a_student_takes_its_teacher_along_to_training_only(vae_study, flow, tmp_path):
@@ -193,25 +192,25 @@ def test_an_adversarial_training_brings_energies_near_those_wanted(shower_file, 
     assert min(epoch.validation_loss for epoch in result.epochs) < untrained.validation_loss
     found = bundle.load(result.bundle)
     assert not [name for name in found.model.state_dict() if name.startswith("critic")]
-    assert len(cortado.load_generator(result.bundle)([10.0, 20.0])) == 2
+    assert len(cortado.load(result.bundle)([10.0, 20.0])) == 2
 
 
 def test_an_interrupted_adversarial_training_ends_with_the_same_weights(shower_file, tmp_path, monkeypatch):
-    from cortado.training.adversarial import Adversarial
+    from cortado.training.lightning import Training
 
     train_it = functools.partial(train, gan_study(shower_file), progress=False, accelerator="cpu")
     whole = train_it(tmp_path / "whole")
-    begin = Adversarial.on_train_epoch_start
+    begin = Training.on_train_epoch_start
 
     def stopped(self):
         if self.current_epoch == 2:
             raise RuntimeError("killed")
         begin(self)
 
-    monkeypatch.setattr(Adversarial, "on_train_epoch_start", stopped)
+    monkeypatch.setattr(Training, "on_train_epoch_start", stopped)
     with pytest.raises(RuntimeError, match="killed"):
         train_it(tmp_path / "cut")
-    monkeypatch.setattr(Adversarial, "on_train_epoch_start", begin)
+    monkeypatch.setattr(Training, "on_train_epoch_start", begin)
     resumed = train_it(tmp_path / "cut", resume=True)
     one, other = (bundle.load(result.bundle).model.state_dict() for result in (whole, resumed))
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -220,11 +219,11 @@ def test_an_interrupted_adversarial_training_ends_with_the_same_weights(shower_f
 @pytest.mark.parametrize(
     ("task", "changes", "message"),
     [
-        ("vae", {"learning_rate": 1e6}, r"the loss of the validation showers is (nan|inf) after epoch 1"),
+        ("vae", {"learning_rate": 1e6}, r"outputs for \d+ of \d+ validation objects are not finite after epoch 1"),
         (
             "gan",
             {"learning_rate": 1e30},
-            r"generated showers are not finite after epoch 1: lower learning_rate = 1e\+30",
+            r"not finite after epoch 1: lower learning_rate = 1e\+30 or set",
         ),
     ],
 )
@@ -237,27 +236,57 @@ def test_a_diverged_training_says_so(vae_study, shower_file, tmp_path, task, cha
         train(study, tmp_path / "diverged", progress=False)
 
 
-def test_studies_of_generators_that_cannot_be(vae_study, vae):
-    with pytest.raises(ValueError, match=r"scaling = 'quantiles', required: one that can be undone"):
+def test_studies_of_generators_that_cannot_be(vae_study):
+    with pytest.raises(ValueError, match=r"scaling = 'quantiles', required: one that can be undone, for Generate"):
         dataclasses.replace(vae_study, scaling="quantiles")
-    with pytest.raises(ValueError, match=r"classes = .* required: two or more classes, or none for a generator"):
-        dataclasses.replace(vae_study, classes={"all": len})
-    with pytest.raises(
-        ValueError, match=r"collection = 'shower', required: 'jets' or 'showers'; did you mean 'showers'"
-    ):
-        dataclasses.replace(vae_study, collection="shower")
-    with pytest.raises(ValueError, match="study 'vae' is of generation: what it trains gives no score of a jet"):
-        evaluate(vae.bundle, vae_study)
+    clipped = Scaling(names=("energy",), center=(0.0,), scale=(1.0,), clip=5.0)
+    with pytest.raises(ValueError, match=r"scaling = .* required: one that can be undone, for Generate"):
+        dataclasses.replace(vae_study, scaling=clipped)
+
+
+def test_a_generator_is_not_asked_for_classes(vae_study, vae):
+    classes = {"low": lambda showers: showers.energy < 50, "high": lambda showers: showers.energy >= 50}
+    tagging = dataclasses.replace(vae_study, task=Classify(classes=classes, signal="low"))
+    with pytest.raises(ValueError, match=r"the bundle gives Showers.*, the study 'vae' asks for Classes"):
+        evaluate(vae.bundle, tagging)
+
+
+def test_an_evaluation_of_a_generator_has_showers_of_the_same_energies(vae_study, vae):
+    judged = evaluate(vae.bundle, vae_study, subset="validation", columns=("energy",))
+    features = ak.to_numpy(judged.answers.features)
+    assert features.shape == (len(judged.objects), len(ShowerLogits().features))
+    assert np.all(np.isfinite(features))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"critic": CaloGANDiscriminator}, r"critic = .* required: functools.partial\(Network"),
+        ({"critic_rate": 0.0}, r"critic_rate = 0.0, required: a positive number"),
+        ({"generator_steps": 0}, r"generator_steps = 0, required: at least 1"),
+    ],
+)
+def test_critics_that_cannot_be(changes, message):
+    with pytest.raises(ValueError, match=message):
+        GenerateAgainst(**{"critic": functools.partial(CaloGANDiscriminator)} | changes)
+
+
+def test_gradients_are_clipped_in_an_adversarial_training_too(shower_file, tmp_path):
+    studies = {clip: gan_study(shower_file, gradient_clip=clip) for clip in (None, 1e-4)}
+    plain, clipped = (train(study, tmp_path / str(clip), progress=False) for clip, study in studies.items())
+    one, other = (bundle.load(result.bundle).model.state_dict() for result in (plain, clipped))
+    assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
 def test_a_file_without_the_collection_is_named(vae_study, tmp_path):
+    objects = dataclasses.replace(vae_study.objects, collection="jets")
     with pytest.raises(ValueError, match=r"showers.root, entries 0 to 400: no jets, only showers, event_key"):
-        train(dataclasses.replace(vae_study, collection="jets"), tmp_path / "jets", progress=False)
+        train(dataclasses.replace(vae_study, objects=objects), tmp_path / "jets", progress=False)
 
 
 def test_test_showers_are_not_seen(vae_study, vae):
-    record = cortado.read(vae_study.files[0])
+    record = cortado.read(vae_study.objects.files[0])
     counts = np.bincount(SPLIT.subset(ak.to_numpy(record.event_key)), minlength=3)
-    train_, validation, test = bundle.load(vae.bundle).provenance["jets"]["showers"]
+    train_, validation, test = bundle.load(vae.bundle).provenance["objects"]["showers"]
     assert counts[TEST] == test
     assert train_ + validation + test == 400

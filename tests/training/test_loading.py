@@ -1,5 +1,7 @@
 """Laws of the stream: every jet once, whatever the number of processes, devices, pools and batches."""
 
+import functools
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -8,20 +10,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cortado.splits import TEST, TRAIN, VALIDATION
-from cortado.training import mixing
-from cortado.training.loading import Batch, Stream, labelled, loader, parts_of
+from cortado.tasks import Batch
+from cortado.training import Balance, mixing
+from cortado.training.loading import Stream, examples, loader, parts_of
 
 
-def by_pt(jets):
+@pytest.fixture(scope="module")
+def study(study):
+    """The toy study, whose examples have the pT of each jet."""
+    return functools.partial(study, balance=Balance(bins=(0.0, 1e4)))
+
+
+def by_pt(read):
     """Batches that carry only pT, which tells the toy jets apart."""
-    pt = torch.from_numpy(np.array(jets.jets.pt, dtype=np.float32))
-    return Batch(pt, torch.from_numpy(jets.target), torch.from_numpy(jets.weight))
+    pt = torch.from_numpy(np.array(read.objects.pt, dtype=np.float32))
+    return Batch(pt, torch.from_numpy(read.category), torch.from_numpy(read.weight))
+
+
+def packed(read):
+    return ak.to_packed(read.objects)
 
 
 def stream(study, subset=TRAIN, *, keep=None, shuffle=True, finish=by_pt, counts=None, **devices):
     parts = parts_of(study)
     if counts is None:
-        counts = [int(np.sum(labelled(study, part).subset == subset)) for part in parts]
+        counts = [int(np.sum(examples(study, part).subset == subset)) for part in parts]
     return Stream(study, parts, counts, subset=subset, finish=finish, shuffle=shuffle, keep=keep, **devices)
 
 
@@ -32,8 +45,8 @@ def epoch(stream, workers=0, number=0):
 
 
 def all_pt(study, subset=TRAIN):
-    found = [labelled(study, part) for part in parts_of(study)]
-    return np.sort(np.concatenate([np.asarray(x.jets.pt)[x.subset == subset] for x in found]))
+    read = [examples(study, part) for part in parts_of(study)]
+    return np.sort(np.concatenate([np.asarray(x.objects.pt)[x.subset == subset] for x in read]))
 
 
 # ---------------------------------------------------------------- every jet once
@@ -41,7 +54,7 @@ def all_pt(study, subset=TRAIN):
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create 3 worker processes")
 @pytest.mark.parametrize("workers", [0, 1, 3])
-@pytest.mark.parametrize("keep", [None, ak.to_packed])
+@pytest.mark.parametrize("keep", [None, packed])
 def test_every_jet_is_seen_once_an_epoch(study, workers, keep):
     source = stream(chosen := study(), keep=keep)
     batches = loader(source, workers)
@@ -98,7 +111,7 @@ def test_the_order_with_processes_is_repeatable(study):
 
 def test_jets_of_a_sorted_file_are_mixed(study):
     """A pool that holds the whole sample leaves no memory of the order of the file."""
-    chosen = study(shuffle_pool=10_000, files=study().files[:1], step_size=400)
+    chosen = study(shuffle_pool=10_000, files=study().objects.files[:1], step_size=400)
     first = np.concatenate(epoch(stream(chosen, shuffle=False), 0))
     place = {pt: i for i, pt in enumerate(first)}
     mixed = np.array([place[pt] for pt in np.concatenate(epoch(stream(chosen)))])
@@ -149,7 +162,7 @@ def test_buckets_hold_jets_of_like_length(study):
     def spread(**changes):
         lengths = stream(
             study(shuffle_pool=10_000, batch_size=20, **changes),
-            finish=lambda jets: np.array([len(x) for x in jets.jets.constituents]),
+            finish=lambda read: np.array([len(x) for x in read.objects.constituents]),
         )
         return np.mean([np.std(batch) for batch in lengths])
 
@@ -182,7 +195,7 @@ def test_shares_hold_each_step_once_and_are_balanced(counts, number, seed):
 
 def test_files_that_changed_after_the_survey_are_noticed(study):
     chosen = study()
-    counts = [int(np.sum(labelled(chosen, part).subset == TRAIN)) for part in parts_of(chosen)]
+    counts = [int(np.sum(examples(chosen, part).subset == TRAIN)) for part in parts_of(chosen)]
     for change in (+1, -1):
         wrong = [counts[0] + change, *counts[1:]]
         with pytest.raises(RuntimeError, match=r"files changed after the survey"):
@@ -192,7 +205,7 @@ def test_files_that_changed_after_the_survey_are_noticed(study):
 def test_a_jet_in_two_classes_is_refused(study):
     classes = {"top": lambda jets: jets.is_signal == 1, "heavy": lambda jets: jets.mass > 0}
     with pytest.raises(ValueError, match=r"toys0.root, entries 0 to .* in top and heavy; .* exclude each other"):
-        labelled(chosen := study(classes=classes), parts_of(chosen)[0])
+        examples(chosen := study(classes=classes), parts_of(chosen)[0])
 
 
 def test_the_same_file_by_two_names_is_refused(study, toy_files):
@@ -205,7 +218,7 @@ def test_the_same_file_by_two_names_is_refused(study, toy_files):
 def test_a_value_that_is_not_finite_is_refused_with_its_file(study, tmp_path):
     path = write_with_nan(tmp_path / "nan.root")
     with pytest.raises(ValueError, match=r"nan.root, entries 0 to 60: 1 values of jets.* are not finite"):
-        labelled(chosen := study(files=(path,)), parts_of(chosen)[0])
+        examples(chosen := study(files=(path,)), parts_of(chosen)[0])
 
 
 def write_with_nan(path):
@@ -224,17 +237,17 @@ def write_with_nan(path):
 def test_negative_event_weights_are_refused_unless_ignored(study, tmp_path):
     chosen = nano_study(study, tmp_path / "nano.root", lambda weights: weights - 1)
     with pytest.raises(ValueError, match=r"nano.root.* event weights are negative .* event_weight=False"):
-        labelled(chosen(), parts_of(chosen())[0])
-    assert np.all(labelled(chosen(event_weight=False), parts_of(chosen())[0]).weight == 1)
+        examples(chosen(), parts_of(chosen())[0])
+    assert np.all(examples(chosen(event_weight=False), parts_of(chosen())[0]).weight == 1)
 
 
 def test_the_weight_of_an_event_is_that_of_its_jets(study, tmp_path):
     chosen = nano_study(study, tmp_path / "nano.root", lambda weights: np.arange(len(weights)) + 1.0)
-    found = labelled(chosen(step_size=1000), parts_of(chosen(step_size=1000))[0])
+    known = examples(chosen(step_size=1000), parts_of(chosen(step_size=1000))[0])
     from cortado import read
 
-    counts = [len(jets) for jets in read(chosen().files[0]).jets]
-    np.testing.assert_array_equal(found.weight, np.repeat(np.arange(len(counts)) + 1.0, counts))
+    counts = [len(jets) for jets in read(chosen().objects.files[0]).jets]
+    np.testing.assert_array_equal(known.weight, np.repeat(np.arange(len(counts)) + 1.0, counts))
 
 
 def nano_study(study, path, weights):
@@ -249,11 +262,13 @@ def nano_study(study, path, weights):
 
 
 def test_selection_and_jets_of_no_class(study):
-    narrow = {name: (lambda jets, mask=mask: mask(jets) & (jets.eta > 0)) for name, mask in study().classes.items()}
+    narrow = {
+        name: (lambda jets, mask=mask: mask(jets) & (jets.eta > 0)) for name, mask in study().task.classes.items()
+    }
     part = parts_of(study())[0]
-    everything = labelled(study(), part)
-    selected = labelled(study(selection=lambda jets: jets.eta > 0), part)
-    outside = labelled(study(classes=narrow), part)
-    assert len(outside.target) == len(everything.target)
-    np.testing.assert_array_equal(np.sort(selected.jets.pt), np.sort(outside.jets.pt[outside.target >= 0]))
-    assert 0 < len(selected.target) < len(everything.target)
+    everything = examples(study(), part)
+    selected = examples(study(mask=lambda jets: jets.eta > 0), part)
+    outside = examples(study(classes=narrow), part)
+    assert len(outside.category) == len(everything.category)
+    np.testing.assert_array_equal(np.sort(selected.objects.pt), np.sort(outside.objects.pt[outside.category >= 0]))
+    assert 0 < len(selected.category) < len(everything.category)

@@ -11,13 +11,13 @@ import torch
 from cortado.models import MLP, JetImageCNN
 from cortado.representations import HighLevel, JetImage, ParticleList
 from cortado.splits import TRAIN
+from cortado.training import Balance
 from cortado.training.loading import Stream, loader
 from cortado.training.preparing import preparation
-from cortado.training.study import FlatPt
 from cortado.training.survey import survey
 
 CANARY = 16  # jets that show whether all inputs are of one shape
-BINS = FlatPt(bins=(0.0, 600.0, 2000.0))
+BINS = Balance(bins=(0.0, 600.0, 2000.0))
 
 
 class PaddedInputs(NamedTuple):
@@ -45,19 +45,23 @@ def observables(study, **changes):
     return study(representation=high_level, scaling="fit", model=functools.partial(MLP, features=3), **changes)
 
 
+def packed(examples):
+    return ak.to_packed(examples.objects)
+
+
 def prepared(study):
     return preparation(study, survey(study))
 
 
 def epochs(study, keep, number=2):
     """Batches of the first epochs."""
-    found = survey(study)
+    known = survey(study)
     stream = Stream(
         study,
-        found.parts,
-        found.counts[:, TRAIN].tolist(),
+        known.parts,
+        known.counts[:, TRAIN].tolist(),
         subset=TRAIN,
-        finish=preparation(study, found),
+        finish=preparation(study, known),
         shuffle=True,
         keep=keep,
     )
@@ -69,15 +73,15 @@ def epochs(study, keep, number=2):
 
 @pytest.mark.parametrize("make", [images, observables])
 def test_kept_inputs_give_the_batches_of_kept_jets(study, make):
-    chosen = make(study, flat_pt=BINS)
-    for one, other in zip(epochs(chosen, prepared(chosen).keep), epochs(chosen, ak.to_packed), strict=True):
+    chosen = make(study, balance=BINS)
+    for one, other in zip(epochs(chosen, prepared(chosen).keep), epochs(chosen, packed), strict=True):
         assert type(one.inputs) is type(other.inputs)
         torch.testing.assert_close(tuple(one.inputs), tuple(other.inputs), rtol=1e-6, atol=1e-6)
-        torch.testing.assert_close((one.target, one.weight), (other.target, other.weight), rtol=0, atol=0)
+        torch.testing.assert_close((one.target.label, one.weight), (other.target.label, other.weight), rtol=0, atol=0)
 
 
 def test_kept_inputs_have_no_length_to_bucket_by(study):
-    chosen = images(study, flat_pt=BINS, bucket=True)
+    chosen = images(study, balance=BINS, bucket=True)
     kept, anew = (torch.cat([batch.weight for batch in epochs(chosen, keep)]) for keep in (prepared(chosen).keep, None))
     torch.testing.assert_close(kept.sort().values, anew.sort().values)
 
@@ -93,7 +97,7 @@ def test_inputs_of_one_shape_are_computed_once_a_training(study):
     chosen = study(representation=Counted(pixels=10), scaling=None)
     keep = prepared(chosen).keep
     calls.clear()
-    seen = sum(len(batch.target) for batch in epochs(chosen, keep, number=3))
+    seen = sum(len(batch.weight) for batch in epochs(chosen, keep, number=3))
     assert sum(calls) - CANARY == seen / 3
 
 
@@ -102,8 +106,8 @@ def test_inputs_of_one_shape_are_computed_once_a_training(study):
     [
         (images, "inputs"),
         (observables, "inputs"),
-        (lambda study, **changes: study(representation=ParticleList(), **changes), "jets"),
-        (lambda study, **changes: study(representation=Padded(), scaling=None, **changes), "jets"),
+        (lambda study, **changes: study(representation=ParticleList(), **changes), "objects"),
+        (lambda study, **changes: study(representation=Padded(), scaling=None, **changes), "objects"),
     ],
 )
 def test_what_is_kept(study, make, keeps):

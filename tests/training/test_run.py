@@ -19,8 +19,8 @@ from cortado import metrics, reading, scoring
 from cortado.models import PFN
 from cortado.splits import TEST, TRAIN, fold
 from cortado.training import evaluate, train, train_folds
-from cortado.training.loading import labelled, parts_of
-from cortado.training.tagging import Tagging
+from cortado.training.lightning import Training
+from cortado.training.loading import examples, parts_of
 
 LONG = {"epochs": 6, "workers": 1, "learning_rate": 0.01, "name": "long"}
 
@@ -70,8 +70,8 @@ def test_mistag_rates_of_a_study_are_checked(study, change, message):
 
 def test_training_separates_the_toys(trained):
     study, _, result = trained
-    found = evaluate(result.bundle, study, subset="test")
-    assert metrics.auc(found.is_signal, found.score).value > 0.9
+    judged = evaluate(result.bundle, study, subset="test")
+    assert metrics.auc(judged.members("top"), judged.answers.top).value > 0.9
     assert result.epochs[-1].validation_loss < 0.8 * result.epochs[0].validation_loss
 
 
@@ -85,36 +85,36 @@ def test_the_table_is_in_the_history_too(trained):
 
 def test_the_best_epoch_is_kept(trained):
     study, _, result = trained
-    found = evaluate(result.bundle, study, subset="validation")
-    p = found.probabilities[np.arange(len(found.target)), found.target]
+    judged = evaluate(result.bundle, study, subset="validation")
+    p = np.where(judged.members("top"), *(np.asarray(judged.answers[name]) for name in ("top", "QCD")))
     assert -np.log(p).mean() == pytest.approx(min(row.validation_loss for row in result.epochs), rel=1e-4)
 
 
 def test_the_bundle_scores_as_the_evaluation(trained):
     study, _, result = trained
-    found = evaluate(result.bundle, study, files=study.files[1:2], subset="all")
-    jets = reading.read(study.files[1]).jets
-    np.testing.assert_allclose(found.score, np.asarray(scoring.load(result.bundle)(jets))[:, 0], atol=1e-5)
-    np.testing.assert_array_equal(found.pt, np.asarray(jets.pt)[:, 0])
+    judged = evaluate(result.bundle, study, files=study.objects.files[1:2], subset="all", columns=("pt",))
+    jets = reading.read(study.objects.files[1]).jets
+    np.testing.assert_allclose(judged.answers.top, np.asarray(scoring.load(result.bundle)(jets))[:, 0], atol=1e-5)
+    np.testing.assert_array_equal(judged.objects.pt, np.asarray(jets.pt)[:, 0])
 
 
 def test_working_points_are_those_of_the_validation_jets(trained):
     study, _, result = trained
-    found = evaluate(result.bundle, study, subset="validation")
+    judged = evaluate(result.bundle, study, subset="validation")
     points = bundles.load(result.bundle).working_points
     assert [point.name for point in points] == ["30%", "50%", "70%"]
-    for point, wanted in zip(points, study.working_points):
-        passes = found.score >= point.threshold
-        assert point.efficiency == pytest.approx(passes[found.is_signal].mean(), abs=0.02)
+    for point, wanted in zip(points, study.task.working_points):
+        passes = np.asarray(judged.answers.top) >= point.threshold
+        assert point.efficiency == pytest.approx(passes[judged.members("top")].mean(), abs=0.02)
         assert point.efficiency >= wanted * (1 - 1e-9)
-        assert point.mistag == pytest.approx(passes[~found.is_signal].mean(), abs=0.02)
+        assert point.mistag == pytest.approx(passes[~judged.members("top")].mean(), abs=0.02)
 
 
 def test_provenance_says_where_it_comes_from(trained):
     study, _, result = trained
     provenance = bundles.load(result.bundle).provenance
     digests = {sample["file"]: sample["sha256"] for sample in provenance["samples"]}
-    for path in study.files:
+    for path in study.objects.files:
         assert digests[os.path.basename(path)] == hashlib.sha256(Path(path).read_bytes()).hexdigest()
     assert provenance["split"] == {"validation": 0.2, "test": 0.2, "seed": 0}
     assert provenance["study"]["recipe"]["learning_rate"] == 0.01
@@ -122,7 +122,7 @@ def test_provenance_says_where_it_comes_from(trained):
 
 
 def test_only_what_a_person_reads_is_printed(study, tmp_path, capfd):
-    train(study(flat_pt=None), tmp_path)
+    train(study(balance=None), tmp_path)
     out, err = capfd.readouterr()
     assert err == ""
     lines = out.splitlines()
@@ -163,20 +163,19 @@ def test_more_than_two_classes(study, tmp_path):
         "top": lambda jets: jets.is_signal == 1,
     }
     three = study(classes=classes)
-    found = evaluate(train(three, tmp_path, progress=False).bundle, three)
-    assert found.probabilities.shape == (len(found.target), 3)
-    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, rtol=1e-5)
-    np.testing.assert_array_equal(found.score, found.probabilities[:, 2])
+    judged = evaluate(train(three, tmp_path, progress=False).bundle, three)
+    assert judged.answers.fields == list(judged.categories) == ["QCD", "other", "top"]
+    np.testing.assert_allclose(sum(judged.answers[name] for name in classes), 1, rtol=1e-5)
 
 
 def test_each_epoch_has_all_jets_in_an_order_of_its_own(study, tmp_path, monkeypatch):
-    step, seen = Tagging.training_step, {0: [], 1: []}
+    step, seen = Training.training_step, {0: [], 1: []}
 
     def spied(module, batch, index):
         seen[module.current_epoch] += batch.inputs.features.sum(dim=(1, 2)).tolist()
         return step(module, batch, index)
 
-    monkeypatch.setattr(Tagging, "training_step", spied)
+    monkeypatch.setattr(Training, "training_step", spied)
     train(study(workers=2), tmp_path, progress=False)
     assert seen[0] != seen[1]
     np.testing.assert_allclose(sorted(seen[0]), sorted(seen[1]), rtol=1e-3, atol=1e-3)
@@ -196,7 +195,7 @@ def stopped(study, folder, number):
     ours, theirs = context.Pipe()
 
     def body():
-        Tagging.training_step = slowly(Tagging.training_step)
+        Training.training_step = slowly(Training.training_step)
         try:
             train(study, folder, progress=False)
         except BaseException as error:
@@ -265,7 +264,7 @@ def test_a_training_is_not_overwritten(trained):
 
 
 def test_another_study_is_not_resumed(trained, study):
-    with pytest.raises(ValueError, match=r"holds the training of another study: recipe was .*'seed': 1"):
+    with pytest.raises(ValueError, match=r"holds the training of another study: recipe.seed was 1, is 2"):
         train(study(**LONG, seed=2), trained[1], resume=True, progress=False)
 
 
@@ -277,7 +276,7 @@ def test_no_fold_is_trained_on_its_own_events(study):
     for part in parts_of(chosen)[:3]:
         key = np.asarray(reading.records(part.step).jets.event_key)[:, 0]
         for held_out in range(3):
-            subset = labelled(chosen, part, held_out=held_out).subset
+            subset = examples(chosen, part, held_out=held_out).subset
             assert not np.any((fold(key, 3) == held_out) & (subset != TEST))
             assert not np.any((fold(key, 3) != held_out) & (subset == TEST))
             assert np.any(subset == TRAIN)
@@ -286,12 +285,12 @@ def test_no_fold_is_trained_on_its_own_events(study):
 def test_fold_bundles_score_only_what_they_have_not_seen(study, tmp_path):
     chosen = study(folds=2)
     results = train_folds(chosen, tmp_path, progress=False)
-    jets = reading.read(chosen.files[0]).jets
+    jets = reading.read(chosen.objects.files[0]).jets
     score = np.asarray(scoring.folds([result.bundle for result in results])(jets))[:, 0]
     key = np.asarray(jets.event_key)[:, 0]
     for number, result in enumerate(results):
-        unseen = evaluate(result.bundle, chosen, files=chosen.files[:1], subset="test")
-        np.testing.assert_allclose(score[fold(key, 2) == number], unseen.score, atol=1e-5)
+        unseen = evaluate(result.bundle, chosen, files=chosen.objects.files[:1], subset="test")
+        np.testing.assert_allclose(score[fold(key, 2) == number], unseen.answers.top, atol=1e-5)
 
 
 def test_folds_need_folds(study, tmp_path):
@@ -310,13 +309,13 @@ def test_an_unknown_subset_is_refused(trained):
 
 
 def test_a_bundle_of_other_classes_is_refused(trained, study):
-    renamed = dict(zip(("light", "top"), trained[0].classes.values()))
-    with pytest.raises(ValueError, match=r"the bundle's classes are .*'QCD', 'top'.*'light', 'top'"):
+    renamed = dict(zip(("light", "top"), trained[0].task.classes.values()))
+    with pytest.raises(ValueError, match=r"the bundle gives .*'QCD', 'top'.* asks for .*'light', 'top'"):
         evaluate(trained[2].bundle, study(classes=renamed))
 
 
 def test_an_empty_subset_is_refused(trained, study):
-    nothing = study(selection=lambda jets: jets.pt < 0)
+    nothing = study(mask=lambda jets: jets.pt < 0)
     with pytest.raises(ValueError, match=r"the subset 'test' of .*toys0.root.* has no jets"):
         evaluate(trained[2].bundle, nothing)
 

@@ -6,26 +6,26 @@ import pytest
 
 from cortado.scaling import fit, fit_quantiles
 from cortado.splits import TRAIN, VALIDATION, Split
-from cortado.training import FlatPt
-from cortado.training.loading import labelled, parts_of
+from cortado.training import Balance
+from cortado.training.loading import examples, parts_of
 from cortado.training.preparing import preparation
 from cortado.training.survey import survey
 
 
 def everything(study):
     """All jets of a study, the slow way."""
-    found = [labelled(study, part) for part in parts_of(study)]
-    jets = ak.concatenate([x.jets for x in found])
-    return jets, *(np.concatenate([getattr(x, name) for x in found]) for name in ("target", "weight", "subset"))
+    read = [examples(study, part) for part in parts_of(study)]
+    jets = ak.concatenate([x.objects for x in read])
+    return jets, *(np.concatenate([getattr(x, name) for x in read]) for name in ("category", "weight", "subset"))
 
 
 def test_counts_are_those_of_a_slow_count(study):
-    found, (_, target, _, subset) = survey(chosen := study()), everything(study())
+    known, (_, target, _, subset) = survey(chosen := study()), everything(study())
     for part in range(3):
         for index in range(2):
-            assert found.jets[part, index] == sum((t, s) == (index, part) for t, s in zip(target, subset))
-    np.testing.assert_array_equal(found.counts.sum(axis=0), found.jets.sum(axis=1))
-    assert len(found.parts) == len(parts_of(chosen))
+            assert known.objects[part, index] == sum((t, s) == (index, part) for t, s in zip(target, subset))
+    np.testing.assert_array_equal(known.counts.sum(axis=0), known.objects.sum(axis=1))
+    assert len(known.parts) == len(parts_of(chosen))
 
 
 def test_fitted_scaling_does_not_see_validation_and_test_jets(study):
@@ -45,20 +45,20 @@ def test_quantiles_are_those_of_the_training_jets(study):
 
 
 def test_without_bins_every_jet_weighs_its_event(study):
-    found = survey(chosen := study())
-    batch = preparation(chosen, found)(labelled(chosen, found.parts[0]))
+    known = survey(chosen := study())
+    batch = preparation(chosen, known)(examples(chosen, known.parts[0]))
     np.testing.assert_allclose(batch.weight, 1.0)
 
 
 def test_flat_pt_is_flat_and_the_classes_are_equal(study):
     """Weighted jets of each class have the same density in every bin: a chi2 of the bins against their mean."""
     edges = (450.0, 540.0, 580.0, 640.0, 750.0)
-    chosen = study(flat_pt=FlatPt(bins=edges), classes=uneven())
-    found = survey(chosen)
+    chosen = study(balance=Balance(bins=edges), classes=uneven())
+    known = survey(chosen)
     jets, target, weight, subset = everything(chosen)
     train = (subset == TRAIN) & (target >= 0)
     pt, target = np.asarray(jets.pt)[train], target[train]
-    weights = found.weighting(target, pt, weight[train])
+    weights = known.weighting(target, pt, weight[train])
     density = [np.histogram(pt[target == c], edges, weights=weights[target == c])[0] / np.diff(edges) for c in (0, 1)]
     for each in density:
         np.testing.assert_allclose(each, density[0].mean(), rtol=1e-4)
@@ -71,18 +71,18 @@ def uneven():
 
 def test_a_bin_without_jets_of_a_class_is_reported(study):
     classes = {"QCD": lambda jets: jets.is_signal == 0, "top": lambda jets: (jets.is_signal == 1) & (jets.pt < 600)}
-    found = survey(study(flat_pt=FlatPt(bins=(450.0, 600.0, 750.0)), classes=classes))
-    assert found.empty_bins == ("top with 600 <= pT < 750 GeV",)
-    assert "no training jets of top with 600 <= pT < 750 GeV" in str(found)
+    known = survey(study(balance=Balance(bins=(450.0, 600.0, 750.0)), classes=classes))
+    assert known.empty_bins == ("top with 600 <= pt < 750",)
+    assert "no training jets of top with 600 <= pt < 750" in str(known)
 
 
 def test_jets_outside_the_bins_are_refused(study):
-    with pytest.raises(ValueError, match=r"toys0.root: \d+ of \d+ jets, one of pT = .* 600 to 650 GeV"):
-        survey(study(flat_pt=FlatPt(bins=(600.0, 650.0))))
+    with pytest.raises(ValueError, match=r"toys0.root: \d+ of \d+ jets, one of pt = .* 600 to 650"):
+        survey(study(balance=Balance(bins=(600.0, 650.0))))
 
 
 def test_a_class_without_training_jets_is_refused(study):
-    classes = {**study().classes, "heavy": lambda jets: jets.mass > 1e6}
+    classes = {**study().task.classes, "heavy": lambda jets: jets.mass > 1e6}
     with pytest.raises(ValueError, match=r"no training jets of class heavy in .*toys0.root"):
         survey(study(classes=classes))
 
@@ -93,14 +93,14 @@ def test_a_class_without_validation_jets_is_refused(study):
 
 
 def test_jets_of_no_class_are_counted(study):
-    found, (_, target, _, _) = survey(study(classes=uneven())), everything(study(classes=uneven()))
-    assert found.without_class == np.sum(target < 0) > 0
-    assert f"{found.without_class} jets are in no class" in str(found)
+    known, (_, target, _, _) = survey(study(classes=uneven())), everything(study(classes=uneven()))
+    assert known.without_category == np.sum(target < 0) > 0
+    assert f"{known.without_category} jets are in no class" in str(known)
 
 
 def test_validation_files_give_all_their_jets_to_validation(study, toy_files):
-    found = survey(study(files=toy_files[:1], validation_files=toy_files[1:2], split=Split(test=0.0)))
-    np.testing.assert_array_equal(found.jets.sum(axis=1)[[TRAIN, VALIDATION]], [300, 200])
+    known = survey(study(files=toy_files[:1], validation_files=toy_files[1:2], split=Split(test=0.0)))
+    np.testing.assert_array_equal(known.objects.sum(axis=1)[[TRAIN, VALIDATION]], [300, 200])
 
 
 def test_jets_without_constituents_are_counted_and_kept(study, tmp_path):
@@ -112,7 +112,7 @@ def test_jets_without_constituents_are_counted_and_kept(study, tmp_path):
     label = ak.to_numpy(jets.truth_pdg_id == 24).astype(np.int8)
     samples.write_tree(tmp_path / "empty.root", {"part": momenta, "is_signal_new": label}, tree="tree")
     number = int(np.sum(ak.num(jets.constituents) == 0))
-    found = survey(study(files=(tmp_path / "empty.root",)))
-    assert found.without_constituents == number > 0
-    assert found.jets.sum() == 300
-    assert f"{number} jets have no constituents" in str(found)
+    known = survey(study(files=(tmp_path / "empty.root",)))
+    assert known.without_constituents == number > 0
+    assert known.objects.sum() == 300
+    assert f"{number} jets have no constituents" in str(known)

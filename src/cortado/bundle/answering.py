@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cortado.bundle.chain import Bundle, lengths, tensors
 from cortado.tasks import Answers, Use
 
-__all__ = ["answers", "batches"]
+__all__ = ["answers", "batches", "numbered"]
 
 _BATCH_CONSTITUENTS = 32  # a batch is never larger than batch_size objects of so many constituents
 
@@ -26,30 +26,30 @@ def answers(
     *,
     use: Use | None = None,
     network: torch.nn.Module | None = None,
+    skip_empty: bool = False,
     batch_size: int = 512,
     device: str = "cpu",
 ) -> ak.Array:
     """What a bundle says of objects, in their order: record of the columns of its use, shape (n,).
-
-    Objects without constituents are not shown to the network: their numbers are NaN, their lists empty.
 
     Args:
         bundle: Prepares the objects.
         objects: With `bundle.fields`, shape (n,).
         use: In the place of the bundle's.
         network: In the place of the bundle's, such as a copy on another device.
+        skip_empty: Do not show objects without constituents to the network: their numbers are NaN, their lists empty.
         batch_size: Most objects given to the network at once; fewer where they have more than 32 constituents.
         device: Where the network is.
     """
     use = use or bundle.use
     network = bundle.model.to(device).eval() if network is None else network
     sizes = _sizes(objects, bundle)
-    shown = np.flatnonzero(sizes)
+    shown = np.flatnonzero(sizes) if skip_empty else np.arange(len(sizes))
     if not len(shown):
         return _in_order(_nothing(bundle, use, objects), shown, len(objects))
     order, parts = list(batches(shown, sizes, batch_size)), []
     for batch in order:
-        with _numbered(batch):
+        with numbered(batch):
             each = _answer(bundle, use, network, objects[batch], device)
         parts.append(ak.zip(use.columns(each, objects[batch]), depth_limit=1))
     return _in_order(ak.concatenate(parts), np.concatenate(order), len(objects))
@@ -114,8 +114,11 @@ def _filled(column: ak.Array) -> ak.Array:
 
 
 @contextlib.contextmanager
-def _numbered(batch: NDArray[np.int64]) -> Iterator[None]:
+def numbered(batch: NDArray[np.int64]) -> Iterator[None]:
     """Have errors about a jet of a batch, which count there, name it by its number among all objects.
+
+    Args:
+        batch: Indices of the objects among all.
 
     Raises:
         ValueError: The same with the other number.

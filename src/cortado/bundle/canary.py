@@ -9,7 +9,7 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from cortado.bundle.chain import Bundle, checked_outputs, columns
+from cortado.bundle.chain import Bundle, checked_outputs, columns, tensors
 
 TOLERANCE = 1e-4  # float32 sums in another order, on another processor
 OBJECTS = 16
@@ -35,27 +35,34 @@ def pack(path: str, bundle: Bundle, objects: ak.Array) -> bytes:
 
 
 def check(path: str, bundle: Bundle, content: bytes) -> None:
-    """Prepare the stored objects and ask the network again.
+    """Prepare the stored objects, ask the network again, and have the use make columns of its outputs.
 
     Raises:
-        ValueError: If inputs or outputs are others than when the bundle was written; says by how much.
+        ValueError: If inputs or outputs are others than when the bundle was written, says by how much; if there are no
+            columns of them.
     """
     made, taken = type(bundle.representation).__name__, type(bundle.model).__name__
     stored = _arrays(path, content)
     try:
-        prepared = bundle.prepare(_objects(stored))
+        objects = _objects(stored)
+        prepared = bundle.prepare(objects)
     except (ValueError, LookupError, AttributeError) as error:
         raise ValueError(f"{path}: canary: {made} cannot prepare its objects: {error}") from error
     inputs = bundle.use.inputs(prepared, np.random.default_rng(1))
     # What was drawn at random is stored: another version of numpy may draw other numbers.
     drawn = {name: stored.get(f"drawn/{name}") for name in _drawn(prepared, inputs)}
-    if lacking := [name for name, array in drawn.items() if array is None]:
-        raise ValueError(f"{path}: canary.safetensors lacks the {', '.join(lacking)} of {taken}")
+    for name, array in drawn.items():
+        _require_shape(path, f"{name} of {taken}", getattr(inputs, name), array)
     inputs = inputs._replace(**drawn)
     outputs = checked_outputs(path, bundle, prepared, inputs)
     for name, array in zip(prepared._fields, prepared):
         _require_same(path, f"{name} of {made}", array, stored.get(f"inputs/{name}"))
     _require_same(path, f"outputs of {taken}", outputs, stored.get("outputs"))
+    output, *given = tensors([outputs, *inputs])
+    try:
+        bundle.use.columns(bundle.use.answers(output, type(inputs)(*given)), objects)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{path}: canary: {bundle.use} makes no columns of it: {error}") from error
 
 
 def unpack(path: str, content: bytes) -> ak.Array:
@@ -102,12 +109,17 @@ def _drawn(prepared: Any, inputs: Any) -> list[str]:
 
 
 def _require_same(path: str, what: str, now: NDArray[Any], then: NDArray[Any] | None) -> None:
-    if then is None or now.shape != then.shape:
-        before = "was not there" if then is None else f"had {then.shape}"
-        raise ValueError(f"{path}: canary: {what} has shape {now.shape}, at training it {before}")
+    _require_shape(path, what, now, then)
+    assert then is not None
     difference = np.abs(now.astype(np.float64) - then.astype(np.float64))
     if not (difference <= TOLERANCE * (1 + np.abs(then))).all():
         raise ValueError(
             f"{path}: canary: {what} differs from training by up to {difference.max():.3g} "
             f"(allowed: {TOLERANCE:g}); the file or the code has changed since"
         )
+
+
+def _require_shape(path: str, what: str, now: NDArray[Any], then: NDArray[Any] | None) -> None:
+    if then is None or now.shape != then.shape:
+        before = "was not there" if then is None else f"had {then.shape}"
+        raise ValueError(f"{path}: canary: {what} has shape {now.shape}, at training it {before}")

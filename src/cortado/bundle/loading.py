@@ -77,11 +77,13 @@ def restore(path: str, members: Mapping[str, bytes], own: Own) -> Bundle:
         bundle = _bundle(path, content, members["weights.safetensors"], own)
     except KeyError as error:
         raise ValueError(f"{path}: bundle.json lacks {error}") from error
+    except TypeError as error:
+        raise ValueError(f"{path}: bundle.json is not ours: {error}") from error
     try:
         bundle.use.check(path)
-    except TypeError as error:
-        raise ValueError(f"{path}: {bundle.use} makes no sense: {error}") from error
-    canary.check(path, bundle, members["canary.safetensors"])
+        canary.check(path, bundle, members["canary.safetensors"])
+    except (TypeError, LookupError, AttributeError) as error:
+        raise ValueError(f"{path}: {bundle.use} makes no sense here: {error}") from error
     return bundle
 
 
@@ -91,7 +93,7 @@ def _bundle(path: str, content: Mapping[str, Any], weights: bytes, own: Own) -> 
     network = _class(path, "model", taken["name"], (*_listed(models), *own.models))
     representation = _make(path, prepares, made["arguments"])
     model = _model(path, network, taken["arguments"], weights)
-    used = content["use"] if content["format_version"] > 1 else _use_of_version_1(content, representation, model)
+    used = content["use"] if content["format_version"] > 1 else _use_of_version_1(path, content, representation, model)
     use = _class(path, "use", used["name"], (*USES, *own.uses))
     return Bundle(
         representation=representation,
@@ -104,15 +106,18 @@ def _bundle(path: str, content: Mapping[str, Any], weights: bytes, own: Own) -> 
     )
 
 
-def _use_of_version_1(content: Mapping[str, Any], representation: Any, model: Any) -> dict[str, Any]:
+def _use_of_version_1(path: str, content: Mapping[str, Any], representation: Any, model: Any) -> dict[str, Any]:
     """The use of a bundle of format 1, which has a task and classes in its place."""
     task = content.get("task", "tagging")  # taggers written before there were other tasks
     if task == "tagging":
         return {"name": "Classes", "arguments": {"classes": content["classes"], "signal": content["signal"]}}
     if task == "pairing":
-        (collection,) = {field.partition(".")[0] for field in representation.fields if "." in field}
-        return {"name": "Pairs", "arguments": {"collection": collection}}
-    return {"name": "Showers", "arguments": {"energy_range": representation.energy_range, "latent": model.latent}}
+        collections = {field.partition(".")[0] for field in representation.fields if "." in field}
+        return {"name": "Pairs", "arguments": {"collection": ", ".join(sorted(collections))}}
+    if task == "generation":
+        energies, latent = getattr(representation, "energy_range", None), getattr(model, "latent", None)
+        return {"name": "Showers", "arguments": {"energy_range": energies, "latent": latent}}
+    raise ValueError(f"{path}: unknown task {task!r}; tasks of format 1 are tagging, pairing and generation")
 
 
 def _scaling(path: str, arguments: Mapping[str, Any]) -> Scaling | QuantileScaling:
@@ -152,4 +157,4 @@ def _make(path: str, made: Callable[..., Any], arguments: Mapping[str, Any]) -> 
         return made(**arguments)
     except (TypeError, ValueError, RuntimeError) as error:
         name = getattr(made, "__name__", "")
-        raise ValueError(f"{path}: {name} cannot be made of {dict(arguments)}: {error}") from error
+        raise ValueError(f"{path}: {name} cannot be made of {arguments}: {error}") from error

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cortado import bundle as bundles
 from cortado import splits
+from cortado.bundle.answering import numbered
 from cortado.scoring.loading import with_verbs
 from cortado.scoring.nesting import flatten, restore
 from cortado.scoring.predictor import Predictor
@@ -51,7 +52,10 @@ class FoldPredictor:
         """The same for objects of shape (n,)."""
         fold = self.member(objects)
         places = [np.flatnonzero(fold == number) for number in range(len(self.predictors))]
-        parts = [predictor.flat(objects[place]) for predictor, place in zip(self.predictors, places)]
+        parts = []
+        for predictor, place in zip(self.predictors, places):
+            with numbered(place):
+                parts.append(predictor.flat(objects[place]))
         return ak.concatenate(parts)[np.argsort(np.concatenate(places))]
 
     def each(self, objects: ak.Array) -> tuple[ak.Array, ...]:

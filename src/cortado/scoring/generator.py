@@ -41,9 +41,11 @@ class ShowerGenerator:
         """The generator of a predictor of showers.
 
         Raises:
-            ValueError: If it makes no showers.
+            ValueError: If it makes no showers, or is of several bundles.
         """
         require_verbs("ShowerGenerator", predictor)
+        if not isinstance(predictor, Predictor):
+            raise ValueError(f"{predictor.path}: a shower is made by one generator, not by several: load one bundle")
         return cls(predictor=predictor, extrapolate=extrapolate)
 
     @classmethod

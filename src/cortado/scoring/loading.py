@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+from cortado.bundle import Own
 from cortado.scoring.finder import VertexFinder
 from cortado.scoring.generator import ShowerGenerator
 from cortado.scoring.predictor import VERBS, Predictor
 from cortado.scoring.scorer import Scorer
 
+_COMMON = ("device", "threads", "batch_size", "precision", "without_constituents", *Own._fields)
 _CLASSES = {each.__name__: each for each in (Scorer, VertexFinder, ShowerGenerator)}
 
 
@@ -23,7 +25,7 @@ def load(path: str | os.PathLike[str], **settings: Any) -> Any:
         path: The bundle.
         **settings: Attributes of `Predictor`: device, threads, batch_size, precision, without_constituents; classes of
             your own: representations, models, uses; and what the class of the result takes: threshold of a
-            `VertexFinder`, extrapolate of a `ShowerGenerator`.
+            `VertexFinder`, extrapolate of a `ShowerGenerator`, working_points of a `Scorer`.
     Raises:
         FileNotFoundError: If there is no bundle.
         ValueError: If it cannot be trusted (see `cortado.bundle.load`), or the device is not there.
@@ -42,9 +44,8 @@ def with_verbs(
         ValueError: As `load`, or if there is no bundle.
         TypeError: If there is no such setting.
     """
-    known = (*inspect.signature(Predictor).parameters, *inspect.signature(Predictor.load).parameters)
-    common = {name: value for name, value in settings.items() if name in known}
-    special = {name: value for name, value in settings.items() if name not in known}
+    common = {name: value for name, value in settings.items() if name in _COMMON}
+    special = {name: value for name, value in settings.items() if name not in _COMMON}
     predictors = tuple(Predictor.load(path, **common) for path in paths)
     if not predictors:
         raise ValueError("no bundle to load")
@@ -59,5 +60,4 @@ def with_verbs(
 
 def _require_settings(verbs: str, given: dict[str, Any], known: tuple[str, ...]) -> None:
     if unknown := [name for name in given if name not in known]:
-        there = ("device", "threads", "batch_size", "precision", "without_constituents", *known)
-        raise TypeError(f"{verbs} has no setting {', '.join(unknown)}; there are {', '.join(there)}")
+        raise TypeError(f"{verbs} has no setting {', '.join(unknown)}; there are {', '.join((*_COMMON, *known))}")

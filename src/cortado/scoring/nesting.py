@@ -38,7 +38,7 @@ def restore(flat: ak.Array, jets: ak.Array) -> ak.Array:
         missing = np.asarray(ak.is_none(jets, axis=0))
         index = np.where(missing, -1, np.cumsum(~missing) - 1)
         inner = restore(flat, ak.drop_none(jets, axis=0))
-        return ak.Array(ak.contents.IndexedOptionArray(ak.index.Index64(index), inner.layout))
+        return ak.Array(ak.contents.IndexedOptionArray.simplified(ak.index.Index64(index), inner.layout))
     if jets.ndim == 1:
         return flat
     inner = restore(flat, ak.flatten(jets, axis=1))

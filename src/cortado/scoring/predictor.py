@@ -119,6 +119,7 @@ class Predictor:
                 objects,
                 use=self.use,
                 network=loaded.network,
+                skip_empty=True,
                 batch_size=self.batch_size,
                 device=self.device,
             )

@@ -63,13 +63,19 @@ class Scorer:
         return cls(predictor=predictor, points=_fold_points(predictor))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], **settings: Any) -> "Scorer":
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        working_points: tuple[WorkingPoint, ...] | None = None,
+        **settings: Any,
+    ) -> "Scorer":
         """Scorer of the bundle at `path`; the settings are those of `cortado.load`.
 
         Raises:
             ValueError: As `cortado.load`, or if it is no tagger.
         """
-        return cls.of(Predictor.load(path, **settings))
+        return cls.of(Predictor.load(path, **settings), working_points=working_points)
 
     @property
     def path(self) -> str:
@@ -123,7 +129,8 @@ class Scorer:
         for name in (*above, *below):
             require_one_of("class", name, self.classes)
         flat = self.predictor.flat(flatten(jets))
-        sums = [sum(ak.to_numpy(flat[name]) for name in names) for names in (above, below)]
+        none = np.zeros(len(flat), np.float32)
+        sums = [sum((ak.to_numpy(flat[name]) for name in names), none) for names in (above, below)]
         return restore(ak.Array(_share(*sums)), jets)
 
     def working_point(self, name: str) -> WorkingPoint:

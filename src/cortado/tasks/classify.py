@@ -56,7 +56,8 @@ class Classes:
         Raises:
             ValueError: If not.
         """
-        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
+        is_named = all(isinstance(name, str) for name in self.classes)
+        if not is_named or len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             raise ValueError(f"{path}: needs two or more different classes, got {self.classes}")
         if self.signal not in self.classes:
             raise ValueError(f"{path}: signal {self.signal!r} is none of the classes {', '.join(self.classes)}")

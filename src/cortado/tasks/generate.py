@@ -58,9 +58,10 @@ class Showers:
         Raises:
             ValueError: If not.
         """
-        low, high = self.energy_range
-        if not 0 < low < high < np.inf or self.latent < 1:
-            raise ValueError(f"{path}: a generator needs energies in rising order and noise, got {self}")
+        if len(self.energy_range) != 2 or not 0 < self.energy_range[0] < self.energy_range[1] < np.inf:
+            raise ValueError(f"{path}: a generator needs two positive energies in rising order, got {self}")
+        if self.latent < 1:
+            raise ValueError(f"{path}: a generator needs noise, got {self}")
 
     def inputs(self, prepared: Any, rng: np.random.Generator) -> Drawn:
         """The energies, and noise in the place of the features."""

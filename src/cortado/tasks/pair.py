@@ -55,11 +55,13 @@ class Pairs:
         return (self.collection,)
 
     def check(self, path: str) -> None:
-        """A threshold between 0 and 1.
+        """A field, and a threshold between 0 and 1.
 
         Raises:
             ValueError: If not.
         """
+        if not isinstance(self.collection, str):
+            raise ValueError(f"{path}: collection must be a field such as 'tracks', got {self.collection!r}")
         if not 0 < self.threshold < 1:
             raise ValueError(f"{path}: threshold must be a probability in (0, 1), got {self.threshold}")
 

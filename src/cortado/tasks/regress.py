@@ -64,14 +64,17 @@ class Numbers:
         return self.names, self.loss, self.relative_to
 
     def check(self, path: str) -> None:
-        """As many names as centres and scales.
+        """As many different names as centres and scales.
 
         Raises:
             ValueError: If not.
         """
-        if not self.names or not len(self.names) == len(self.centre) == len(self.scale):
+        if not self.names or not len(set(self.names)) == len(self.names) == len(self.centre) == len(self.scale):
             raise ValueError(f"{path}: one name, centre and scale is needed for each number, got {self}")
-        _require_loss(self)
+        try:
+            _require_loss(self)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
 
     def inputs(self, prepared: Any, rng: np.random.Generator) -> Any:
         """What was prepared."""

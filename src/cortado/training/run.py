@@ -140,10 +140,12 @@ def _claim(folder: Path, study: Study, fold: int | None, resume: bool) -> None:
     number = study.objects.folds
     if fold is not None and not 0 <= fold < (number or 0):
         raise ValueError(f"fold = {fold}, required: 0 to folds - 1 of a study with folds = {number}")
+    if _is_other_rank():  # the first process has claimed it, or does
+        return
     file = folder / "study.json"
     wanted = json.loads(json.dumps({**describe(study), "fold": fold}))
     if file.exists():
-        if not resume and not _is_other_rank():
+        if not resume:
             raise FileExistsError(f"{folder} holds a training: resume=True goes on with it, or name another folder")
         if difference := first_difference(json.loads(file.read_text()), wanted):
             raise ValueError(f"{folder} holds the training of another study: {difference}")
