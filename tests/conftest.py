@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from samples import write_toptagging
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +15,13 @@ def test_data():
     if not folder.is_dir():
         pytest.skip(f"no reference data at {folder}; set CORTADO_TEST_DATA to the folder that holds them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def toy_files(tmp_path_factory):
+    """Two files of 300 and 200 jets."""
+    folder = tmp_path_factory.mktemp("toys")
+    paths = tuple(str(folder / f"toys{i}.root") for i in range(2))
+    for seed, (path, number) in enumerate(zip(paths, (300, 200)), start=1):
+        write_toptagging(path, number, seed)
+    return paths

@@ -4,7 +4,6 @@ import functools
 
 import pytest
 import torch
-from samples import write_toptagging
 
 from cortado.models import PFN
 from cortado.representations import ParticleList
@@ -19,16 +18,6 @@ CLASSES = {"QCD": lambda jets: jets.is_signal == 0, "top": lambda jets: jets.is_
 def one_thread():
     """Small networks are fastest, and sums are exactly repeatable, on one thread."""
     torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="session")
-def toy_files(tmp_path_factory):
-    """Two files of 300 and 200 jets."""
-    folder = tmp_path_factory.mktemp("toys")
-    paths = tuple(str(folder / f"toys{i}.root") for i in range(2))
-    for seed, (path, number) in enumerate(zip(paths, (300, 200)), start=1):
-        write_toptagging(path, number, seed)
-    return paths
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import huber_loss
+from torch.nn.functional import huber_loss, softplus
 
 from cortado import metrics
 from cortado.tasks.checks import require
@@ -23,7 +23,7 @@ __all__ = ["Numbers", "Regress", "regression_loss"]
 
 Loss = Literal["huber", "gaussian"] | tuple[float, ...]
 
-_NARROWEST = -7.0  # logarithm of a width in units of the spread: a few exact targets must not pull it to zero
+_NARROWEST = 1e-3  # width in units of the spread: a few exact targets must not pull it to zero
 _MEDIAN = 0.5
 
 
@@ -86,7 +86,7 @@ class Numbers:
 
     def answers(self, outputs: Tensor, inputs: Any) -> Answers:
         """`mass`, and `mass_width` or `mass_q16`, `mass_q84`, ...: shape (n,), before `relative_to`."""
-        each = outputs.reshape(len(outputs), len(self.names), -1)
+        each = torch.unflatten(outputs, 1, (len(self.names), _outputs(self.loss)))
         answers = {}
         for i, (name, centre, scale) in enumerate(zip(self.names, self.centre, self.scale)):
             for suffix, column in _named(each[:, i], self.loss).items():
@@ -113,12 +113,13 @@ class Regress:
     """Learn numbers of an object.
 
     The network learns (target - centre) / scale, of targets that are divided by `relative_to` first. It has one output
-    for each target with the loss "huber", two with "gaussian" (value and logarithm of its width), else one a quantile.
+    for each target with the loss "huber", two with "gaussian" (value and width), else one a quantile.
 
     Attributes:
         targets: Name of a number -> field of the objects with its true value: {"mass": "true_mass"}.
         loss: "huber": quadratic below one spread, linear above; "gaussian": negative logarithm of a likelihood with a
-            width of its own for each object; quantiles, such as (0.16, 0.5, 0.84), the median among them: pinball loss.
+            width of its own for each object, which wants `gradient_clip=1.0` of the recipe, as first widths may be far
+            too small; quantiles, such as (0.16, 0.5, 0.84), the median among them: pinball loss.
         relative_to: Field by which targets are divided before they are learned, "pt"; answers are multiplied by it.
         centre: Of the targets, one each; None takes the mean of the training objects.
         scale: Likewise; None takes the standard deviation.
@@ -232,14 +233,12 @@ class Regress:
         return merits
 
     def use(self, representation: Any, model: nn.Module) -> Numbers:
-        """Numbers in their own units."""
-        assert self.centre is not None
-        assert self.scale is not None
+        """Numbers in their own units; before `fitted`, in those of the network."""
         return Numbers(
             names=tuple(self.targets),
             loss=self.loss,
-            centre=self.centre,
-            scale=self.scale,
+            centre=self.centre or (0.0,) * len(self.targets),
+            scale=self.scale or (1.0,) * len(self.targets),
             relative_to=self.relative_to,
         )
 
@@ -280,13 +279,12 @@ def regression_loss(outputs: Tensor, values: Tensor, loss: Loss) -> Tensor:
         values: Standardised targets, shape (n, k).
         loss: As of `Regress`.
     """
-    each = outputs.reshape(*values.shape, -1)
+    each = torch.unflatten(outputs, 1, (values.shape[1], _outputs(loss)))
     if loss == "huber":
         return huber_loss(each[..., 0], values, reduction="none").mean(1)
     if loss == "gaussian":
-        log_width = each[..., 1].clamp(min=_NARROWEST)
-        pull = (values - each[..., 0]) * torch.exp(-log_width)
-        return (pull.square() / 2 + log_width).mean(1)
+        width = _width(each[..., 1])
+        return (((values - each[..., 0]) / width).square() / 2 + width.log()).mean(1)
     above = values.unsqueeze(-1) - each
     level = torch.tensor(loss, dtype=each.dtype, device=each.device)
     return torch.maximum(level * above, (level - 1) * above).mean((1, 2))
@@ -297,9 +295,14 @@ def _named(outputs: Tensor, loss: Loss) -> Answers:
     if loss == "huber":
         return {"": outputs[:, 0]}
     if loss == "gaussian":
-        return {"": outputs[:, 0], "_width": outputs[:, 1].clamp(min=_NARROWEST).exp()}
+        return {"": outputs[:, 0], "_width": _width(outputs[:, 1])}
     # Quantiles that cross are put in order: Chernozhukov et al. (2010), doi:10.3982/ECTA7880.
     return dict(zip(_suffixes(loss), outputs.sort(dim=1).values.unbind(1)))
+
+
+def _width(output: Tensor) -> Tensor:
+    """A positive number that grows with the output no faster than it: an exponential makes trainings diverge."""
+    return _NARROWEST + softplus(output)
 
 
 def _suffixes(loss: Loss) -> tuple[str, ...]:

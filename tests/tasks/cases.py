@@ -1,0 +1,120 @@
+"""One row for each task: what the laws of `test_contract` are asked of. A new task adds a row."""
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from toy_showers import toy_showers
+from toy_tracks import jets_of
+from toys import toy_jets
+
+from cortado.models import MLP, PFN, CaloGAN, CaloGANDiscriminator, CaloVAE, SetToGraph
+from cortado.representations import HighLevel, ParticleList, ShowerImages, ShowerLogits, TrackSet
+from cortado.tasks import Batch, Classify, Generate, GenerateAgainst, Pair, Regress
+
+
+class Case(NamedTuple):
+    """A task with the smallest network that can learn it.
+
+    Attributes:
+        each: Whether the merits are sums over the objects: noise and critics that compare a batch make them others.
+    """
+
+    task: Any
+    representation: Any
+    network: type
+    arguments: dict[str, Any]
+    objects: Any  # function of their number
+    each: bool = True
+
+
+def _is_w(jets):
+    return jets.truth_pdg_id == 24
+
+
+def _is_qcd(jets):
+    return jets.truth_pdg_id == 0
+
+
+def _jets(number):
+    return toy_jets(number, seed=4)
+
+
+def _particles(task):
+    arguments = {"features": 3, "phi": (8, 8), "hidden": (8,)}
+    return Case(task, ParticleList(max_constituents=20), PFN, arguments, _jets)
+
+
+CASES = {
+    "classify": _particles(Classify(classes={"qcd": _is_qcd, "w": _is_w}, signal="w", label_smoothing=0.1)),
+    "pair": Case(
+        Pair(partition="tracks.vertex_index"),
+        TrackSet(),
+        SetToGraph,
+        {"hidden": (8, 5), "edge_hidden": (8,)},
+        lambda number: jets_of(number, seed=4),
+    ),
+    "huber": _particles(Regress(targets={"mass": "mass"}, relative_to="pt")),
+    "gaussian": _particles(Regress(targets={"mass": "mass", "depth": "tau1"}, loss="gaussian")),
+    "quantiles": Case(
+        Regress(targets={"mass": "mass"}, loss=(0.16, 0.5, 0.84)),
+        HighLevel(features=("pt", "multiplicity")),
+        MLP,
+        {"features": 2, "hidden": (8,)},
+        _jets,
+    ),
+    "generate": Case(
+        Generate(),
+        ShowerLogits(),
+        CaloVAE,
+        {"code": 4, "hidden": (8,)},
+        lambda number: toy_showers(number, seed=4),
+        each=False,
+    ),
+    "generate_against": Case(
+        GenerateAgainst(critic=functools.partial(CaloGANDiscriminator, filters=(4, 3, 2, 2))),
+        ShowerImages(),
+        CaloGAN,
+        {"latent": 16, "channels": 2, "filters": (3, 2)},
+        lambda number: toy_showers(number, seed=4),
+        each=False,
+    ),
+}
+
+
+class Made(NamedTuple):
+    """A case with everything made, and the objects that it was made for."""
+
+    case: Case
+    task: Any  # fitted
+    networks: dict[str, torch.nn.Module]
+    objects: Any
+
+
+def made(case, number=40):
+    """The networks of a case, in evaluation, with statistics that are not the initial ones."""
+    torch.manual_seed(1)
+    objects = case.objects(number)
+    task = case.task.fitted(case.task.sums(objects, np.ones(number)))
+    networks = {"model": case.network(**case.arguments, **task.arguments())}
+    networks |= {name: rival.network() for name, rival in task.rivals().items()}
+    return Made(case, task, {name: network.eval() for name, network in networks.items()}, objects)
+
+
+def batch_of(made, objects, weight=None, pad=0):
+    """The batch that a training would make of objects; `pad` more places where there is a mask."""
+    inputs = made.case.representation(objects)
+    if pad:
+        inputs = type(inputs)(*(_padded(array, pad) for array in inputs))
+    target = made.task.target(objects, made.task.category(objects), inputs)
+    weight = np.ones(len(objects), np.float32) if weight is None else weight
+    return Batch(_tensors(inputs), _tensors(target), torch.from_numpy(weight))
+
+
+def _padded(array, pad):
+    return np.pad(array, [(0, 0), (0, pad)] + [(0, 0)] * (array.ndim - 2))
+
+
+def _tensors(arrays):
+    return type(arrays)(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))
