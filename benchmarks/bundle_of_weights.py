@@ -13,6 +13,7 @@ from cortado.models import ParticleNet
 from cortado.models.particlenet import from_weaver
 from cortado.representations import PointCloud
 from cortado.scaling import PARTICLENET_SCALING
+from cortado.tasks import Classes
 
 
 def main(weights: Path, jets: Path, output: Path) -> None:
@@ -24,10 +25,9 @@ def main(weights: Path, jets: Path, output: Path) -> None:
         scaling=PARTICLENET_SCALING,
         model=model,
         arguments={},
-        classes=("background", "signal"),
-        signal="signal",
+        use=Classes(classes=("background", "signal"), signal="signal"),
     )
-    bundles.save(tagger, output, canary_jets=ak.flatten(cortado.read(jets, stop=16).jets))
+    bundles.save(tagger, output, canary=ak.flatten(cortado.read(jets, stop=16).jets))
 
 
 if __name__ == "__main__":

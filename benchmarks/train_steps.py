@@ -7,7 +7,6 @@ each step [s] as JSON; a first one is not counted.
 import json
 import sys
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,27 +15,31 @@ import torch
 from cortado.models import ParticleNet
 from cortado.models.particlenet import from_weaver
 from cortado.representations.point_cloud import PointCloudInputs
-from cortado.training.loading import Batch
-from cortado.training.study import Recipe
-from cortado.training.tagging import Tagging
+from cortado.tasks import Batch, Classify
+from cortado.tasks.classify import ClassTarget
+from cortado.training import Recipe
+from cortado.training.optimisation import adamw
+
+TASK = Classify(
+    classes={"background": lambda jets: jets.is_signal == 0, "signal": lambda jets: jets.is_signal == 1},
+    signal="signal",
+)
 
 
 def main(weights: Path, batches: Path, precision: str, steps: int, output: Path) -> None:
     """Train from the weights on the batches in turn, "float32" or "bfloat16"."""
-    warnings.filterwarnings("ignore", message=".*self.log.*")  # there is no trainer to log to
     torch.manual_seed(1)
     model = ParticleNet()
     model.load_state_dict(from_weaver(torch.load(weights, weights_only=True)))
-    prepared = _batches(batches)
-    tagging = Tagging(model, Recipe(precision=precision), signal=1, jets=len(prepared[0].target)).train()
-    optimizer = tagging.configure_optimizers()
+    model.train()
+    prepared, optimizer = _batches(batches), adamw(model, Recipe())
     seconds = []
     for number in range(steps + 1):
         begin = time.perf_counter()
-        optimizer.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            loss = tagging.training_step(prepared[number % len(prepared)], number)
-        loss.backward()
+            (move,) = TASK.moves({"model": model}, prepared[number % len(prepared)])
+        optimizer.zero_grad()
+        move.loss.backward()
         optimizer.step()
         seconds.append(time.perf_counter() - begin)
     output.write_text(json.dumps(seconds[1:]))
@@ -50,7 +53,7 @@ def _batches(path: Path) -> list[Batch]:
     for points, features, mask, target in zip(*(columns[name] for name in (*PointCloudInputs._fields, "target"))):
         length = int(mask.sum(1).max())
         inputs = PointCloudInputs(*(array[:, :length] for array in (points, features, mask)))
-        batches.append(Batch(inputs, target, torch.ones(len(target))))
+        batches.append(Batch(inputs, ClassTarget(target), torch.ones(len(target))))
     return batches
 
 

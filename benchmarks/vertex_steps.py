@@ -19,10 +19,11 @@ import cortado
 from cortado.models import SetToGraph
 from cortado.representations import TrackSet
 from cortado.scaling import SET2GRAPH_SCALING
-from cortado.training.loading import padded_partition
-from cortado.training.pairing import pair_loss, total_loss
+from cortado.tasks import Pair
+from cortado.tasks.pair import pair_loss, total_loss
 
 BATCH = 256
+TASK = Pair(partition="tracks.vertex_index")
 
 
 def main(candidate: str, jets: Path, steps: int, output: Path) -> None:
@@ -47,9 +48,10 @@ def _batches(path: Path, number: int) -> list[tuple[Tensor, Tensor, Tensor]]:
     for step in range(number):
         start = step * BATCH % (len(jets) - BATCH)
         batch = jets[start : start + BATCH]
-        features, mask = SET2GRAPH_SCALING(TrackSet()(batch))
-        partition = padded_partition(batch, "tracks.vertex_index")
-        found.append((torch.from_numpy(features), torch.from_numpy(mask), torch.from_numpy(partition)))
+        inputs = SET2GRAPH_SCALING(TrackSet()(batch))
+        partition = TASK.target(batch, TASK.category(batch), inputs).partition
+        features, mask, partition = map(torch.from_numpy, (*inputs, partition))
+        found.append((features, mask, partition))
     return found
 
 

@@ -234,7 +234,7 @@ def test_learning_curves_share_a_frame_by_quantity():
         "validation_auc": [0.8, 0.9, 0.95],
         "seconds": [1, 1, 1],
     }
-    _, axes = plotting.learning_curves(table)
+    _, axes = plotting.learning_curves(table, titles={"loss": "Cross entropy"})
     assert [ax.get_ylabel() for ax in axes] == ["Cross entropy", "Area under the ROC curve"]
     assert [ax.get_xlabel() for ax in axes] == ["Epoch", "Epoch"]
     assert legend_of(axes[0]) == ["training", "validation"]

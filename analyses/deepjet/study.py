@@ -15,7 +15,8 @@ from cortado import metrics, plotting, training
 from cortado.models import DeepJet
 from cortado.representations import DeepJetFeatures
 from cortado.splits import Split
-from cortado.training import Recipe, Study
+from cortado.tasks import Classify
+from cortado.training import Objects, Recipe, Study
 
 EPOCHS = {"quick": 15, "full": 60}
 AGAINST = {"b against light": ("b", ("uds", "g")), "CvsL": ("c", ("uds", "g")), "CvsB": ("c", ("b",))}
@@ -39,20 +40,21 @@ def studies(preset, folder, files=()):
     widths = {"jet_features": 6, "charged_features": 10, "neutral_features": 4, "vertex_features": 10}
     study = Study(
         name="deepjet",
-        files=tuple(map(str, files)),
-        classes={
-            "b": partial(has_flavour, 5),
-            "c": partial(has_flavour, 4),
-            "uds": partial(is_labelled, "uds"),
-            "g": partial(is_labelled, "g"),
-        },
-        signal="b",
+        objects=Objects(files=files, split=Split(validation=0.2, test=0.25, seed=1)),
         representation=DeepJetFeatures(),
         model=partial(DeepJet, **widths),  # as many features as the ntuple has
+        task=Classify(
+            classes={
+                "b": partial(has_flavour, 5),
+                "c": partial(has_flavour, 4),
+                "uds": partial(is_labelled, "uds"),
+                "g": partial(is_labelled, "g"),
+            },
+            signal="b",
+            working_points=(0.5, 0.7),
+            mistags=(0.1, 0.01),
+        ),
         recipe=Recipe(epochs=EPOCHS[preset], batch_size=64, learning_rate=1e-3),
-        split=Split(validation=0.2, test=0.25, seed=1),
-        working_points=(0.5, 0.7),
-        mistags=(0.1, 0.01),
     )
     return {study.name: study}
 
@@ -62,7 +64,8 @@ def run(*, preset, folder, files, accelerator, **_):
     (study,) = studies(preset, folder, files).values()
     training.train(study, folder / "deepjet", resume=True, accelerator=accelerator)
     found = training.evaluate(folder / "deepjet" / "deepjet.cortado", study, subset="test")
-    np.savez(folder / "scores.npz", target=found.target, probabilities=found.probabilities, classes=found.classes)
+    probabilities = np.stack([np.asarray(found.answers[name]) for name in found.categories], axis=1)
+    np.savez(folder / "scores.npz", target=found.category, probabilities=probabilities, classes=found.categories)
     results = {}
     for title, curve in curves(folder).items():
         results[title] = {"AUC": curve.auc, "1/mistag at 50 %": metrics.rejection_at(curve, 0.5)}

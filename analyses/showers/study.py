@@ -31,7 +31,8 @@ from cortado.representations import ShowerCells, ShowerImages, ShowerLogits, Sho
 from cortado.simulation import simulate_showers
 from cortado.splits import TEST, TRAIN, Split
 from cortado.statistics import effective_sample_size
-from cortado.training import Recipe, Study
+from cortado.tasks import Classify, Generate, GenerateAgainst
+from cortado.training import Objects, Recipe, Study
 from cortado.weights import clipped
 
 ENERGIES = (1.0, 100.0)  # GeV
@@ -195,15 +196,16 @@ def generator_studies(preset, folder):
     chosen = preset_named(preset)
     logits = Study(
         name="vae",
-        files=(str(sample(folder, "training")),),
-        collection="showers",
+        objects=Objects(
+            files=(sample(folder, "training"),), collection="showers", split=Split(validation=0.1, test=0.0, seed=1)
+        ),
         representation=LOGITS,
         scaling="fit",
         model=partial(CaloVAE, features=len(LOGITS.features), **chosen.networks.get("vae", {})),
+        task=Generate(),
         recipe=Recipe(
             epochs=chosen.epochs["vae"], batch_size=chosen.batch_size, learning_rate=1e-3, averaging=chosen.averaging
         ),
-        split=Split(validation=0.1, test=0.0, seed=1),
     )
 
     def variant(name, model, **recipe):
@@ -226,9 +228,14 @@ def generator_studies(preset, folder):
             representation=ShowerImages(energy_range=ENERGIES),
             scaling=None,
             model=partial(CaloGAN, **chosen.networks.get("calogan", {})),
-            critic=partial(CaloGANDiscriminator, **chosen.networks.get("critic", {})),
+            task=GenerateAgainst(critic=partial(CaloGANDiscriminator, **chosen.networks.get("critic", {}))),
             recipe=Recipe(
-                epochs=chosen.epochs["calogan"], batch_size=chosen.batch_size, learning_rate=2e-4, schedule="constant"
+                epochs=chosen.epochs["calogan"],
+                batch_size=chosen.batch_size,
+                learning_rate=2e-4,
+                weight_decay=0.0,
+                betas=(0.5, 0.999),  # as published, and no decay
+                schedule="constant",
             ),
         ),
         "vae": logits,
@@ -251,14 +258,13 @@ def classifier_studies(preset, folder, name):
     views = VIEWS if name in GENERATORS else {"low": VIEWS["low"]}
     common = Study(
         name="classifier",
-        files=(str(sample(folder, "judging")), str(generated(folder, name))),
-        collection="showers",
-        classes={"generated": is_generated, "simulated": is_simulated},
-        signal="simulated",
+        objects=Objects(
+            files=(sample(folder, "judging"), generated(folder, name)), collection="showers", split=chosen.split
+        ),
         representation=VIEWS["low"],
         model=partial(MLP, features=len(VIEWS["low"].features), hidden=(512, 512), dropout=0.2),
+        task=Classify(classes={"generated": is_generated, "simulated": is_simulated}, signal="simulated"),
         recipe=Recipe(weight_decay=1e-2, schedule="cosine", averaging=0.99, step_size=1_000),  # small: a class a file
-        split=chosen.split,
     )
     found = {}
     for view, representation in views.items():
@@ -336,7 +342,7 @@ def device_of(accelerator):
 
 
 def generator(folder, name, **settings):
-    return scoring.load_generator(Path(folder) / name / f"{name}.cortado", **settings)
+    return scoring.load(Path(folder) / name / f"{name}.cortado", **settings)
 
 
 def generate(folder, name, device="cpu"):
@@ -402,7 +408,7 @@ def evaluate(preset, folder, reweighters, device):
     for name in GENERATORS:
         showers = judged(folder, name)
         theirs = calorimeter.shower_shapes(showers, CALOGAN, threshold=THRESHOLD)
-        (weights, _, _), number = clipped(reweighters[name].weights(showers[test]), CLIP)
+        (weights, _, _), number = clipped(reweighters[name].likelihood_ratios(showers[test]), CLIP)
         seen = {view: scores_of(preset, folder, name, view, simulated, showers) for view in VIEWS}
         labels, part, scores = seen["low"]
         curves[f"{name}_labels"], curves[name] = labels[part == TEST], scores[0][part == TEST]

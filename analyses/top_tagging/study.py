@@ -21,7 +21,8 @@ from cortado.representations import ParticleList, PointCloud
 from cortado.representations.features import PARTICLENET_FEATURES
 from cortado.scaling import DEEP_SETS_SCALING, PARTICLENET_SCALING
 from cortado.splits import Split
-from cortado.training import Recipe, Study
+from cortado.tasks import Classify
+from cortado.training import Objects, Recipe, Study
 
 FILES = ("data/train.h5", "data/test.h5")
 TITLES = {"pfn": "PFN", "particlenet_lite": "ParticleNet-Lite", "particlenet": "ParticleNet"}
@@ -43,13 +44,11 @@ def studies(preset, folder, files=FILES):
         raise ValueError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")
     pfn = Study(
         name="pfn",
-        files=(files[0],),
-        classes={"qcd": is_qcd, "top": is_top},
-        signal="top",
+        objects=Objects(files=(files[0],), split=Split(validation=0.1, test=0.0)),
         representation=ParticleList(features=PARTICLENET_FEATURES, centre="axis", mirror_eta=True),
         scaling=DEEP_SETS_SCALING,
         model=partial(PFN, features=7),
-        split=Split(validation=0.1, test=0.0),
+        task=Classify(classes={"qcd": is_qcd, "top": is_top}, signal="top"),
         recipe=Recipe(epochs=30, batch_size=128, learning_rate=4e-3, weight_decay=1e-2),
     )
     recipe = Recipe(epochs=20, batch_size=128, learning_rate=4e-3, weight_decay=1e-2, precision="bfloat16")
@@ -86,11 +85,11 @@ def judge(trained, folder, file):
     columns, results = {}, {}
     for name, study in trained.items():
         judged = training.evaluate(folder / name / f"{name}.cortado", study, files=(file,), subset="all")
-        columns |= {name: judged.score, "is_signal": judged.is_signal}
-        curve = metrics.roc(judged.is_signal, judged.score)
-        accuracy = metrics.confusion(judged.is_signal, judged.score > 0.5).accuracy
+        is_signal, score = judged.members("top"), np.asarray(judged.answers.top)
+        columns |= {name: score, "is_signal": is_signal}
+        curve = metrics.roc(is_signal, score)
         results[name] = {
-            "accuracy": accuracy,
+            "accuracy": metrics.confusion(is_signal, score > 0.5).accuracy,
             "AUC": curve.auc,
             "1/mistag at 50 %": metrics.rejection_at(curve, 0.5),
             "1/mistag at 30 %": metrics.rejection_at(curve, 0.3),

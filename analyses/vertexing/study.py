@@ -25,7 +25,8 @@ from cortado.representations import TrackGraph, TrackSet
 from cortado.representations.track_set import RICH_FEATURES, SET2GRAPH_FEATURES
 from cortado.simulation import simulate_flavour_jets
 from cortado.splits import TEST, TRAIN, Split
-from cortado.training import Recipe, Study
+from cortado.tasks import Classify, Pair
+from cortado.training import Objects, Recipe, Study
 
 SPLIT = Split(validation=0.15, test=0.25, seed=1)
 FLAVOURS = {5: "b", 4: "c", 0: "light"}
@@ -120,29 +121,27 @@ def studies(preset, folder):
     classes = {name: partial(has_flavour, code) for code, name in FLAVOURS.items()}
     finder = Study(
         name="set2graph",
-        files=(str(sample(folder)),),
-        selection=in_acceptance,
-        classes=classes,
-        signal="b",
+        objects=Objects(files=(sample(folder),), mask=in_acceptance, split=SPLIT),
         representation=TrackSet(features=chosen.features),
         scaling="fit",
         model=models["set2graph"],
+        task=Pair(partition="tracks.vertex_index", classes=classes, shown="b"),
         recipe=Recipe(
             epochs=chosen.finder_epochs, batch_size=chosen.batch_size, learning_rate=2e-3, weight_decay=0.0, bucket=True
         ),
-        split=SPLIT,
-        partition="tracks.vertex_index",
     )
     every = {name: replace(finder, name=name, model=model) for name, model in models.items()}
-    # The taggers have batch norm: its statistics must not be those of jets of one multiplicity.
-    recipe = replace(finder.recipe, epochs=chosen.tagger_epochs, batch_size=256, bucket=False)
     tagger = replace(
         finder,
-        partition=None,
-        recipe=recipe,
-        working_points=(0.5, 0.7, 0.8),
-        mistags=(0.1, 0.01, 0.001),
-        mistag_class="light",
+        task=Classify(
+            classes=classes,
+            signal="b",
+            working_points=(0.5, 0.7, 0.8),
+            mistags=(0.1, 0.01, 0.001),
+            mistag_class="light",
+        ),
+        # The taggers have batch norm: its statistics must not be those of jets of one multiplicity.
+        recipe=replace(finder.recipe, epochs=chosen.tagger_epochs, batch_size=256, bucket=False),
     )
     every["tagger_baseline"] = replace(tagger, name="tagger_baseline", model=partial(FlavourTagger, **tagged))
     every["tagger_avr"] = replace(
@@ -229,7 +228,7 @@ def with_avr(path, cuts, size=5_000):
 def finders(folder):
     """The trained vertex finders of a folder."""
     paths = {name: folder / name / f"{name}.cortado" for name in FINDERS}
-    return {name: scoring.load_finder(path) for name, path in paths.items() if path.exists()}
+    return {name: scoring.load(path) for name, path in paths.items() if path.exists()}
 
 
 def tagger_of(folder, name):

@@ -26,7 +26,8 @@ from cortado.representations.features import PARTICLENET_FEATURES
 from cortado.scaling import DEEP_SETS_SCALING, PARTICLENET_SCALING
 from cortado.simulation import simulate_jets
 from cortado.splits import TEST, TRAIN, Split
-from cortado.training import FlatPt, Recipe, Study
+from cortado.tasks import Classify
+from cortado.training import Balance, Objects, Recipe, Study
 
 PT_RANGE = (500.0, 700.0)
 SPLIT = Split(validation=0.15, test=0.25, seed=1)
@@ -76,23 +77,22 @@ def studies(preset, folder):
     chosen = preset_named(preset)
     baseline = Study(
         name="baseline",
-        files=tuple(str(path) for path in samples(preset, folder)),
-        selection=in_window,
-        classes={"qcd": is_qcd, "w": is_w},
-        signal="w",
+        objects=Objects(
+            files=tuple(samples(preset, folder)),
+            mask=in_window,
+            split=SPLIT,
+            balance=Balance(field="pt", bins=tuple(np.linspace(*PT_RANGE, 11).tolist())),
+        ),
         representation=HighLevel(max_constituents=50),
         scaling="fit",
         model=partial(MLP, features=8),
+        task=Classify(classes={"qcd": is_qcd, "w": is_w}, signal="w"),
         recipe=Recipe(epochs=chosen.epochs["baseline"], batch_size=128, learning_rate=3e-3),
-        split=SPLIT,
-        flat_pt=FlatPt(bins=tuple(np.linspace(*PT_RANGE, 11).tolist())),
     )
 
     def variant(name, representation, scaling, model, **recipe):
-        chosen_recipe = Recipe(epochs=chosen.epochs[name], batch_size=128, **recipe)
-        return replace(
-            baseline, name=name, representation=representation, scaling=scaling, model=model, recipe=chosen_recipe
-        )
+        recipe = replace(baseline.recipe, epochs=chosen.epochs[name], **recipe)
+        return replace(baseline, name=name, representation=representation, scaling=scaling, model=model, recipe=recipe)
 
     lite = partial(ParticleNet, **LITE)
     particles = ParticleList(features=PARTICLENET_FEATURES, centre="axis", mirror_eta=True)
@@ -162,8 +162,8 @@ def evaluate(trained, folder):
     columns = {}
     for name, study in trained.items():
         result = training.evaluate(folder / name / f"{name}.cortado", study, subset="test")
-        columns[name] = result.score
-        columns[f"{name}_is_signal"] = result.is_signal
+        columns[name] = result.answers.w
+        columns[f"{name}_is_signal"] = result.members("w")
     columns["likelihood"], columns["likelihood_is_signal"] = likelihood_floor(trained["baseline"])
     np.savez(folder / "scores.npz", **columns)
     figures = {name: figures_of_merit(*judged) for name, judged in scores_of(folder).items()}
@@ -175,7 +175,7 @@ def likelihood_floor(study):
 
     The two-dimensional densities are histograms of the training jets.
     """
-    record = [record for path in study.files for record in reading.iterate(path)]
+    record = [record for path in study.objects.files for record in reading.iterate(path)]
     jets = ak.concatenate([ak.flatten(part.jets) for part in record])
     jets = jets[in_window(jets) & (is_w(jets) | is_qcd(jets)) & (ak.num(jets.constituents) > 0)]
     subset = ak.to_numpy(SPLIT.subset(jets.event_key))
@@ -270,7 +270,7 @@ def plot(folder, plots):
             ["QCD", "W"],
             right=TITLES[best],
         ),
-        "learning": plotting.learning_curves(history(folder / best / "history.csv")),
+        "learning": plotting.learning_curves(history(folder / best / "history.csv"), titles={"loss": "Cross entropy"}),
     }
     for region in ("pass", "fail"):
         shown = mass[{**tagged, "region": region}]

@@ -49,13 +49,16 @@ def roc_curves(curves: Mapping[str, RocCurve], *, right: str = "") -> tuple[Figu
     return figure, ax
 
 
-def learning_curves(table: Mapping[str, ArrayLike], *, epoch: str = "epoch") -> tuple[Figure, NDArray[np.object_]]:
+def learning_curves(
+    table: Mapping[str, ArrayLike], *, epoch: str = "epoch", titles: Mapping[str, str] | None = None
+) -> tuple[Figure, NDArray[np.object_]]:
     """Every quantity of a training against the epoch: a frame for each, training and validation together.
 
     Args:
         table: Columns by name, each of shape (rows,): "train_loss", "validation_loss", "validation_auc", ...
             NaN where a row has no entry.
         epoch: The column of the horizontal axis.
+        titles: Of quantities, such as {"loss": study.task.loss_title}; others are called by their name.
     Returns:
         The figure and its axes, shape (frames,).
     Raises:
@@ -65,13 +68,14 @@ def learning_curves(table: Mapping[str, ArrayLike], *, epoch: str = "epoch") -> 
     if epoch not in columns:
         raise KeyError(f"no column {epoch!r} to draw against; there are {list(columns)}")
     quantities = _quantities(columns)
+    titles = _TITLES | dict(titles or {})
     if not quantities:
         raise KeyError(f"no column begins with {list(_STAGES)}; there are {list(columns)}")
     with style():
         figure, axes = subplots(1, len(quantities), squeeze=False, figsize=(6 * len(quantities), 4.8))
         for ax, (quantity, stages) in zip(axes[0], quantities.items()):
             _history(ax, columns[epoch], stages)
-            ax.set(xlabel="Epoch", ylabel=_QUANTITIES.get(quantity, quantity.replace("_", " ").capitalize()))
+            ax.set(xlabel="Epoch", ylabel=titles.get(quantity, quantity.replace("_", " ").capitalize()))
         label(axes[0, 0])
     return figure, axes[0]
 
@@ -116,20 +120,19 @@ _STAGES = {
     "validation": _Stage("validation", COLOURS[2], "-"),
     "val": _Stage("validation", COLOURS[2], "-"),
 }
-_QUANTITIES = {
-    "loss": "Cross entropy",
+_TITLES = {
     "auc": "Area under the ROC curve",
     "rejection": r"$1/\varepsilon_B$ at $\varepsilon_S = 50\,\%$",
 }
 
 
 def _quantities(columns: Mapping[str, Floats]) -> dict[str, list[tuple[_Stage, Floats]]]:
-    found: dict[str, list[tuple[_Stage, Floats]]] = {}
+    quantities: dict[str, list[tuple[_Stage, Floats]]] = {}
     for name, column in columns.items():
         stage, _, quantity = name.partition("_")
         if stage in _STAGES and quantity:
-            found.setdefault(quantity, []).append((_STAGES[stage], column))
-    return found
+            quantities.setdefault(quantity, []).append((_STAGES[stage], column))
+    return quantities
 
 
 def _history(ax: Axes, epoch: Floats, stages: list[tuple[_Stage, Floats]]) -> None:

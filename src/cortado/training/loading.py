@@ -65,13 +65,10 @@ def examples(study: Study, part: Part, *, held_out: int | None = None, columns: 
     chosen = study.objects
     record = reading.records(part.step, dialect=chosen.dialect)
     where = f"{part.step.path}, entries {part.step.start} to {part.step.stop}"
-    if chosen.collection not in ak.fields(record):
-        raise ValueError(f"{where}: no {chosen.collection}, only {', '.join(ak.fields(record))}")
-    nested = record[chosen.collection]
-    objects = ak.flatten(nested, axis=1)
+    objects, event = _of_events(record, chosen.collection, where)
     weight = np.ones(len(objects))
     if chosen.event_weight and "weight" in ak.fields(record):
-        weight = np.repeat(np.asarray(record.weight, dtype=np.float64), ak.to_numpy(ak.num(nested)))
+        weight = np.asarray(record.weight, dtype=np.float64)[event]
     if chosen.mask is not None:
         inside = np.asarray(chosen.mask(objects), dtype=bool)
         objects, weight = objects[inside], weight[inside]
@@ -88,6 +85,19 @@ def examples(study: Study, part: Part, *, held_out: int | None = None, columns: 
     _require_weights(weight, where)
     balance = ak.to_numpy(objects[balanced[0]]) if balanced else np.zeros(len(objects), dtype=np.float32)
     return Examples(objects, category, weight, subset, balance)
+
+
+def _of_events(record: ak.Array, collection: str, where: str) -> tuple[ak.Array, np.ndarray]:
+    """The objects of all events in a row, with their event keys, and the index of the event of each."""
+    if collection == "events":
+        return record, np.arange(len(record))
+    if collection not in ak.fields(record):
+        raise ValueError(f"{where}: no {collection}, only {', '.join(ak.fields(record))}")
+    event = np.repeat(np.arange(len(record)), ak.to_numpy(ak.num(record[collection])))
+    objects = ak.flatten(record[collection], axis=1)
+    if "event_key" not in objects.fields:
+        objects = ak.with_field(objects, record.event_key[event], "event_key")
+    return objects, event
 
 
 def _require_finite(objects: ak.Array, where: str, name: str) -> None:
