@@ -28,6 +28,7 @@ from toy_taggers import (
 from toys import toy_jets
 
 from cortado import bundle
+from cortado.tasks import Classes
 
 
 @pytest.fixture
@@ -49,15 +50,14 @@ def logits(tagger, jets):
 @pytest.mark.parametrize("directory", [False, True])
 def test_what_is_saved_comes_back(tmp_path, directory):
     original = toy_bundle(representation=Prongs(max_constituents=7, offsets=(0.1, 0.0)))
-    path = bundle.save(original, tmp_path / "a.cortado", canary_jets=toy_jets(20), directory=directory)
+    path = bundle.save(original, tmp_path / "a.cortado", canary=toy_jets(20), directory=directory)
     assert path.is_dir() is directory
     back = load(path)
     for field in (
         "representation",
         "scaling",
         "arguments",
-        "classes",
-        "signal",
+        "use",
         "working_points",
         "provenance",
     ):
@@ -87,13 +87,13 @@ def test_saving_and_loading_leave_model_and_random_numbers_alone(tmp_path):
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    load(bundle.save(tagger, tmp_path / "a.cortado", canary_jets=toy_jets(4)))
+    load(bundle.save(tagger, tmp_path / "a.cortado", canary=toy_jets(4)))
     assert tagger.model.training
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_canary_jets_are_the_first_of_those_given(saved):
-    stored, given = bundle.canary_jets(saved), toy_jets(8, seed=3)
+def test_canary_objects_are_the_first_of_those_given(saved):
+    stored, given = bundle.canary_objects(saved), toy_jets(8, seed=3)
     assert set(stored.fields) == {"pt", "eta", "phi", "constituents"}
     assert ak.all(stored.pt == given.pt)
     assert ak.all(stored.constituents.phi == given.constituents.phi, axis=None)
@@ -102,11 +102,11 @@ def test_canary_jets_are_the_first_of_those_given(saved):
 def test_canary_keeps_jets_without_constituents_and_of_no_constituent_fields(tmp_path):
     jets = toy_jets(3)
     empty = ak.with_field(jets, jets.constituents[:, :0], "constituents")
-    path = bundle.save(toy_bundle(), tmp_path / "a.cortado", canary_jets=empty)
-    assert ak.num(bundle.canary_jets(path).constituents).tolist() == [0, 0, 0]
+    path = bundle.save(toy_bundle(), tmp_path / "a.cortado", canary=empty)
+    assert ak.num(bundle.canary_objects(path).constituents).tolist() == [0, 0, 0]
     load(path)
     flat = toy_bundle(representation=Kinematics(), model=Linear(), arguments={})
-    load(bundle.save(flat, tmp_path / "b.cortado", canary_jets=jets))
+    load(bundle.save(flat, tmp_path / "b.cortado", canary=jets))
 
 
 def test_description_is_readable_without_the_classes(saved):
@@ -132,6 +132,10 @@ def test_columns_names_the_nearest_field(field, nearest):
 
 
 # What must not be saved
+
+
+def classes(*names, signal="w"):
+    return Classes(classes=names, signal=signal)
 
 
 class Swapped(Sum):
@@ -172,16 +176,19 @@ def not_finite():
             r"but Linear.forward takes \('features',\)",
         ),
         ({"model": Sum(features=4)}, r"features \(8, \d+, 3\), mask \(8, \d+\), which does not fit Sum"),
-        ({"classes": ("qcd", "w", "top")}, r"logits of shape \(8, 2\).*needed for the classes qcd, w, top"),
-        ({"classes": ("w", "w")}, "two or more different classes"),
-        ({"signal": "z"}, "signal 'z' is none of the classes qcd, w"),
-        ({"model": not_finite()}, "16 of the canary's logits are not finite"),
+        (
+            {"use": classes("qcd", "w", "top")},
+            r"outputs of shape \(8, 2\).*needed for .*'qcd', 'w', 'top'",
+        ),
+        ({"use": classes("w", "w")}, "two or more different classes"),
+        ({"use": classes("qcd", "w", signal="z")}, "signal 'z' is none of the classes qcd, w"),
+        ({"model": not_finite()}, "16 of the canary's outputs are not finite"),
         ({"arguments": {"hidden": 7}}, r"weights do not fit Sum\({'hidden': 7}\)"),
         ({"arguments": {"hiden": 6}}, r"Sum cannot be made of {'hiden': 6}"),
         ({"arguments": {"hidden": np.float32(6)}}, "Sum hidden=.* cannot be written as JSON"),
         ({"arguments": {"hidden": {1: 2}}}, "Sum hidden=.* would come back from JSON as {'1': 2}"),
         ({"provenance": {"auc": float("nan")}}, "provenance auc=nan cannot be written as JSON"),
-        ({"model": Fickle(hidden=6)}, "canary: logits of Fickle differs from training by up to"),
+        ({"model": Fickle(hidden=6)}, "canary: outputs of Fickle differs from training by up to"),
     ],
 )
 def test_a_bundle_that_does_not_fit_is_not_written(tmp_path, changes, message):
@@ -202,8 +209,8 @@ def test_a_representation_must_tell_its_arguments(tmp_path):
 
 
 def test_a_bundle_needs_a_canary(tmp_path):
-    with pytest.raises(ValueError, match="at least one canary jet"):
-        bundle.save(toy_bundle(), tmp_path / "a.cortado", canary_jets=toy_jets(0))
+    with pytest.raises(ValueError, match="at least one canary object"):
+        bundle.save(toy_bundle(), tmp_path / "a.cortado", canary=toy_jets(0))
 
 
 def test_a_directory_with_other_files_is_not_replaced(tmp_path):
@@ -239,11 +246,11 @@ def disk_full(on_call):
     ],
 )
 def test_disk_full_keeps_the_former_bundle_and_nothing_else(tmp_path, monkeypatch, directory, step, call):
-    path = bundle.save(toy_bundle(1), tmp_path / "a.cortado", canary_jets=toy_jets(4), directory=directory)
+    path = bundle.save(toy_bundle(1), tmp_path / "a.cortado", canary=toy_jets(4), directory=directory)
     before = bundle.fingerprint(path)
     monkeypatch.setattr(os, step, disk_full(call)(getattr(os, step)))
     with pytest.raises(OSError, match="No space left"):
-        bundle.save(toy_bundle(2), path, canary_jets=toy_jets(4))
+        bundle.save(toy_bundle(2), path, canary=toy_jets(4))
     assert bundle.fingerprint(path) == before
     assert os.listdir(tmp_path) == ["a.cortado"]
 
@@ -304,7 +311,7 @@ def set_in(*keys, to):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (set_in("format_version", to=2), r"format 2 of cortado .* is newer than 1, update cortado"),
+        (set_in("format_version", to=3), r"format 3 of cortado .* is newer than 2, update cortado"),
         (set_in("model", "arguments", to={"hidden": 5}), r"weights do not fit Sum\({'hidden': 5}\)"),
         (set_in("model", "name", to="Sun"), r"unknown model 'Sun', nearest: Sum.*pass models=\(Sun,\)"),
         (set_in("representation", "name", to="Prong"), r"unknown representation 'Prong', nearest: Prongs"),
@@ -315,9 +322,12 @@ def set_in(*keys, to):
         ),
         (set_in("representation", "arguments", to={"colour": 3}), "Prongs cannot be made of {'colour': 3}"),
         (set_in("representation", "name", to="Kinematics"), "Kinematics cannot be made of"),
-        (set_in("classes", to=["qcd", "w", "z"]), "needed for the classes qcd, w, z"),
-        (set_in("signal", to="z"), "signal 'z' is none of the classes"),
-        (lambda content: content.pop("classes"), "bundle.json lacks 'classes'"),
+        (
+            set_in("use", "arguments", "classes", to=["qcd", "w", "z"]),
+            "needed for Classes.*'qcd', 'w', 'z'",
+        ),
+        (set_in("use", "arguments", "signal", to="z"), "signal 'z' is none of the classes"),
+        (lambda content: content.pop("use"), "bundle.json lacks 'use'"),
         (set_in("working_points", to=[{"name": "50%"}]), "WorkingPoint cannot be made of"),
     ],
 )
@@ -331,17 +341,17 @@ def test_exchanged_weights_with_new_checksums(saved):
     state = safetensors.torch.load(members_of(saved)["weights.safetensors"])
     state["all.bias"] = state["all.bias"] + 0.25
     forge(saved, weights_safetensors=safetensors.torch.save(state))
-    with pytest.raises(ValueError, match=r"logits of Sum differs from training by up to 0.25 \(allowed: 0.0001\)"):
+    with pytest.raises(ValueError, match=r"outputs of Sum differs from training by up to 0.25 \(allowed: 0.0001\)"):
         load(saved)
 
 
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda arrays: arrays.pop("logits"), "logits of Sum has shape .* at training it was not there"),
-        (lambda arrays: arrays.pop("jets/eta"), "canary: Prongs cannot prepare its jets: no field named 'eta'"),
-        (lambda arrays: arrays.update({"jets/constituents:counts": np.array([1, 2])}), "Prongs cannot prepare"),
-        (lambda arrays: arrays.update({"jets/pt": arrays["jets/pt"] * 1.1}), "features of Prongs differs"),
+        (lambda arrays: arrays.pop("outputs"), "outputs of Sum has shape .* at training it was not there"),
+        (lambda arrays: arrays.pop("objects/eta"), "canary: Prongs cannot prepare its objects: no field named 'eta'"),
+        (lambda arrays: arrays.update({"objects/constituents:counts": np.array([1, 2])}), "Prongs cannot prepare"),
+        (lambda arrays: arrays.update({"objects/pt": arrays["objects/pt"] * 1.1}), "features of Prongs differs"),
     ],
 )
 def test_an_edited_canary_with_new_checksums(saved, change, message):

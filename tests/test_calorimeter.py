@@ -70,8 +70,8 @@ def test_cells_of_calogan_have_the_published_widths():
 
 @pytest.mark.parametrize("name", BINNING)
 def test_cells_of_the_challenge_are_those_of_its_files(name, test_data):
-    (found,) = read_xml(test_data / f"calorimeter/binning_dataset_{name}.xml")
-    assert (found.coordinates, found.layers) == (BINNING[name].coordinates, BINNING[name].layers)
+    (geometry,) = read_xml(test_data / f"calorimeter/binning_dataset_{name}.xml")
+    assert (geometry.coordinates, geometry.layers) == (BINNING[name].coordinates, BINNING[name].layers)
 
 
 def test_centres_of_a_cartesian_layer_against_a_loop():
@@ -289,36 +289,36 @@ def slow_shapes(shower, geometry, threshold):
     deposits = [[e if e > threshold else 0.0 for line in shower[name] for e in line] for name in layer_names(geometry)]
     sums = [sum(layer) for layer in deposits]
     total = sum(sums)
-    found = {"total_energy": total, "response": total / shower["energy"], "depth": 0.0}
-    found["lateral_depth"] = sum(k * energy for k, energy in enumerate(sums))
-    found["shower_depth"] = found["lateral_depth"] / total if total else 0.0
+    shapes = {"total_energy": total, "response": total / shower["energy"], "depth": 0.0}
+    shapes["lateral_depth"] = sum(k * energy for k, energy in enumerate(sums))
+    shapes["shower_depth"] = shapes["lateral_depth"] / total if total else 0.0
     square = sum(k**2 * energy for k, energy in enumerate(sums)) / total if total else 0.0
-    found["shower_depth_width"] = max(square - found["shower_depth"] ** 2, 0.0) ** 0.5
+    shapes["shower_depth_width"] = max(square - shapes["shower_depth"] ** 2, 0.0) ** 0.5
     for k, (layer, energy) in enumerate(zip(deposits, sums, strict=True)):
         if energy > 0:
-            found["depth"] = float(k)
-        found[f"energy_{k}"] = energy
-        found[f"fraction_{k}"] = energy / total if total else 0.0
-        found[f"occupancy_{k}"] = sum(e > 0 for e in layer) / len(layer)
+            shapes["depth"] = float(k)
+        shapes[f"energy_{k}"] = energy
+        shapes[f"fraction_{k}"] = energy / total if total else 0.0
+        shapes[f"occupancy_{k}"] = sum(e > 0 for e in layer) / len(layer)
         if geometry.coordinates == "cartesian" or geometry.shapes[k][0] > 1:
             for number, axis in enumerate("xy"):
                 moments = [sum(e * at[number] ** n for e, at in zip(layer, place[k], strict=True)) for n in (1, 2)]
                 mean, mean_square = (moment / energy if energy else 0.0 for moment in moments)
-                found[f"centre_{axis}_{k}"] = mean
-                found[f"width_{axis}_{k}"] = max(mean_square - mean**2, 0.0) ** 0.5
+                shapes[f"centre_{axis}_{k}"] = mean
+                shapes[f"width_{axis}_{k}"] = max(mean_square - mean**2, 0.0) ** 0.5
         *_, second, first = sorted(layer)
-        found[f"ratio_{k}"] = (first - second) / (first + second) if first else 0.0
-    return found
+        shapes[f"ratio_{k}"] = (first - second) / (first + second) if first else 0.0
+    return shapes
 
 
 def check_against_loops(showers, geometry, threshold=0.0):
-    found = shower_shapes(showers, geometry, threshold=threshold)
-    assert tuple(found) == shape_names(geometry)
+    shapes = shower_shapes(showers, geometry, threshold=threshold)
+    assert tuple(shapes) == shape_names(geometry)
     for row, shower in enumerate(showers.to_list()):
         expected = slow_shapes(shower, geometry, threshold)
-        assert expected.keys() == found.keys()
+        assert expected.keys() == shapes.keys()
         for name, value in expected.items():
-            assert found[name][row] == pytest.approx(value, rel=1e-6, abs=1e-4), name
+            assert shapes[name][row] == pytest.approx(value, rel=1e-6, abs=1e-4), name
 
 
 @SMALL
@@ -333,23 +333,23 @@ def test_shapes_of_real_showers_against_loops(test_data):
 
 def test_real_showers(test_data):
     """Positrons of 2 to 97 GeV on the axis: Moliere radius of lead and argon, most energy in the middle layer."""
-    found = shower_shapes(ak.flatten(cortado.read(test_data / REAL).showers), CALOGAN)
-    means = {name: values.mean() for name, values in found.items()}
+    shapes = shower_shapes(ak.flatten(cortado.read(test_data / REAL).showers), CALOGAN)
+    means = {name: values.mean() for name, values in shapes.items()}
     assert means["response"] == pytest.approx(0.994, abs=5e-4)
     assert means["fraction_0"] == pytest.approx(0.193, abs=5e-4)
     assert means["fraction_1"] == pytest.approx(0.805, abs=5e-4)
     assert means["width_x_1"] == pytest.approx(29.50, abs=0.01)
     assert means["width_y_1"] == pytest.approx(29.66, abs=0.01)
-    assert np.all(abs(found["centre_y_0"]) < 1.1)
-    assert sorted(set(found["depth"])) == [1, 2]
+    assert np.all(abs(shapes["centre_y_0"]) < 1.1)
+    assert sorted(set(shapes["depth"])) == [1, 2]
 
 
 @EACH
 def test_shapes_have_names_labels_and_values(geometry):
-    found = shower_shapes(toy_showers(3, 1, geometry), geometry)
-    assert tuple(found) == shape_names(geometry)
-    assert len({shape_label(name) for name in found}) == len(found)
-    for name, values in found.items():
+    shapes = shower_shapes(toy_showers(3, 1, geometry), geometry)
+    assert tuple(shapes) == shape_names(geometry)
+    assert len({shape_label(name) for name in shapes}) == len(shapes)
+    for name, values in shapes.items():
         assert values.shape == (3,), name
         assert values.dtype == np.float64, name
         assert np.all(np.isfinite(values)), name
@@ -363,10 +363,10 @@ def test_unknown_shapes_have_no_label(name):
 
 @SMALL
 def test_energies_of_layers_add_up(geometry):
-    found = shower_shapes(toy_showers(50, 1, geometry), geometry)
+    shapes = shower_shapes(toy_showers(50, 1, geometry), geometry)
     numbers = range(len(geometry.layers))
-    np.testing.assert_allclose(sum(found[f"energy_{k}"] for k in numbers), found["total_energy"])
-    np.testing.assert_allclose(sum(found[f"fraction_{k}"] for k in numbers), 1)
+    np.testing.assert_allclose(sum(shapes[f"energy_{k}"] for k in numbers), shapes["total_energy"])
+    np.testing.assert_allclose(sum(shapes[f"fraction_{k}"] for k in numbers), 1)
 
 
 def energetic(name):
@@ -377,17 +377,17 @@ def energetic(name):
 def test_shapes_of_scaled_showers(geometry):
     """Energies follow the scale; fractions, centres, widths, depths, ratios and occupancies do not."""
     showers = toy_showers(50, 1, geometry)
-    found, scaled = (shower_shapes(s, geometry) for s in (showers, changed(showers, lambda layer: 4 * layer)))
-    for name, values in found.items():
+    shapes, scaled = (shower_shapes(s, geometry) for s in (showers, changed(showers, lambda layer: 4 * layer)))
+    for name, values in shapes.items():
         np.testing.assert_allclose(scaled[name], values * (4 if energetic(name) else 1), rtol=1e-6, err_msg=name)
 
 
 @pytest.mark.parametrize("axis", "xy")
 def test_mirrored_showers_have_mirrored_centres(axis):
     showers = toy_showers(50)
-    found = shower_shapes(showers, CALOGAN)
+    shapes = shower_shapes(showers, CALOGAN)
     mirrored = shower_shapes(changed(showers, lambda layer: np.flip(layer, axis=1 + "xy".index(axis))), CALOGAN)
-    for name, values in found.items():
+    for name, values in shapes.items():
         sign = -1 if name.startswith(f"centre_{axis}") else 1
         np.testing.assert_allclose(mirrored[name], sign * values, rtol=1e-6, atol=1e-3, err_msg=name)
 
@@ -395,10 +395,10 @@ def test_mirrored_showers_have_mirrored_centres(axis):
 def test_turned_square_layers_swap_x_and_y():
     showers = toy_showers(50)
     turned = ak.with_field(showers, np.asarray(showers.layer_1).swapaxes(1, 2), "layer_1")
-    found, other = shower_shapes(showers, CALOGAN), shower_shapes(turned, CALOGAN)
+    shapes, other = shower_shapes(showers, CALOGAN), shower_shapes(turned, CALOGAN)
     for kind in ("centre", "width"):
-        np.testing.assert_allclose(other[f"{kind}_x_1"], found[f"{kind}_y_1"], rtol=1e-9, atol=1e-6)
-        np.testing.assert_allclose(other[f"{kind}_y_1"], found[f"{kind}_x_1"], rtol=1e-9, atol=1e-6)
+        np.testing.assert_allclose(other[f"{kind}_x_1"], shapes[f"{kind}_y_1"], rtol=1e-9, atol=1e-6)
+        np.testing.assert_allclose(other[f"{kind}_y_1"], shapes[f"{kind}_x_1"], rtol=1e-9, atol=1e-6)
 
 
 @pytest.mark.parametrize("bins", [1, 5, 9])
@@ -406,12 +406,12 @@ def test_turned_polar_showers_have_turned_centres(bins):
     """Rotation by whole cells turns the centre, and keeps the sum of the squared widths."""
     showers = toy_showers(50, 1, CALOCHALLENGE_1_PIONS)
     turn = changed(showers, lambda layer: np.roll(layer, bins, axis=1) if layer.shape[1] > 1 else layer)
-    found, other = (shower_shapes(s, CALOCHALLENGE_1_PIONS) for s in (showers, turn))
+    plain, other = (shower_shapes(s, CALOCHALLENGE_1_PIONS) for s in (showers, turn))
     angle = bins * 2 * np.pi / 10
     for k in (1, 2, 4, 5):
-        turned = np.exp(1j * angle) * (found[f"centre_x_{k}"] + 1j * found[f"centre_y_{k}"])
+        turned = np.exp(1j * angle) * (plain[f"centre_x_{k}"] + 1j * plain[f"centre_y_{k}"])
         np.testing.assert_allclose(other[f"centre_x_{k}"] + 1j * other[f"centre_y_{k}"], turned, rtol=1e-6, atol=1e-4)
-        before, after = (shapes[f"width_x_{k}"] ** 2 + shapes[f"width_y_{k}"] ** 2 for shapes in (found, other))
+        before, after = (shapes[f"width_x_{k}"] ** 2 + shapes[f"width_y_{k}"] ** 2 for shapes in (plain, other))
         np.testing.assert_allclose(after, before, rtol=1e-6)
 
 
@@ -419,8 +419,8 @@ def test_turned_polar_showers_have_turned_centres(bins):
 def test_shapes_of_a_shower_do_not_depend_on_the_others(geometry):
     showers = toy_showers(20, 1, geometry)
     order = np.random.default_rng(1).permutation(20)
-    found, other = shower_shapes(showers, geometry), shower_shapes(showers[order], geometry)
-    for name, values in found.items():
+    shapes, other = shower_shapes(showers, geometry), shower_shapes(showers[order], geometry)
+    for name, values in shapes.items():
         np.testing.assert_allclose(other[name], values[order], rtol=1e-12, atol=1e-12)
 
 
@@ -429,12 +429,12 @@ def test_shapes_of_one_cell():
     values = np.zeros((1, 504))
     values[0, 288 + 12 * 3 + 7] = 20.0  # layer 1, row 3, column 7
     showers = ak.zip({"energy": [25.0]} | layers(values, CALOGAN), depth_limit=1)
-    found = {name: value[0] for name, value in shower_shapes(showers, CALOGAN).items()}
-    assert (found["centre_x_1"], found["centre_y_1"]) == (-100, 60)
-    assert (found["width_x_1"], found["width_y_1"]) == (0, 0)
-    assert (found["response"], found["fraction_1"], found["ratio_1"]) == (0.8, 1, 1)
-    assert (found["depth"], found["shower_depth"], found["shower_depth_width"]) == (1, 1, 0)
-    assert (found["occupancy_1"], found["occupancy_0"]) == (1 / 144, 0)
+    shapes = {name: value[0] for name, value in shower_shapes(showers, CALOGAN).items()}
+    assert (shapes["centre_x_1"], shapes["centre_y_1"]) == (-100, 60)
+    assert (shapes["width_x_1"], shapes["width_y_1"]) == (0, 0)
+    assert (shapes["response"], shapes["fraction_1"], shapes["ratio_1"]) == (0.8, 1, 1)
+    assert (shapes["depth"], shapes["shower_depth"], shapes["shower_depth_width"]) == (1, 1, 0)
+    assert (shapes["occupancy_1"], shapes["occupancy_0"]) == (1 / 144, 0)
 
 
 @pytest.mark.filterwarnings("error")
@@ -442,8 +442,8 @@ def test_shapes_of_one_cell():
 def test_showers_without_energy_have_shapes_of_zero(geometry):
     values = np.zeros((2, sum(geometry.sizes)))
     showers = ak.zip({"energy": [1.0, 50.0]} | layers(values, geometry), depth_limit=1)
-    for name, found in shower_shapes(showers, geometry).items():
-        assert found.tolist() == [0, 0], name
+    for name, shape in shower_shapes(showers, geometry).items():
+        assert shape.tolist() == [0, 0], name
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.01])
@@ -451,8 +451,8 @@ def test_a_cell_that_is_no_number_is_not_hidden(threshold):
     showers = toy_showers(2)
     broken = np.array(showers.layer_1)
     broken[1, 3, 3] = np.nan
-    found = shower_shapes(ak.with_field(showers, broken, "layer_1"), CALOGAN, threshold=threshold)
-    hidden = [name for name, values in found.items() if not np.isnan(values[1])]
-    assert not [name for name, values in found.items() if np.isnan(values[0])]
+    shapes = shower_shapes(ak.with_field(showers, broken, "layer_1"), CALOGAN, threshold=threshold)
+    hidden = [name for name, values in shapes.items() if not np.isnan(values[1])]
+    assert not [name for name, values in shapes.items() if np.isnan(values[0])]
     assert all(name.endswith(("_0", "_2")) or name == "occupancy_1" for name in hidden)
     assert not [name for name in hidden if name.startswith("fraction")]

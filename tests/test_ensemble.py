@@ -17,7 +17,8 @@ from cortado.readers import calogan
 from cortado.representations import ShowerShapes
 from cortado.splits import Split
 from cortado.statistics import effective_sample_size
-from cortado.training import Recipe, Study, train
+from cortado.tasks import Classify
+from cortado.training import Objects, Recipe, Study, train
 from cortado.weights import WeightVariations, clipped, ratio_weights
 
 SHAPES = ("fraction_0", "width_x_1")
@@ -52,15 +53,12 @@ def bundles(files, tmp_path_factory):
     def trained(seed):
         study = Study(
             name=f"seed_{seed}",
-            files=files,
-            collection="showers",
-            classes={"generated": is_generated, "simulated": is_simulated},
-            signal="simulated",
+            objects=Objects(files=files, collection="showers", split=SPLIT),
             representation=ShowerShapes(shapes=SHAPES),
             scaling="fit",
             model=functools.partial(MLP, features=3, hidden=(16, 16)),
+            task=Classify(classes={"generated": is_generated, "simulated": is_simulated}, signal="simulated"),
             recipe=Recipe(epochs=6, batch_size=64, workers=0, seed=seed),
-            split=SPLIT,
         )
         return train(study, tmp_path_factory.mktemp(study.name), progress=False).bundle
 
@@ -76,7 +74,7 @@ def held_out_showers(files):
 
 def test_weights_turn_generated_showers_into_simulated_ones(bundles, held_out_showers):
     simulated, generated = held_out_showers
-    varied = scoring.ensemble(bundles).weights(generated)
+    varied = scoring.ensemble(bundles).likelihood_ratios(generated)
     share = [
         ak.to_numpy(calorimeter.shower_shapes(x, calorimeter.CALOGAN)["fraction_0"]) for x in (simulated, generated)
     ]
@@ -94,7 +92,7 @@ def test_the_mean_of_the_logarithms_is_that_of_the_single_scorers(bundles, held_
     logits = np.log(single) - np.log1p(-single)
     ensemble = scoring.ensemble(bundles)
     np.testing.assert_allclose(ensemble(generated), 1 / (1 + np.exp(-logits.mean(axis=0))), rtol=1e-4)
-    varied = ensemble.weights(generated, prior=2.0)
+    varied = ensemble.likelihood_ratios(generated, prior=2.0)
     np.testing.assert_allclose(varied.nominal, np.exp(logits.mean(axis=0)) / 2, rtol=1e-3)
     np.testing.assert_allclose(np.log(varied.up / varied.nominal), logits.std(axis=0, ddof=1), atol=1e-3)
 
@@ -104,16 +102,14 @@ def test_events_of_several_showers_weigh_the_product(bundles, held_out_showers):
     ensemble, nested = scoring.ensemble(bundles), ak.unflatten(generated[:6], [2, 0, 3, 1])
     weights = Weights(4)
     ensemble.add_likelihood_ratio(weights, nested)
-    single = ensemble.weights(generated[:6]).nominal
+    single = ensemble.likelihood_ratios(generated[:6]).nominal
     expected = [single[:2].prod(), 1.0, single[2:5].prod(), single[5]]
     np.testing.assert_allclose(weights.weight(), expected, rtol=1e-6)
     assert weights.variations == {"likelihood_ratioUp", "likelihood_ratioDown"}
 
 
 def test_an_ensemble_needs_several_of_a_kind(bundles):
-    with pytest.raises(
-        ValueError, match="needs two or more scorers of the same classes and signal, got 1 with 1 kinds"
-    ):
+    with pytest.raises(ValueError, match="needs two or more bundles of the same answers, got 1 with 1 kinds"):
         scoring.ensemble(bundles[:1])
 
 
@@ -133,7 +129,7 @@ def test_ratio_weights_of_a_slow_twin():
 def test_the_warning_of_clipped_weights_names_the_line_of_the_user(bundles, files):
     showers = ak.flatten(cortado.read(files[1]).showers)
     with pytest.warns(UserWarning, match="likelihood-ratio weights clipped to 0.99 .. 1.01") as found:
-        scoring.ensemble(bundles).weights(showers, clip=(0.99, 1.01))
+        scoring.ensemble(bundles).likelihood_ratios(showers, clip=(0.99, 1.01))
     assert [warning.filename for warning in found] == [__file__]
 
 
@@ -164,7 +160,7 @@ def test_the_processor_counts_the_weights_that_it_clips(files, bundles, recwarn)
     reweighter, clip = scoring.ensemble(bundles), (0.9, 1.1)
     instance = processors.ShowerProcessor(BINNING, reweighters={"toy": reweighter}, clip=clip)
     output = processors.run(fileset, instance, executor="iterative", schema=BaseSchema, chunksize=400, progress=False)
-    nominal = reweighter.weights(ak.flatten(cortado.read(files[1]).showers)).nominal
+    nominal = reweighter.likelihood_ratios(ak.flatten(cortado.read(files[1]).showers)).nominal
     outside = (nominal < clip[0]) | (nominal > clip[1])
     assert output["clipped"] == {"toy": outside.sum()}
     assert 0 < outside.sum() < len(nominal)

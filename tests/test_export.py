@@ -6,13 +6,19 @@ import awkward as ak
 import numpy as np
 import pytest
 import torch
+from toy_showers import save_generator, toy_showers
 from toy_taggers import OWN, Kinematics, Linear, Sum, save_toy
+from toy_tracks import jets_of, save_finder
 from toys import toy_jets
 
-from cortado import bundle, export
-from cortado.models import EFN, MLP, PFN, JetImageCNN, ParticleNet
+import cortado
+from cortado import bundle, calorimeter, export
+from cortado.calorimeter import CALOGAN
+from cortado.models import EFN, MLP, PFN, CaloFlow, JetImageCNN, ParticleNet
 from cortado.representations import HighLevel, JetImage, ParticleList, PointCloud
 from cortado.scaling import PARTICLENET_SCALING, QuantileScaling, Scaling, fit_quantiles
+from cortado.scoring.generator import noise
+from cortado.tasks import Classes, Numbers, Showers
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 
@@ -58,10 +64,9 @@ def save(path, name):
         scaling=SCALINGS.get(name),
         model=network(**arguments),
         arguments=arguments,
-        classes=("qcd", "w"),
-        signal="w",
+        use=Classes(classes=("qcd", "w"), signal="w"),
     )
-    return bundle.save(tagger, path, canary_jets=toy_jets(6))
+    return bundle.save(tagger, path, canary=toy_jets(6))
 
 
 @pytest.fixture(scope="module", params=CHAINS)
@@ -81,7 +86,7 @@ def test_onnx_gives_the_same_probabilities_for_any_size(saved, tmp_path):
     assert difference < 1e-4
     session = onnxruntime.InferenceSession(path)
     about = json.loads(session.get_modelmeta().custom_metadata_map["cortado"])
-    assert (about["classes"], about["signal"]) == (["qcd", "w"], "w")
+    assert about["use"] == {"name": "Classes", "arguments": {"classes": ["qcd", "w"], "signal": "w"}}
     for jets in SAMPLES:
         inputs = bundle.load(saved).representation(jets)
         assert [x.name for x in session.get_inputs()] == list(inputs._fields)
@@ -95,7 +100,7 @@ def test_torch_export_gives_the_same_probabilities_for_any_size(saved, tmp_path)
     assert difference < 1e-4
     extra = {"cortado": ""}
     module = torch.export.load(path, extra_files=extra).module()
-    assert json.loads(extra["cortado"])["signal"] == "w"
+    assert json.loads(extra["cortado"])["use"]["arguments"]["signal"] == "w"
     for jets in SAMPLES:
         _, found = module(*map(torch.from_numpy, bundle.load(saved).representation(jets)))
         np.testing.assert_allclose(found.detach(), probabilities(saved, jets), atol=1e-5)
@@ -136,3 +141,81 @@ def test_onnx_names_the_extra_it_needs(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ImportError, match=r"ONNX needs the extra `export`: pip install 'cortado\[export\]'"):
         export.to_onnx(tmp_path / "a.cortado", tmp_path / "a.onnx")
+
+
+# Names of the outputs, whatever is learned
+
+
+def answers_of(path, objects, **own):
+    """Of the bundle, for unscaled inputs of its representation: the inputs, and answers by name."""
+    original = bundle.load(path, **own)
+    rng = np.random.default_rng(7)
+    raw = original.use.inputs(original.representation(objects), rng)
+    inputs = original.use.inputs(original.prepare(objects), np.random.default_rng(7))
+    given = type(inputs)(*map(torch.from_numpy, inputs))
+    answers = original.use.answers(bundle.run(original.model, inputs), given)
+    return raw._asdict(), {name: values.numpy() for name, values in answers.items()}
+
+
+def save_numbers(path):
+    use = Numbers(names=("mass",), loss="gaussian", centre=(80.0,), scale=(10.0,), relative_to="pt")
+    return save_toy(path, use=use)
+
+
+KINDS = {
+    "tagger": (save_toy, toy_jets(5, seed=2), ["logits", "probabilities"]),
+    "pairs": (save_finder, jets_of()[:9], ["logits", "probabilities"]),
+    "numbers": (save_numbers, toy_jets(5, seed=2), ["mass", "mass_width"]),
+    "generator": (save_generator, toy_showers(3, seed=5), ["features"]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_outputs_have_the_names_of_the_answers(tmp_path, kind):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    save, objects, names = KINDS[kind]
+    saved = save(tmp_path / "a.cortado")
+    inputs, expected = answers_of(saved, objects, **OWN)
+    assert list(expected) == names
+    assert export.to_onnx(saved, tmp_path / "a.onnx", **OWN).difference < 1e-5
+    session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
+    assert [output.name for output in session.get_outputs()] == names
+    assert [given.name for given in session.get_inputs()] == list(inputs)
+    found = dict(zip(names, session.run(names, inputs)))
+    assert export.to_torch_export(saved, tmp_path / "a.pt2", **OWN).difference < 1e-5
+    module = torch.export.load(tmp_path / "a.pt2").module()
+    tensors = module(*map(torch.from_numpy, inputs.values()))
+    for (name, values), tensor in zip(expected.items(), tensors):
+        np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(tensor.detach(), values, rtol=1e-4, atol=1e-5)
+
+
+def test_an_exported_generator_makes_the_features_of_the_showers(tmp_path):
+    """Of as many as are wanted; `representation.inverse` makes showers of them."""
+    saved = save_generator(tmp_path / "vae.cortado")
+    generator = cortado.load(saved)
+    path, _ = export.to_torch_export(saved, tmp_path / "vae.pt2")
+    module = torch.export.load(path).module()
+    for number in (1, 6):
+        energy = np.linspace(5, 50, number, dtype=np.float32)
+        drawn = noise(4, 0, number, generator.bundle().use.latent)
+        (features,) = module(torch.from_numpy(energy), torch.from_numpy(drawn))
+        showers = generator.bundle().representation.inverse(energy, features.detach().numpy())
+        found, expected = (calorimeter.cells(each, CALOGAN) for each in (showers, generator(energy, seed=4)))
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+FLOW = {"layers": (288, 144, 72), "layer_blocks": 2, "layer_hidden": (4,), "blocks": 2, "hidden": (4,), "bins": 3}
+
+
+@pytest.mark.parametrize("to, name", [(export.to_torch_export, "a.pt2"), (export.to_onnx, "a.onnx")])
+def test_a_network_that_is_no_graph_is_named(tmp_path, to, name):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    model = CaloFlow(**FLOW)
+    use = Showers(energy_range=(1.0, 100.0), latent=model.latent)
+    saved = save_generator(tmp_path / "a.cortado", model=model, arguments=FLOW, use=use)
+    with pytest.raises(ValueError, match=r"a\.cortado: CaloFlow cannot be exported, torch\.export says: \w"):
+        to(saved, tmp_path / name)
+    assert os.listdir(tmp_path) == ["a.cortado"]

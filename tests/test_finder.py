@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 import torch
 from samples import write_tree
+from toy_taggers import changed
 from toy_tracks import jets_of, save_finder, track_columns, write_tracks
 from toys import toy_jets
 
@@ -18,6 +19,8 @@ from cortado.models import PFN, FlavourTagger
 from cortado.representations import ParticleList, TrackSet
 from cortado.representations.track_set import RICH_FEATURES
 from cortado.scaling import SET2GRAPH_SCALING
+from cortado.scoring import Scorer, VertexFinder
+from cortado.tasks import Classes
 from cortado.weights import WorkingPoint
 
 JETS = jets_of()
@@ -30,8 +33,8 @@ def path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finder(path):
-    median = np.median(ak.to_numpy(ak.flatten(cortado.load_finder(path).probabilities(JETS), axis=None)))
-    return cortado.load_finder(path, threshold=float(np.clip(median, 0.01, 0.99)))
+    median = np.median(ak.to_numpy(ak.flatten(cortado.load(path).probabilities(JETS), axis=None)))
+    return cortado.load(path, threshold=float(np.clip(median, 0.01, 0.99)))
 
 
 def test_every_track_has_a_vertex(finder):
@@ -64,7 +67,7 @@ def test_probabilities_are_symmetric_with_ones_on_the_diagonal(finder):
 
 @pytest.mark.parametrize("batch_size", [1, 3, 512])
 def test_batches_and_order_change_nothing(finder, batch_size):
-    small = dataclasses.replace(finder, batch_size=batch_size)
+    small = changed(finder, batch_size=batch_size)
     order = np.random.default_rng(1).permutation(len(JETS))
     assert small(JETS[order]).to_list() == finder(JETS)[order].to_list()
 
@@ -156,14 +159,14 @@ def spoil(jets, jet, field, value):
 def test_a_nan_is_refused_and_its_jet_is_named(finder, batch_size):
     broken = spoil(JETS, 16, "d0", np.nan)
     with pytest.raises(ValueError, match=r"TrackSet: tracks\.d0 of jet 16 is nan, must be finite"):
-        dataclasses.replace(finder, batch_size=batch_size)(broken)
+        changed(finder, batch_size=batch_size)(broken)
 
 
 @pytest.fixture(scope="module")
 def rich_finder(tmp_path_factory):
     """A finder whose network sees errors of the tracks."""
     where = save_finder(tmp_path_factory.mktemp("finder") / "rich.cortado", RICH_FEATURES)
-    return cortado.load_finder(where, threshold=0.505)
+    return cortado.load(where, threshold=0.505)
 
 
 @pytest.mark.parametrize(
@@ -201,27 +204,34 @@ def test_errors_by_a_function_are_those_by_which_tracks_are_left_out(finder):
 
 def test_a_missing_field_is_named(finder):
     for call in (finder, finder.probabilities, finder.vertices):
-        with pytest.raises(ValueError, match="jets have no field 'tracks'; nearest: "):
+        with pytest.raises(ValueError, match="objects have no field 'tracks'; nearest: "):
             call(ak.without_field(JETS, "tracks"))
-        with pytest.raises(ValueError, match=r"jets have no field 'tracks\.theta'; nearest: "):
+        with pytest.raises(ValueError, match=r"objects have no field 'tracks\.theta'; nearest: "):
             call(ak.without_field(JETS, ("tracks", "theta")))
 
 
 def test_each_load_says_which_other_reads_the_bundle(path, tmp_path):
-    with pytest.raises(ValueError, match=r"gives no score of a jet: cortado.load_finder reads it"):
-        cortado.load(path)
+    with pytest.raises(ValueError, match=r"is not for a Scorer: it gives Pairs, which VertexFinder.load reads"):
+        Scorer.load(path)
     tagger = bundle.Bundle(
-        representation=ParticleList(), model=PFN(), arguments={}, classes=("QCD", "top"), signal="top"
+        representation=ParticleList(), model=PFN(), arguments={}, use=Classes(classes=("QCD", "top"), signal="top")
     )
-    other = bundle.save(tagger, tmp_path / "pfn.cortado", canary_jets=toy_jets(4))
-    with pytest.raises(ValueError, match=r"is a tagger: cortado.load reads it"):
-        cortado.load_finder(other)
+    other = bundle.save(tagger, tmp_path / "pfn.cortado", canary=toy_jets(4))
+    with pytest.raises(ValueError, match=r"is not for a VertexFinder: it gives Classes, which Scorer.load reads"):
+        VertexFinder.load(other)
 
 
-@pytest.mark.parametrize(("changes", "message"), [({"threshold": 1.0}, "threshold"), ({"batch_size": 0}, "batch_size")])
-def test_settings_are_checked(finder, changes, message):
-    with pytest.raises(ValueError, match=message):
-        dataclasses.replace(finder, **changes)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"threshold": 1.0}, r"threshold must be a probability in \(0, 1\), got 1.0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+    ],
+)
+def test_settings_are_checked(path, settings, message):
+    for load in (cortado.load, VertexFinder.load):
+        with pytest.raises(ValueError, match=message):
+            load(path, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -234,11 +244,10 @@ def flavour_tagger(tmp_path_factory):
         scaling=SET2GRAPH_SCALING,
         model=model,
         arguments={},
-        classes=("b", "c", "light"),
-        signal="b",
+        use=Classes(classes=("b", "c", "light"), signal="b"),
     )
     where = tmp_path_factory.mktemp("tagger") / "tagger.cortado"
-    scores = scoring.load(bundle.save(tagger, where, canary_jets=JETS[:8]))(JETS[ak.num(JETS.tracks) > 0])
+    scores = scoring.load(bundle.save(tagger, where, canary=JETS[:8]))(JETS[ak.num(JETS.tracks) > 0])
     point = WorkingPoint(
         name="70%",
         threshold=float(np.median(ak.to_numpy(scores))),
@@ -250,7 +259,7 @@ def flavour_tagger(tmp_path_factory):
         n_background=100,
     )
     measured = dataclasses.replace(tagger, working_points=(point,))
-    return scoring.load(bundle.save(measured, where, canary_jets=JETS[:8]))
+    return scoring.load(bundle.save(measured, where, canary=JETS[:8]))
 
 
 @pytest.fixture(scope="module")

@@ -248,11 +248,11 @@ def test_learning_curves_share_a_frame_by_quantity():
 def test_calibration_curve_has_the_points_of_the_metric():
     rng = np.random.default_rng(0)
     score = rng.random(500)
-    found = reliability(rng.random(500) < score, score)
-    _, ax = plotting.calibration_curve({"PFN": found})
+    curve = reliability(rng.random(500) < score, score)
+    _, ax = plotting.calibration_curve({"PFN": curve})
     _, values, errors = error_bars(ax)
-    np.testing.assert_allclose(values, found.fraction)
-    np.testing.assert_allclose(errors, found.error)
+    np.testing.assert_allclose(values, curve.fraction)
+    np.testing.assert_allclose(errors, curve.error)
     assert legend_of(ax) == ["calibrated", "PFN"]
 
 

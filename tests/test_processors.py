@@ -29,6 +29,7 @@ from cortado.processors import TaggingProcessor
 from cortado.representations import HighLevel, ParticleList
 from cortado.scoring.process import in_worker
 from cortado.splits import TEST, Split
+from cortado.tasks import Classes
 from cortado.weights import WorkingPoint
 
 CUTS = ["all", "large-radius jet", "jet pT", "jet eta", "constituents"]
@@ -53,11 +54,10 @@ def save_tagger(path, model, representation, threshold=0.5, **arguments):
         representation=representation,
         model=network,
         arguments=arguments,
-        classes=("qcd", "w"),
-        signal="w",
+        use=Classes(classes=("qcd", "w"), signal="w"),
         working_points=(point,),
     )
-    return bundle.save(tagger, path, canary_jets=toy_jets(4, seed=3))
+    return bundle.save(tagger, path, canary=toy_jets(4, seed=3))
 
 
 @pytest.fixture(scope="module")
@@ -546,7 +546,7 @@ def test_bundles_of_folds_score_in_a_processor(tmp_path, fileset, taggers):
     for index, name in enumerate(("pfn", "mlp")):
         tagger = taggers[name].bundle()
         told = dataclasses.replace(tagger, provenance={"fold": {"index": index, "folds": 2, "seed": 1}})
-        bundle.save(told, tmp_path / f"{index}.cortado", canary_jets=toy_jets(4, seed=3))
+        bundle.save(told, tmp_path / f"{index}.cortado", canary=toy_jets(4, seed=3))
     folds = scoring.folds([tmp_path / "0.cortado", tmp_path / "1.cortado"])
     output = processors.run(fileset, TaggingProcessor({"folds": folds}), executor="iterative")
     nominal = output["mass"][{"variation": "nominal"}].sum(flow=True).value

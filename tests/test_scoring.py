@@ -1,5 +1,4 @@
 import concurrent.futures
-import dataclasses
 import multiprocessing
 import pickle
 import platform
@@ -14,15 +13,27 @@ from coffea.analysis_tools import Weights
 from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_taggers import HALF, OWN, Kinematics, Linear, load_toy, save_toy, score_chunk, toy_bundle
+from toy_taggers import (
+    HALF,
+    OWN,
+    Kinematics,
+    Linear,
+    changed,
+    fold_bundles,
+    load_toy,
+    save_toy,
+    score_chunk,
+    toy_bundle,
+)
 from toys import toy_event_jets, toy_jets
 
 import cortado
 from cortado import bundle, scoring, splits, weights
+from cortado.bundle.answering import batches
 from cortado.models import PFN
 from cortado.representations import ParticleList
 from cortado.scoring import process
-from cortado.scoring.batching import batches
+from cortado.tasks import Classes
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +70,7 @@ def test_scores_do_not_depend_on_batches_chunks_or_order(scorer, batch_size, chu
     jets = toy_jets(30)
     order = np.random.default_rng(1).permutation(30)
     shuffled = jets[order]
-    other = dataclasses.replace(scorer, batch_size=batch_size)
+    other = changed(scorer, batch_size=batch_size)
     chunks = ak.concatenate([other(shuffled[i : i + chunk]) for i in range(0, 30, chunk)])
     np.testing.assert_allclose(chunks, scorer(jets)[order], atol=1e-5)
 
@@ -78,7 +89,7 @@ def test_probabilities_and_discriminant(scorer):
 
 def test_bfloat16_scores_are_close_but_others(scorer):
     jets = toy_jets(50)
-    coarse = dataclasses.replace(scorer, precision="bfloat16")(jets)
+    coarse = changed(scorer, precision="bfloat16")(jets)
     assert str(coarse.type) == "50 * float32"
     assert 0 < ak.max(abs(coarse - scorer(jets))) < 0.03
 
@@ -145,7 +156,7 @@ def test_jets_must_be_records(scorer):
 
 
 def test_a_missing_field_names_the_nearest(scorer):
-    with pytest.raises(ValueError, match="jets have no field 'phi'; nearest"):
+    with pytest.raises(ValueError, match="objects have no field 'phi'; nearest"):
         scorer(toy_jets(3)[["pt", "eta", "constituents"]])
 
 
@@ -153,10 +164,10 @@ def test_jets_of_nanoevents(scorer, test_data):
     file = {test_data / "jets" / "nano_tt_v15.root": "Events"}
     events = NanoEventsFactory.from_root(file, schemaclass=NanoAODSchema, mode="virtual", entry_stop=30).events()
     jets = cortado.readers.jets(events)
-    scores = dataclasses.replace(scorer, without_constituents="nan")(jets)
+    scores = changed(scorer, without_constituents="nan")(jets)
     assert ak.num(scores).tolist() == ak.num(events.FatJet).tolist()
     plain = cortado.read(test_data / "jets" / "nano_tt_v15.root", stop=30).jets
-    expected = dataclasses.replace(scorer, without_constituents="nan")(plain)
+    expected = changed(scorer, without_constituents="nan")(plain)
     np.testing.assert_allclose(ak.flatten(scores), ak.flatten(expected), atol=1e-5)
 
 
@@ -177,15 +188,16 @@ def test_jets_without_constituents_are_an_error_that_counts_them(scorer):
 @pytest.mark.parametrize("batch_size", [1, 2, 512])
 def test_a_jet_that_cannot_be_scored_is_named_by_its_number_among_all(tmp_path, batch_size):
     jets = toy_jets(6)
-    tagger = bundle.Bundle(representation=ParticleList(), model=PFN(), arguments={}, classes=("q", "t"), signal="t")
-    scorer = scoring.load(bundle.save(tagger, tmp_path / "pfn.cortado", canary_jets=jets))
+    use = Classes(classes=("q", "t"), signal="t")
+    tagger = bundle.Bundle(representation=ParticleList(), model=PFN(), arguments={}, use=use)
+    scorer = scoring.load(bundle.save(tagger, tmp_path / "pfn.cortado", canary=jets))
     pt = ak.where(np.arange(6) == 4, np.nan, jets.constituents.pt)
     with pytest.raises(ValueError, match=r"of jet 4 is nan, must be"):
-        dataclasses.replace(scorer, batch_size=batch_size)(ak.with_field(jets, pt, ("constituents", "pt")))
+        changed(scorer, batch_size=batch_size)(ak.with_field(jets, pt, ("constituents", "pt")))
 
 
 def test_jets_without_constituents_can_score_nan_and_fail(scorer):
-    tolerant = dataclasses.replace(scorer, without_constituents="nan")
+    tolerant = changed(scorer, without_constituents="nan")
     scores = tolerant(with_empty_jets())
     assert np.isnan(scores).tolist() == [False, True, False, False, True, False]
     np.testing.assert_allclose(scores[[0, 2, 3, 5]], scorer(toy_jets(6))[[0, 2, 3, 5]], atol=1e-5)
@@ -195,7 +207,7 @@ def test_jets_without_constituents_can_score_nan_and_fail(scorer):
 
 def test_a_representation_without_constituents_does_not_ask_for_them(tmp_path):
     tagger = toy_bundle(representation=Kinematics(), model=Linear(), arguments={})
-    path = bundle.save(tagger, tmp_path / "a.cortado", canary_jets=toy_jets(3))
+    path = bundle.save(tagger, tmp_path / "a.cortado", canary=toy_jets(3))
     assert not ak.any(np.isnan(load_toy(path)(with_empty_jets())))
 
 
@@ -275,7 +287,7 @@ def test_a_bundle_that_was_replaced_is_refused(tmp_path, forgetful, monkeypatch)
     scorer = load_toy(save_toy(tmp_path / "a.cortado"))
     save_toy(tmp_path / "a.cortado", seed=2)
     monkeypatch.setattr(process, "_networks", {})
-    with pytest.raises(ValueError, match=r"a.cortado: changed since the scorer was made .*load it again"):
+    with pytest.raises(ValueError, match=r"a.cortado: changed since it was loaded .*load it again"):
         scorer(toy_jets(2))
 
 
@@ -290,26 +302,26 @@ def test_networks_are_not_kept_without_end(tmp_path, forgetful, monkeypatch):
 
 @pytest.fixture
 def threads_seen(monkeypatch):
-    """Number of threads in each call of a network."""
+    """Number of threads each time that a network is asked."""
     seen = []
-    original = bundle.run
+    original = bundle.answers
 
-    def run(*arguments):
+    def answers(*arguments, **options):
         seen.append(torch.get_num_threads())
-        return original(*arguments)
+        return original(*arguments, **options)
 
-    monkeypatch.setattr(bundle, "run", run)
+    monkeypatch.setattr(bundle, "answers", answers)
     return seen
 
 
 def test_threads_are_set_while_scoring_and_restored(scorer, threads_seen):
     before = torch.get_num_threads()
-    dataclasses.replace(scorer, threads=before + 1)(toy_jets(3))
+    changed(scorer, threads=before + 1)(toy_jets(3))
     scorer(toy_jets(3))
     assert threads_seen == [before + 1, before]
     assert torch.get_num_threads() == before
     with pytest.raises(ValueError, match="no constituents"):
-        dataclasses.replace(scorer, threads=before + 1)(with_empty_jets())
+        changed(scorer, threads=before + 1)(with_empty_jets())
     assert torch.get_num_threads() == before
 
 
@@ -328,7 +340,7 @@ def test_workers_score_with_one_thread(scorer, threads_seen, monkeypatch, where)
     torch.set_num_threads(3)
     try:
         scorer(toy_jets(3))
-        dataclasses.replace(scorer, threads=2)(toy_jets(3))
+        changed(scorer, threads=2)(toy_jets(3))
     finally:
         torch.set_num_threads(before)
     assert threads_seen == [3 if where == "dask client" else 1, 2]
@@ -357,7 +369,7 @@ def test_scores_on_the_gpu_are_those_of_the_cpu(path, scorer):
 )
 def test_settings_are_checked(scorer, changes, message):
     with pytest.raises(ValueError, match=message):
-        dataclasses.replace(scorer, **changes)
+        changed(scorer, **changes)
 
 
 def test_the_short_name(path):
@@ -460,20 +472,6 @@ def test_truth_must_come_from_somewhere(scorer):
 # Folds
 
 
-def fold_bundles(folder, folds=3, **changes):
-    points = [dataclasses.replace(HALF, threshold=0.4 + 0.05 * fold) for fold in range(folds)]
-    return [
-        save_toy(
-            folder / f"{fold}.cortado",
-            seed=fold,
-            provenance={"fold": {"index": fold, "folds": folds, "seed": 11}},
-            working_points=(points[fold],),
-            **changes,
-        )
-        for fold in range(folds)
-    ]
-
-
 def test_each_jet_is_scored_by_the_fold_that_did_not_see_its_event(tmp_path):
     paths = fold_bundles(tmp_path)
     scorer = scoring.folds(reversed(paths), **OWN)
@@ -513,7 +511,7 @@ def test_folds_must_fit_together(tmp_path):
     with pytest.raises(ValueError, match=r"folds \[0, 1, 2\] are needed once each, got \[0, 1, 1\]"):
         scoring.folds([paths[0], paths[1], paths[1]], **OWN)
     (tmp_path / "more").mkdir()
-    with pytest.raises(ValueError, match="share folds, seed, classes and signal; got 2 kinds"):
+    with pytest.raises(ValueError, match="share folds, seed and what they answer; got 2 kinds"):
         scoring.folds([*paths, *fold_bundles(tmp_path / "more", folds=2)], **OWN)
 
 
@@ -524,7 +522,7 @@ def test_a_bundle_without_fold_rule_is_no_fold(path):
 
 def test_folds_need_event_keys(tmp_path):
     scorer = scoring.folds(fold_bundles(tmp_path), **OWN)
-    with pytest.raises(ValueError, match=r"scoring by folds needs jets.event_key; the jets have pt"):
+    with pytest.raises(ValueError, match=r"scoring by folds needs event_key of the objects, they have pt"):
         scorer(toy_jets(3)[["pt", "eta", "phi", "constituents"]])
 
 

@@ -16,7 +16,7 @@ JETS = jets_of()
 
 @pytest.fixture(scope="module")
 def finder(tmp_path_factory):
-    return cortado.load_finder(save_finder(tmp_path_factory.mktemp("finder") / "finder.cortado"), threshold=0.505)
+    return cortado.load(save_finder(tmp_path_factory.mktemp("finder") / "finder.cortado"), threshold=0.505)
 
 
 def record_of(jets, counts=COUNTS, **fields):

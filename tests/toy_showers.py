@@ -5,8 +5,13 @@ Nothing here is physics; it is the smallest thing that has the right shape, is l
 
 import awkward as ak
 import numpy as np
+import torch
 
+from cortado import bundle
 from cortado.calorimeter import CALOGAN, layers
+from cortado.models import CaloVAE
+from cortado.representations import ShowerLogits
+from cortado.tasks import Showers
 
 
 def toy_showers(n=200, seed=1, geometry=CALOGAN, *, energy_range=(1.0, 100.0), pdg_id=None, is_generated=None):
@@ -25,6 +30,17 @@ def toy_showers(n=200, seed=1, geometry=CALOGAN, *, energy_range=(1.0, 100.0), p
     fields |= {} if pdg_id is None else {"pdg_id": np.full(n, pdg_id, np.int32)}
     fields |= {} if is_generated is None else {"is_generated": np.full(n, is_generated)}
     return ak.zip({**fields, "event_key": rng.integers(0, 2**63, n).astype(np.uint64)}, depth_limit=1)
+
+
+def save_generator(path, seed=1, **changes):
+    """Write the bundle of an untrained generator."""
+    arguments = {"code": 3, "hidden": (8,)}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = CaloVAE(**arguments)
+    chain = {"representation": ShowerLogits(), "model": model, "arguments": arguments}
+    use = Showers(energy_range=(1.0, 100.0), latent=model.latent)
+    return bundle.save(bundle.Bundle(**(chain | {"use": use} | changes)), path, canary=toy_showers(4))
 
 
 def _in_layer(rng, geometry, index, axis, width):

@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 import awkward as ak
 import numpy as np
+import safetensors.numpy
 import torch
 from toys import toy_jets
 
 from cortado import bundle, scoring
+from cortado.tasks import Classes
 from cortado.weights import WorkingPoint
 
 
@@ -86,7 +88,41 @@ class Linear(torch.nn.Module):
         return self.layer(features)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Winner:
+    """A use of our own: the index of the largest output, and by how much it is larger than the mean."""
+
+    labels: tuple[str, ...]
+
+    of_constituents = False
+    fields = ()
+
+    @property
+    def meaning(self):
+        return (self.labels,)
+
+    def check(self, path):
+        if not self.labels:
+            raise ValueError(f"{path}: no labels")
+
+    def inputs(self, prepared, rng):
+        return prepared
+
+    def shape(self, prepared):
+        return len(prepared[0]), len(self.labels)
+
+    def answers(self, outputs, inputs):
+        return {"winner": outputs.argmax(1), "margin": outputs.amax(1) - outputs.mean(1)}
+
+    def columns(self, answers, objects):
+        return {name: ak.from_numpy(values.numpy()) for name, values in answers.items()}
+
+    def combined(self, members):
+        raise ValueError("winners cannot be averaged")
+
+
 OWN = {"representations": (Prongs, Kinematics), "models": (Sum, Linear)}
+QCD_OR_W = Classes(classes=("qcd", "w"), signal="w")
 HALF = WorkingPoint(
     name="50%",
     threshold=0.5,
@@ -106,16 +142,35 @@ def toy_bundle(seed=1, **changes):
         model = Sum(hidden=6)
         torch.nn.init.normal_(model.each[1].running_mean, std=0.1)  # a batch norm that does something
     chain = {"representation": Prongs(), "model": model, "arguments": {"hidden": 6}}
-    about = {"classes": ("qcd", "w"), "signal": "w", "working_points": (HALF,), "provenance": {"seed": seed}}
+    about = {"use": QCD_OR_W, "working_points": (HALF,), "provenance": {"seed": seed}}
     return bundle.Bundle(**(chain | about | changes))
 
 
 def save_toy(path, seed=1, **changes):
-    return bundle.save(toy_bundle(seed, **changes), path, canary_jets=toy_jets(8, seed=3))
+    return bundle.save(toy_bundle(seed, **changes), path, canary=toy_jets(8, seed=3))
 
 
 def load_toy(path, **settings):
     return scoring.load(path, **OWN, **settings)
+
+
+def changed(scorer, **settings):
+    """The scorer, or what else was loaded, with other settings of its one predictor."""
+    return dataclasses.replace(scorer, predictor=dataclasses.replace(scorer.predictor, **settings))
+
+
+def fold_bundles(folder, folds=3, save=save_toy, **changes):
+    """Bundles of a k-fold training, each with a threshold of its own."""
+    return [
+        save(
+            folder / f"{fold}.cortado",
+            seed=fold,
+            provenance={"fold": {"index": fold, "folds": folds, "seed": 11}},
+            working_points=(dataclasses.replace(HALF, threshold=0.4 + 0.05 * fold, efficiency=0.6 + 0.1 * fold),),
+            **changes,
+        )
+        for fold in range(folds)
+    ]
 
 
 def members_of(path):
@@ -139,6 +194,19 @@ def forge(path, change=lambda content: None, **members):
     change(content)
     content["sha256"] = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     write_members(path, there | {"bundle.json": json.dumps(content).encode()})
+
+
+def to_format_1(path, **about):
+    """Write the bundle as the former format did, which had a task and classes in the place of the use."""
+    names = {"outputs": "logits", "drawn/noise": "noise"}
+    arrays = safetensors.numpy.load(members_of(path)["canary.safetensors"])
+    former = {names.get(name, name.replace("objects/", "jets/", 1)): array for name, array in arrays.items()}
+
+    def change(content):
+        content.pop("use")
+        content.update(format_version=1, **about)
+
+    forge(path, change, canary_safetensors=safetensors.numpy.save(former))
 
 
 def score_chunk(scorer, jets):

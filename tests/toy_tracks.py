@@ -10,6 +10,7 @@ from cortado.models import SetToGraph
 from cortado.representations import TrackSet
 from cortado.representations.track_set import SET2GRAPH_FEATURES
 from cortado.scaling import SET2GRAPH_SCALING
+from cortado.tasks import Pairs
 
 COUNTS_MAX = 8
 
@@ -57,22 +58,20 @@ def jets_of(number=40, seed=2, **options):
     return ak.flatten(readers.set2graph.jets(branches(track_columns(number, seed, **options))))
 
 
-def save_finder(path, features=SET2GRAPH_FEATURES):
+def save_finder(path, features=SET2GRAPH_FEATURES, *, seed=3, **changes):
     """Write the bundle of an untrained vertex finder, whose answers are spread about one half."""
     arguments = {"features": len(features), "hidden": (16, 16, 5), "edge_hidden": (16,)}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
+        torch.manual_seed(seed)
         model = SetToGraph(**arguments)
-    found = bundle.Bundle(
-        representation=TrackSet(features=features),
-        scaling=SET2GRAPH_SCALING if features == SET2GRAPH_FEATURES else None,
-        model=model.eval(),
-        arguments=arguments,
-        classes=("different", "same"),
-        signal="same",
-        task="pairing",
-    )
-    return bundle.save(found, path, canary_jets=jets_of()[:8])
+    chain = {
+        "representation": TrackSet(features=features),
+        "scaling": SET2GRAPH_SCALING if features == SET2GRAPH_FEATURES else None,
+        "model": model.eval(),
+        "arguments": arguments,
+        "use": Pairs(collection="tracks"),
+    }
+    return bundle.save(bundle.Bundle(**(chain | changes)), path, canary=jets_of()[:8])
 
 
 def _kind(column):

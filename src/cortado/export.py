@@ -55,7 +55,7 @@ def to_onnx(
         uses: As `cortado.bundle.load`.
     Raises:
         ImportError: If the extra `export` is not installed.
-        ValueError: If outputs differ by more than 1e-4 from the original's.
+        ValueError: If the network cannot be exported, or outputs differ by more than 1e-4 from the original's.
     """
     try:
         import onnxruntime
@@ -93,7 +93,7 @@ def to_torch_export(
         models: As `cortado.bundle.load`.
         uses: As `cortado.bundle.load`.
     Raises:
-        ValueError: If outputs differ by more than 1e-4 from the original's.
+        ValueError: If the network cannot be exported, or outputs differ by more than 1e-4 from the original's.
     """
     original = _read(bundle, Own(tuple(representations), tuple(models), tuple(uses)))
 
@@ -182,11 +182,15 @@ def _read(path: str | os.PathLike[str], own: Own) -> _Original:
     raw = [bundle.use.inputs(bundle.representation(batch), _seeded()) for batch in batches]
     inputs = [tuple(map(np.ascontiguousarray, each)) for each in raw]
     names = raw[0]._fields
-    program = torch.export.export(
-        _Graph(bundle, type(raw[0])).eval(),
-        tuple(map(torch.from_numpy, inputs[0])),
-        dynamic_shapes=(_dynamic_shapes(names),),
-    )
+    try:
+        program = torch.export.export(
+            _Graph(bundle, type(raw[0])).eval(),
+            tuple(map(torch.from_numpy, inputs[0])),
+            dynamic_shapes=(_dynamic_shapes(names),),
+        )
+    except RuntimeError as error:  # operations of a network that are no graph, or not one of any size
+        network, reason = type(bundle.model).__name__, str(error).partition("\n")[0]
+        raise ValueError(f"{path}: {network} cannot be exported, torch.export says: {reason}") from error
     expected = [_answers(bundle, batch) for batch in batches]
     canary = tuple((given, tuple(each.values())) for given, each in zip(inputs, expected))
     return _Original(program, names, tuple(expected[0]), canary, json.dumps(bundles.describe(path)))

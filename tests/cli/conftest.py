@@ -7,6 +7,7 @@ from toys import toy_jets
 from cortado import bundle
 from cortado.models import PFN
 from cortado.representations import ParticleList
+from cortado.tasks import Classes
 from cortado.weights import WorkingPoint
 
 
@@ -23,9 +24,8 @@ def tagger(tmp_path_factory):
         representation=ParticleList(),
         model=model,
         arguments=arguments,
-        classes=("qcd", "w"),
-        signal="w",
+        use=Classes(classes=("qcd", "w"), signal="w"),
         working_points=(point,),
         provenance={"seed": 7},
     )
-    return bundle.save(made, tmp_path_factory.mktemp("bundle") / "w.cortado", canary_jets=toy_jets(4))
+    return bundle.save(made, tmp_path_factory.mktemp("bundle") / "w.cortado", canary=toy_jets(4))

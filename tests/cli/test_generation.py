@@ -5,34 +5,26 @@ import re
 import awkward as ak
 import numpy as np
 import pytest
-import torch
 from commands import fail, succeed
-from toy_showers import toy_showers
+from toy_showers import save_generator, toy_showers
 
 import cortado
 from cortado import bundle, calorimeter
-from cortado.models import MLP, CaloVAE
-from cortado.representations import ShowerLogits, ShowerShapes
-
-SMALL = {"code": 3, "hidden": (8,)}
+from cortado.models import MLP
+from cortado.representations import ShowerShapes
+from cortado.tasks import Classes
 
 
 @pytest.fixture(scope="module")
 def generator(tmp_path_factory):
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        model = CaloVAE(**SMALL)
-    found = bundle.Bundle(
-        representation=ShowerLogits(), model=model, arguments=SMALL, classes=(), signal="", task="generation"
-    )
-    return bundle.save(found, tmp_path_factory.mktemp("vae") / "vae.cortado", canary_jets=toy_showers(4))
+    return save_generator(tmp_path_factory.mktemp("vae") / "vae.cortado")
 
 
 def test_generated_files_are_those_of_the_generator(generator, tmp_path):
     lines = succeed("generate", generator, "--n", 300, "--energy", "5:50", "--seed", 4, "--out", tmp_path / "g.root")
     assert lines[-1] == f"wrote {tmp_path / 'g.root'}: 300 showers of 5 to 50 GeV"
     showers = ak.flatten(cortado.read(tmp_path / "g.root").showers)
-    (expected,) = cortado.load_generator(generator).sample(300, (5, 50), seed=4)
+    (expected,) = cortado.load(generator).sample(300, (5, 50), seed=4)
     np.testing.assert_array_equal(showers.energy, expected.energy)
     found, wanted = (calorimeter.cells(each, calorimeter.CALOGAN) for each in (showers, expected))
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)
@@ -73,10 +65,9 @@ def test_showers_are_scored_into_a_friend_tree(generator, tmp_path):
         representation=ShowerShapes(shapes=shapes),
         model=MLP(features=3, hidden=(4,)),
         arguments={"features": 3, "hidden": (4,)},
-        classes=("generated", "simulated"),
-        signal="simulated",
+        use=Classes(classes=("generated", "simulated"), signal="simulated"),
     )
-    path = bundle.save(tagger, tmp_path / "tagger.cortado", canary_jets=toy_showers(4))
+    path = bundle.save(tagger, tmp_path / "tagger.cortado", canary=toy_showers(4))
     succeed("generate", generator, "--n", 30, "--out", tmp_path / "g.root")
     lines = succeed("score", path, tmp_path / "g.root", "--out", tmp_path / "s.root")
     assert lines[-1].endswith("in 30 entries")

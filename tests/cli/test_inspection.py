@@ -13,9 +13,16 @@ def test_inspect_tells_the_making_of_a_bundle(tagger):
     lines = succeed("inspect", tagger)
     assert lines[0] == f"{tagger}: PFN, {sum(p.numel() for p in bundle.load(tagger).model.parameters())} parameters"
     text = "\n".join(lines)
-    for expected in ("ParticleList(", "qcd, w; signal w", "0.5123 ± 0.0100", "0.04000 ± 0.00200", "seed             7"):
+    use = "Classes(classes=('qcd', 'w'), signal='w')"
+    for expected in (
+        "ParticleList(",
+        use,
+        "0.5123 ± 0.0100",
+        "0.04000 ± 0.00200",
+        "seed             7",
+    ):
         assert expected in text
-    assert lines[-1] == f"{tagger} is sound: its canary jets score as they did when it was written"
+    assert lines[-1] == f"{tagger} is sound: its canary is answered as it was when it was written"
 
 
 def test_inspect_refuses_a_bundle_that_was_cut(tagger, tmp_path):

@@ -17,7 +17,7 @@ def test_scores_are_those_of_the_scorer_in_a_friend_tree(tagger, tmp_path):
     lines = succeed("score", tagger, tmp_path / "nano.root", "--out", out, "--step", 20)
     jets = cortado.read(tmp_path / "nano.root").jets
     expected = cortado.load(tagger).probabilities(jets)
-    assert lines[-1] == f"wrote {out}: scores of {ak.count(jets.pt)} jets in 50 entries"
+    assert lines[-1] == f"wrote {out}: {ak.count(jets.pt)} jets in 50 entries"
     with uproot.open(out) as file:
         tree = file["scores"]
         assert tree.keys() == ["run", "luminosityBlock", "event", "njet", "jet_qcd", "jet_w"]
@@ -48,8 +48,8 @@ def test_jet_ntuples_are_scored_without_labels_and_event_numbers(tagger, tmp_pat
 def test_jets_without_constituents_score_nan_and_are_counted(tagger, test_data, tmp_path):
     lines = succeed("score", tagger, test_data / "jets" / "nano_tt_v15.root", "--out", tmp_path / "scores.root")
     assert lines == [
-        "2 of 64 jets have no constituents: their score is NaN",
-        f"wrote {tmp_path / 'scores.root'}: scores of 64 jets in 200 entries",
+        "2 jets have no constituents: their score is NaN",
+        f"wrote {tmp_path / 'scores.root'}: 64 jets in 200 entries",
     ]
     with uproot.open(tmp_path / "scores.root") as file:
         assert np.isnan(ak.flatten(file["scores/jet_w"].array())).to_list().count(True) == 2

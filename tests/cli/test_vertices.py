@@ -29,7 +29,7 @@ def vertices_in(path):
 
 def columns_of(finder, path, **options):
     """What should be in the tree, as flat branches."""
-    found = vertex_columns(cortado.load_finder(finder), cortado.read(path), **options)
+    found = vertex_columns(cortado.load(finder), cortado.read(path), **options)
     return {f"{name}_{field}": one[field] for name, one in found.items() for field in one.fields}
 
 
@@ -46,7 +46,7 @@ def test_vertices_are_those_of_the_finder_in_a_friend_tree(finder, tmp_path):
     assert_holds(tree, columns)
     assert tree.entry.tolist() == list(range(60))
     tracks = ak.count(columns["track_jetIdx"])
-    found = f"{ak.count(columns['vertex_x'])} vertices in 60 jets of {tracks} tracks"
+    found = f"60 jets, {tracks} tracks, {ak.count(columns['vertex_x'])} vertices"
     assert lines == [f"wrote {out}: {found} in 60 entries"]
     wanted = ["track_vertexIdx", "vertex_mass"]
     beside = [ntuples.friend(s, out, wanted, keys=ntuples.ENTRY_KEY) for s in ntuples.steps(path, size=15)]
@@ -57,9 +57,7 @@ def test_files_without_truth_and_covariances_tell_which_tracks_share_a_vertex(fi
     path, out = write_tracks(tmp_path / "bare.root", 60, truth=False, covariance=False), tmp_path / "vertices.root"
     lines = succeed("score", finder, path, "--out", out)
     assert_holds(vertices_in(out), columns_of(finder, path))
-    assert lines[0] == (
-        "the tracks of 60 of 60 entries have no covariance: it is written which share a vertex, but no fit"
-    )
+    assert lines[0] == "60 entries have tracks without covariance: vertices are not fitted"
     assert "vertex_x" not in vertices_in(out).fields
 
 
@@ -85,7 +83,7 @@ def test_tracks_that_cannot_be_fitted_are_refused_or_counted(finder, tmp_path, b
     lines = succeed("score", finder, path, "--out", out, "--skip-unfit")
     assert_holds(vertices_in(out), expected)
     lost = ak.sum(ak.num(columns[branch]) > 0)
-    assert lines[0] == f"{lost} of {ak.count(columns[branch])} tracks cannot be fitted: they are left out"
+    assert lines[0] == f"{lost} tracks cannot be fitted: they are left out"
 
 
 def test_a_later_step_is_named_in_an_error(finder, tmp_path):
@@ -117,12 +115,12 @@ def test_options_of_fits_are_not_for_taggers(tagger, tmp_path):
     write_nanoaod(tmp_path / "nano.root", n_events=5)
     options = ("--out", tmp_path / "scores.root", "--skip-unfit", "--magnetic-field", 3.8)
     printed = fail("score", tagger, tmp_path / "nano.root", *options)
-    assert f"--magnetic-field, --skip-unfit: for vertex finders, but {tagger} is a tagger of qcd, w" in printed
+    assert f"--magnetic-field, --skip-unfit: for vertex finders, but {tagger} is for a Scorer" in printed
 
 
 def test_jets_without_tracks_are_not_for_finders(finder, tmp_path):
     write_nanoaod(tmp_path / "nano.root", n_events=5)
-    assert "jets have no field 'tracks'" in fail(
+    assert "objects have no field 'tracks'" in fail(
         "score", finder, tmp_path / "nano.root", "--out", tmp_path / "vertices.root"
     )
 
@@ -130,7 +128,7 @@ def test_jets_without_tracks_are_not_for_finders(finder, tmp_path):
 def test_fcc_events_are_scored_with_their_primary_vertices(finder, test_data, tmp_path):
     path, out = test_data / "vertexing" / "test_FCC_Spring2021.root", tmp_path / "vertices.root"
     lines = succeed("score", finder, path, "--out", out, "--step", 40)
-    assert lines == [f"wrote {out}: 224 vertices in 516 jets of 930 tracks in 100 entries"]
+    assert lines == [f"wrote {out}: 516 jets, 930 tracks, 224 vertices in 100 entries"]
     tree, jets = vertices_in(out), cortado.read(path).jets
     assert tree.njet.tolist() == ak.num(jets).tolist()
     assert tree.jet_n_tracks.tolist() == ak.num(jets.tracks, axis=2).tolist()

@@ -18,6 +18,7 @@ from cortado.representations.deepjet import (
     NEUTRAL_FEATURES,
     VERTEX_FEATURES,
 )
+from cortado.tasks import Classes
 
 COLLECTIONS = {
     "charged": "pt delta_eta delta_phi puppi_weight d0 dz vertex_association chi2 quality is_muon is_electron",
@@ -224,10 +225,9 @@ def test_a_bundle_of_both_scores_jets_and_gives_the_published_discriminants(tmp_
         representation=DeepJetFeatures(),
         model=cortado.models.DeepJet(**ARGUMENTS, classes=6),
         arguments={**ARGUMENTS, "classes": 6},
-        classes=CLASSES,
-        signal="b",
+        use=Classes(classes=CLASSES, signal="b"),
     )
-    bundle.save(tagger, tmp_path / "deepjet.cortado", canary_jets=jets[:5])
+    bundle.save(tagger, tmp_path / "deepjet.cortado", canary=jets[:5])
     scorer = scoring.load(tmp_path / "deepjet.cortado")
     p = scorer.probabilities(jets)
     b = scorer.discriminant(jets, ("b", "bb", "lepb"), ("c", "uds", "g"))

@@ -86,5 +86,5 @@ def ensemble(paths: Iterable[str | os.PathLike[str]], **settings: Any) -> Any:
     """
     predictors, wrap = with_verbs(paths, **settings)
     together = EnsemblePredictor(predictors=predictors)
-    together.flat(bundles.canary_objects(predictors[0].path))  # or ValueError, here and not in a worker
+    together.flat(bundles.canary_objects(predictors[0].path)[:0])  # or ValueError, here and not in a worker
     return wrap(together)

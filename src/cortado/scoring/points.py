@@ -13,7 +13,7 @@ def averaged(points: Sequence[tuple[WorkingPoint, ...]]) -> tuple[WorkingPoint, 
     Args:
         points: Of each bundle.
     """
-    if len(points) == 1:
+    if len(set(points)) == 1:
         return points[0]
     named = [{point.name: point for point in each} for each in points]
     common = [name for name in named[0] if all(name in each for each in named)]

@@ -156,7 +156,7 @@ class Scorer:
         """
         points = self._points(working_point)
         if not ak.fields(jets_or_scores):
-            if len(points) > 1:
+            if len({point.threshold for point in points}) > 1:
                 raise ValueError("each fold has its own threshold: give the jets, passes(jets, ..., scores=scores)")
             return jets_or_scores >= points[0].threshold
         flat = flatten(jets_or_scores)
