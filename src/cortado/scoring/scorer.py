@@ -11,22 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cortado import bundle as bundles
+from cortado.scoring.event_weights import add_per_event, factors_at, with_truth
 from cortado.scoring.friends import friend
 from cortado.scoring.nesting import flatten, flatten_values, restore
 from cortado.scoring.points import averaged
 from cortado.scoring.predictor import Predictor, require_verbs
 from cortado.scoring.process import require_one_of
 from cortado.weights import (
-    ScaleFactor,
     WeightVariations,
     WorkingPoint,
     jet_weights,
     likelihood_ratio_weights,
-    per_event,
     ratio_weights,
 )
-
-TRUTH = {"w": 24, "z": 23, "higgs": 25, "top": 6}
 
 Floats = NDArray[np.float64]
 
@@ -301,7 +298,7 @@ class Scorer:
         """Efficiency, scale factor and its error of each jet, by the working point of its fold: shape (3, n)."""
         columns = []
         for point in points:
-            factors = _scale_factors(point, given)
+            factors = factors_at(point, given)
             value, error = np.where(is_signal, factors["signal"](pt), factors["background"](pt))
             columns.append((np.where(is_signal, point.efficiency, point.mistag), value, error))
         each: Floats = np.take_along_axis(np.array(columns), self.predictor.member(jets)[None, None], axis=0)[0]
@@ -322,48 +319,8 @@ def _fold_points(predictor: Any) -> tuple[tuple[WorkingPoint, ...], ...]:
     return each if predictor.has_folds else (averaged(each),)
 
 
-def with_truth(jets: ak.Array, is_signal: ak.Array | None, signal: str) -> ak.Array:
-    """Flat jets with the field `is_signal`; see `Scorer.add_weight`.
-
-    Raises:
-        ValueError: If nothing tells the truth.
-    """
-    flat = flatten(jets)
-    if is_signal is not None:
-        return ak.with_field(flat, flatten_values(ak.Array(is_signal)), "is_signal")
-    if "is_signal" in flat.fields:
-        return flat
-    if "truth_pdg_id" in flat.fields and signal.lower() in TRUTH:
-        return ak.with_field(flat, flat.truth_pdg_id == TRUTH[signal.lower()], "is_signal")
-    raise ValueError(
-        f"the truth of jets is not known for signal {signal!r}: give is_signal=, or a field is_signal, or "
-        f"truth_pdg_id with a signal class among {', '.join(TRUTH)}; the jets have {', '.join(flat.fields)}"
-    )
-
-
-def add_per_event(weights: Any, name: str, factors: ak.Array) -> None:
-    """Multiply the jet weights of each event and add the products to a coffea `Weights`."""
-    varied = per_event(WeightVariations(factors.nominal, factors.up, factors.down))
-    weights.add(name, varied.nominal, weightUp=varied.up, weightDown=varied.down)
-
-
 def _share(above: NDArray[Any], below: NDArray[Any]) -> NDArray[Any]:
     both = above + below
     # Where both vanish neither is favoured; NaN stays NaN.
     share: NDArray[Any] = np.divide(above, both, out=np.full_like(both, 0.5), where=both != 0)
     return share
-
-
-def _scale_factors(point: WorkingPoint, given: Mapping[str, Any]) -> dict[str, ScaleFactor]:
-    factors = {
-        "signal": ScaleFactor(value=1.0, error=_relative(point.efficiency_err, point.efficiency)),
-        "background": ScaleFactor(value=1.0, error=_relative(point.mistag_err, point.mistag)),
-    }
-    for name, factor in given.items():
-        require_one_of("truth of a scale factor", name, factors)
-        factors[name] = factor if isinstance(factor, ScaleFactor) else ScaleFactor(value=factor[0], error=factor[1])
-    return factors
-
-
-def _relative(error: float, value: float) -> float:
-    return error / value if value > error else 1.0
