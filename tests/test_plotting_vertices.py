@@ -16,6 +16,7 @@ from cortado.histograms import axis_category, axis_score, book, fill_variations
 from cortado.metrics import vertex_rate
 from cortado.perigee import PARAMETERS, point
 from cortado.plotting.style import CURVES, GREY
+from cortado.statistics import Estimate
 
 EDGES = np.array([0.1, 1.0, 10.0, 100.0])
 LABELS = {"xlabel": "Flight distance [mm]", "ylabel": "Vertex efficiency"}
@@ -112,6 +113,18 @@ def test_negative_means_are_within_the_frame():
     assert up.max() < high
 
 
+def test_estimates_are_drawn_with_their_errors():
+    estimates = [Estimate(-7.0, 0.5), Estimate(np.nan, np.nan), Estimate(-2.0, 1.0)]
+    _, ax = plotting.binned_estimates({"soft drop": estimates}, EDGES, xlabel="True mass [GeV]", ylabel="Bias [%]")
+    points, across, up = bars_of(ax.containers[0])
+    np.testing.assert_allclose(points[:, 1], [-7, -2])
+    np.testing.assert_allclose(across, [EDGES[:2], EDGES[2:]])
+    np.testing.assert_allclose(up, [[-7.5, -6.5], [-3, -1]])
+    assert ax.get_ylim()[0] < -7.5
+    assert ax.get_ylim()[1] >= 0  # all are negative
+    assert legend_of(ax) == ["soft drop"]
+
+
 @pytest.mark.parametrize(
     ("edges", "log", "message"),
     [
@@ -131,6 +144,8 @@ def test_nothing_to_draw_is_an_error():
         plotting.binned_rates({}, EDGES, **LABELS)
     with pytest.raises(ValueError, match=r"no bin of \['AVR'\] is filled"):
         plotting.binned_rates({"AVR": vertex_rate([], [], EDGES)}, EDGES, **LABELS)
+    with pytest.raises(ValueError, match="edges are of 3 bins, but there are other numbers of them"):
+        plotting.binned_estimates({"soft drop": [Estimate(1.0, 0.1)]}, EDGES, **LABELS)
     with pytest.raises(ValueError, match=r"values \(2,\) and x \(1,\) of 'AVR' must have one shape"):
         plotting.binned_means({"AVR": ([0.1, 0.2], [3])}, EDGES, **LABELS)
 

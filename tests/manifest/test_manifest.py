@@ -118,8 +118,8 @@ def test_fileset_is_what_coffea_runs_on(tmp_path):
 
     class Count(ProcessorABC):
         def process(self, events):
-            found = {"entries": len(events), "cross_section": events.metadata["cross_section"]}
-            return {events.metadata["dataset"]: found}
+            counted = {"entries": len(events), "cross_section": events.metadata["cross_section"]}
+            return {events.metadata["dataset"]: counted}
 
         def postprocess(self, accumulator):
             return accumulator
@@ -257,8 +257,8 @@ def test_a_server_without_ranges_starts_anew(tmp_path, server):
 
 def test_wrong_checksum_names_file_url_expected_and_found(tmp_path, server):
     server.contents["/a.root"] = b"something else"
-    found = hashlib.sha256(b"something else").hexdigest()
-    message = rf"a.root from {server.address}/a.root has a wrong checksum: .*{SHA256}.*{found}"
+    digest = hashlib.sha256(b"something else").hexdigest()
+    message = rf"a.root from {server.address}/a.root has a wrong checksum: .*{SHA256}.*{digest}"
     with pytest.raises(ValueError, match=message):
         manifest.fetch(described(tmp_path, server, sha256=SHA256), tmp_path, progress=False)
     assert not list(tmp_path.glob("a.root*"))

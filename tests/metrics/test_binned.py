@@ -53,8 +53,8 @@ SAMPLES = {"one distribution": same, "reweighted": reweighted, "zeros": with_zer
 def test_separation_power_is_that_of_the_slow_twin(edges):
     reference, other, weights = toy()
     reference, other = reference.round(1), other.round(1)  # some lie on the edges
-    found = separation_power(reference, other, weights, bins=edges)
-    assert found.distance.value == pytest.approx(slow_separation(reference, other, weights, edges), rel=1e-12)
+    power = separation_power(reference, other, weights, bins=edges)
+    assert power.distance.value == pytest.approx(slow_separation(reference, other, weights, edges), rel=1e-12)
 
 
 def test_separation_power_of_known_histograms():
@@ -82,40 +82,40 @@ def test_order_scale_and_norm_of_the_weights_change_nothing(measure):
     reference, other, weights = toy()
     shuffled = np.random.default_rng(1).permutation(len(other))
     expected = measure(reference, other, weights)
-    for found in (
+    for measured in (
         measure(reference[::-1], other[shuffled], weights[shuffled]),
         measure(4 * reference - 8, 4 * other - 8, weights),
         measure(reference, other, 7 * weights),
     ):
-        assert str(found) == str(expected)
+        assert str(measured) == str(expected)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_separation_power_of_one_distribution_is_the_floor_within_its_error(name):
-    found = [separation_power(*SAMPLES[name](seed), bins=30) for seed in range(100)]
-    values = np.array([each.distance.value for each in found])
-    assert np.mean([each.floor for each in found]) == pytest.approx(values.mean(), rel=0.08)
-    assert np.mean([each.distance.error for each in found]) == pytest.approx(values.std(), rel=0.25)
+    powers = [separation_power(*SAMPLES[name](seed), bins=30) for seed in range(100)]
+    values = np.array([each.distance.value for each in powers])
+    assert np.mean([each.floor for each in powers]) == pytest.approx(values.mean(), rel=0.08)
+    assert np.mean([each.distance.error for each in powers]) == pytest.approx(values.std(), rel=0.25)
 
 
 def test_floor_of_the_calochallenge():
     """About 4e-4 for the total energy: 100 bins, 121,000 showers each."""
     rng = np.random.default_rng(0)
-    found = separation_power(*rng.uniform(0.5, 1.5, (2, 121_000)), bins=np.linspace(0.5, 1.5, 101))
-    assert found.floor == pytest.approx(99 / 4 * 2 / 121_000, rel=1e-3)
+    power = separation_power(*rng.uniform(0.5, 1.5, (2, 121_000)), bins=np.linspace(0.5, 1.5, 101))
+    assert power.floor == pytest.approx(99 / 4 * 2 / 121_000, rel=1e-3)
 
 
 def test_error_of_the_separation_power_of_different_samples_is_their_spread():
     drawn = (np.random.default_rng(seed) for seed in range(100))
-    found = [separation_power(rng.gamma(3, size=2000), rng.gamma(3.6, size=1500), bins=30).distance for rng in drawn]
-    assert np.mean([each.error for each in found]) == pytest.approx(np.std([each.value for each in found]), rel=0.2)
+    powers = [separation_power(rng.gamma(3, size=2000), rng.gamma(3.6, size=1500), bins=30).distance for rng in drawn]
+    assert np.mean([each.error for each in powers]) == pytest.approx(np.std([each.value for each in powers]), rel=0.2)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_chi2_of_one_distribution_is_distributed_like_one(name):
-    found = [chi2_test(*SAMPLES[name](seed)) for seed in range(120)]
-    assert np.mean([each.per_ndf for each in found]) == pytest.approx(1, abs=0.1)
-    assert np.mean([each.p_value < 0.1 for each in found]) == pytest.approx(0.1, abs=0.08)
+    tests = [chi2_test(*SAMPLES[name](seed)) for seed in range(120)]
+    assert np.mean([each.per_ndf for each in tests]) == pytest.approx(1, abs=0.1)
+    assert np.mean([each.p_value < 0.1 for each in tests]) == pytest.approx(0.1, abs=0.08)
 
 
 def test_chi2_of_counts_is_close_to_that_of_the_contingency_table():
@@ -124,9 +124,9 @@ def test_chi2_of_counts_is_close_to_that_of_the_contingency_table():
     edges = np.quantile(reference, np.linspace(0, 1, 21)[1:-1])
     table = [np.bincount(np.searchsorted(edges, sample, side="right")) for sample in (reference, other)]
     expected = chi2_contingency(table)
-    found = chi2_test(reference, other)
-    assert found.ndf == expected.dof
-    assert found.chi2 == pytest.approx(expected.statistic, rel=0.01)
+    test = chi2_test(reference, other)
+    assert test.ndf == expected.dof
+    assert test.chi2 == pytest.approx(expected.statistic, rel=0.01)
 
 
 def test_chi2_finds_a_shift():
@@ -143,10 +143,10 @@ def test_a_repeated_value_has_a_bin_of_its_own():
 
 
 def test_constant_samples_have_nothing_to_compare():
-    found = chi2_test(np.ones(10), np.ones(5))
-    assert (found.chi2, found.ndf) == (0, 0)
-    assert math.isnan(found.per_ndf)
-    assert math.isnan(found.p_value)
+    test = chi2_test(np.ones(10), np.ones(5))
+    assert (test.chi2, test.ndf) == (0, 0)
+    assert math.isnan(test.per_ndf)
+    assert math.isnan(test.p_value)
     assert separation_power(np.ones(10), np.ones(5)).distance.value < 1e-30
     assert separation_power(np.ones(10), np.full(5, 1.5)).distance.value == 1
 

@@ -63,10 +63,10 @@ def test_auc_is_that_of_all_pairs(weighted, digits):
 
 def test_auc_of_gaussians_is_the_closed_form():
     labels, scores, _ = toy(20_000, 20_000, separation=1.5)
-    found = auc(labels, scores)
+    area = auc(labels, scores)
     exact = 0.5 * (1 + math.erf(1.5 / math.sqrt(2) / math.sqrt(2)))
-    assert abs(found.value - exact) < 4 * found.error
-    assert found.error == pytest.approx(0.0019, rel=0.1)
+    assert abs(area.value - exact) < 4 * area.error
+    assert area.error == pytest.approx(0.0019, rel=0.1)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -87,9 +87,9 @@ def test_perfect_and_useless_scores():
 
 
 def test_auc_of_one_signal_event_has_no_error():
-    found = auc([1, 0, 0], [0.5, 0.1, 0.7])
-    assert found.value == 0.5
-    assert math.isnan(found.error)
+    area = auc([1, 0, 0], [0.5, 0.1, 0.7])
+    assert area.value == 0.5
+    assert math.isnan(area.error)
 
 
 def test_order_and_monotonic_transforms_change_nothing():
@@ -148,11 +148,11 @@ def test_rejection_is_that_of_the_tightest_cut(digits, efficiency):
 
 
 def test_rejection_error_is_the_spread_of_repeated_experiments():
-    found = [rejection(*toy(300, 3000, seed=seed)[:2], 0.5) for seed in range(300)]
-    spread = np.std([estimate.value for estimate in found])
-    assert np.median([estimate.error for estimate in found]) == pytest.approx(spread, rel=0.15)
+    rejections = [rejection(*toy(300, 3000, seed=seed)[:2], 0.5) for seed in range(300)]
+    spread = np.std([estimate.value for estimate in rejections])
+    assert np.median([estimate.error for estimate in rejections]) == pytest.approx(spread, rel=0.15)
     # the binomial error of the background alone would be too small: the threshold moves too
-    binomial = np.median([estimate.value**2 * math.sqrt(0.16 * 0.84 / 3000) for estimate in found])
+    binomial = np.median([estimate.value**2 * math.sqrt(0.16 * 0.84 / 3000) for estimate in rejections])
     assert binomial < 0.6 * spread
 
 
@@ -167,13 +167,13 @@ def test_background_at_takes_many_efficiencies():
 
 def test_no_background_left_gives_a_lower_limit():
     labels = np.repeat([1, 0], [100, 299])
-    found = rejection(labels, labels + np.linspace(0, 0.1, 399), 0.5)
-    assert found.lower_limit
-    assert math.isnan(found.error)
+    estimate = rejection(labels, labels + np.linspace(0, 0.1, 399), 0.5)
+    assert estimate.lower_limit
+    assert math.isnan(estimate.error)
     # of 299 events none passes: eps_B < 1 - 0.05^(1/299) at 95 %
-    assert found.value == pytest.approx(1 / (1 - 0.05 ** (1 / 299)))
-    assert (1 - 1 / found.value) ** 299 == pytest.approx(0.05)
-    assert str(found) == "> 100 (95 % CL)"
+    assert estimate.value == pytest.approx(1 / (1 - 0.05 ** (1 / 299)))
+    assert (1 - 1 / estimate.value) ** 299 == pytest.approx(0.05)
+    assert str(estimate) == "> 100 (95 % CL)"
 
 
 def test_inputs_are_not_changed():

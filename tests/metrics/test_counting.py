@@ -23,8 +23,8 @@ def toy(n=500, seed=0):
 
 
 def test_figures_of_a_matrix_worked_by_hand():
-    found = {name: estimate.value for name, estimate in figures_of_merit(matrix(tp=40, fp=20, tn=180, fn=10)).items()}
-    assert found == pytest.approx(
+    figures = {name: estimate.value for name, estimate in figures_of_merit(matrix(tp=40, fp=20, tn=180, fn=10)).items()}
+    assert figures == pytest.approx(
         {
             "TPR": 0.8,
             "TNR": 0.9,
@@ -51,28 +51,28 @@ def test_figures_of_a_matrix_worked_by_hand():
 def test_figures_are_those_of_scikit_learn(weighted):
     labels, predictions, weights = toy()
     weights = weights if weighted else None
-    found = confusion(labels, predictions, weights)
+    table = confusion(labels, predictions, weights)
     for ours, theirs in {
-        found.true_positive_rate: reference.recall_score,
-        found.positive_predictive_value: reference.precision_score,
-        found.threat_score: reference.jaccard_score,
-        found.accuracy: reference.accuracy_score,
-        found.balanced_accuracy: reference.balanced_accuracy_score,
-        found.f1_score: reference.f1_score,
-        found.matthews_correlation: reference.matthews_corrcoef,
+        table.true_positive_rate: reference.recall_score,
+        table.positive_predictive_value: reference.precision_score,
+        table.threat_score: reference.jaccard_score,
+        table.accuracy: reference.accuracy_score,
+        table.balanced_accuracy: reference.balanced_accuracy_score,
+        table.f1_score: reference.f1_score,
+        table.matthews_correlation: reference.matthews_corrcoef,
     }.items():
         assert ours.value == pytest.approx(theirs(labels, predictions, sample_weight=weights))
     likelihood_ratios = reference.class_likelihood_ratios(labels, predictions, sample_weight=weights)
-    assert (found.positive_likelihood_ratio.value, found.negative_likelihood_ratio.value) == pytest.approx(
+    assert (table.positive_likelihood_ratio.value, table.negative_likelihood_ratio.value) == pytest.approx(
         likelihood_ratios
     )
 
 
 def test_complementary_figures_sum_to_one_with_equal_errors():
-    found = figures_of_merit(confusion(*toy()))
+    figures = figures_of_merit(confusion(*toy()))
     for one, other in (("TPR", "FNR"), ("TNR", "FPR"), ("PPV", "FDR"), ("NPV", "FOR")):
-        assert found[one].value + found[other].value == pytest.approx(1)
-        assert found[one].error == pytest.approx(found[other].error)
+        assert figures[one].value + figures[other].value == pytest.approx(1)
+        assert figures[one].error == pytest.approx(figures[other].error)
 
 
 def test_errors_are_the_spread_of_repeated_experiments():
@@ -95,21 +95,21 @@ def test_whole_weights_are_repeated_events():
 
 
 def test_nothing_over_nothing_is_undefined():
-    found = figures_of_merit(matrix(tp=0, fp=0, tn=5, fn=0))
-    undefined = {name for name, estimate in found.items() if math.isnan(estimate.value)}
+    figures = figures_of_merit(matrix(tp=0, fp=0, tn=5, fn=0))
+    undefined = {name for name, estimate in figures.items() if math.isnan(estimate.value)}
     assert undefined == {"TPR", "PPV", "FNR", "FDR", "LR+", "LR-", "prevalence threshold", "threat score",
                          "balanced accuracy", "F1", "MCC"}  # fmt: skip
-    assert all(math.isnan(found[name].error) for name in undefined)
-    assert found["accuracy"].value == 1
+    assert all(math.isnan(figures[name].error) for name in undefined)
+    assert figures["accuracy"].value == 1
 
 
 def test_perfect_tagger_has_an_infinite_likelihood_ratio():
-    found = matrix(tp=10, fp=0, tn=10, fn=0)
-    assert found.positive_likelihood_ratio.value == math.inf
-    assert math.isnan(found.positive_likelihood_ratio.error)
-    assert found.prevalence_threshold.value == 0
-    assert math.isnan(found.prevalence_threshold.error)
-    assert found.true_positive_rate.error > 0
+    perfect = matrix(tp=10, fp=0, tn=10, fn=0)
+    assert perfect.positive_likelihood_ratio.value == math.inf
+    assert math.isnan(perfect.positive_likelihood_ratio.error)
+    assert perfect.prevalence_threshold.value == 0
+    assert math.isnan(perfect.prevalence_threshold.error)
+    assert perfect.true_positive_rate.error > 0
 
 
 def test_prevalence_threshold_needs_a_rate():

@@ -40,10 +40,10 @@ def divergence(shift=SHIFT):
 
 
 def test_divergence_of_exact_probabilities_is_that_of_the_densities():
-    found = [jensen_shannon_divergence(labels, probability(x)) for labels, x in (toy(1000, seed) for seed in range(60))]
-    values = np.array([each.value for each in found])
+    jsds = [jensen_shannon_divergence(labels, probability(x)) for labels, x in (toy(1000, seed) for seed in range(60))]
+    values = np.array([each.value for each in jsds])
     assert abs(values.mean() - divergence()) < 4 * values.std() / math.sqrt(60)
-    assert np.mean([each.error for each in found]) == pytest.approx(values.std(), rel=0.2)
+    assert np.mean([each.error for each in jsds]) == pytest.approx(values.std(), rel=0.2)
 
 
 def test_divergence_is_one_minus_the_cross_entropy():
@@ -54,8 +54,8 @@ def test_divergence_is_one_minus_the_cross_entropy():
 
 def test_scores_that_know_nothing_see_no_difference():
     labels, _ = toy(100, 0)
-    found = separability(labels, np.full(200, 0.5))
-    assert found == (Estimate(0.5, 0.0), Estimate(0.0, 0.0))
+    merits = separability(labels, np.full(200, 0.5))
+    assert merits == (Estimate(0.5, 0.0), Estimate(0.0, 0.0))
 
 
 def test_both_samples_count_alike_however_large_they_are():
@@ -74,14 +74,14 @@ def test_calibrated_scores_are_probabilities():
     """The score is any rising function of the exact probability; three times as many events have label 0."""
     labels, x = toy(40_000, 1)
     kept = (labels == 0) | (np.arange(len(labels)) % 3 == 0)
-    found = calibrate(labels[kept], np.exp(3 * x[kept]), np.exp(3 * np.linspace(-1, 2, 50)))
-    np.testing.assert_allclose(found, probability(np.linspace(-1, 2, 50)), atol=0.05)
-    assert (np.diff(found) >= 0).all()
+    calibrated = calibrate(labels[kept], np.exp(3 * x[kept]), np.exp(3 * np.linspace(-1, 2, 50)))
+    np.testing.assert_allclose(calibrated, probability(np.linspace(-1, 2, 50)), atol=0.05)
+    assert (np.diff(calibrated) >= 0).all()
 
 
 def test_calibration_stays_off_zero_and_one_and_accepts_scores_beyond():
-    found = calibrate([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9], [-5.0, 0.15, 0.85, 5.0])
-    np.testing.assert_allclose(found, [1e-6, 1e-6, 1 - 1e-6, 1 - 1e-6])
+    calibrated = calibrate([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9], [-5.0, 0.15, 0.85, 5.0])
+    np.testing.assert_allclose(calibrated, [1e-6, 1e-6, 1 - 1e-6, 1 - 1e-6])
 
 
 def test_weights_of_the_calibration_are_repeated_events():
@@ -94,34 +94,34 @@ def test_weights_of_the_calibration_are_repeated_events():
 def test_separability_has_the_area_of_the_scores_and_the_divergence_of_calibrated_ones():
     (labels, x), (other_labels, other_x) = toy(20_000, 3), toy(20_000, 4)
     overconfident = [1 / (1 + np.exp(-5 * values)) for values in (x, other_x)]
-    found = separability(labels, overconfident[0], calibration=(other_labels, overconfident[1]))
-    assert found.auc == auc(labels, x)
-    assert abs(found.auc.value - stats.norm.cdf(SHIFT / math.sqrt(2))) < 4 * found.auc.error
-    assert abs(found.jsd.value - divergence()) < 5 * found.jsd.error
+    merits = separability(labels, overconfident[0], calibration=(other_labels, overconfident[1]))
+    assert merits.auc == auc(labels, x)
+    assert abs(merits.auc.value - stats.norm.cdf(SHIFT / math.sqrt(2))) < 4 * merits.auc.error
+    assert abs(merits.jsd.value - divergence()) < 5 * merits.jsd.error
     assert separability(labels, overconfident[0]).jsd.value < 0
-    assert str(found).startswith("AUC 0.7")
+    assert str(merits).startswith("AUC 0.7")
 
 
 def test_samples_of_one_distribution_cannot_be_told_apart():
     (labels, x), calibration = toy(3000, 5, shift=0.0), toy(3000, 6, shift=0.0)
-    found = separability(labels, x, calibration=calibration)
-    assert abs(found.auc.value - 0.5) < 4 * found.auc.error
-    assert abs(found.jsd.value) < 0.02
+    merits = separability(labels, x, calibration=calibration)
+    assert abs(merits.auc.value - 0.5) < 4 * merits.auc.error
+    assert abs(merits.jsd.value) < 0.02
 
 
 def test_seeds_have_a_mean_a_spread_and_the_error_of_the_events():
-    found = repeated([Estimate(0.70, 0.01), Estimate(0.74, 0.01), Estimate(0.72, 0.01)])
-    assert found.mean.value == pytest.approx(0.72)
-    assert found.spread == pytest.approx(0.02)
-    assert found.mean.error == pytest.approx(math.hypot(0.01, 0.02 / math.sqrt(3)))
-    assert str(found) == "0.720 ± 0.015 (3 seeds, spread 0.02)"
+    summary = repeated([Estimate(0.70, 0.01), Estimate(0.74, 0.01), Estimate(0.72, 0.01)])
+    assert summary.mean.value == pytest.approx(0.72)
+    assert summary.spread == pytest.approx(0.02)
+    assert summary.mean.error == pytest.approx(math.hypot(0.01, 0.02 / math.sqrt(3)))
+    assert str(summary) == "0.720 ± 0.015 (3 seeds, spread 0.02)"
 
 
 def test_one_seed_has_the_error_of_the_events_and_no_spread():
-    found = repeated([Estimate(0.7, 0.01)])
-    assert found.mean == pytest.approx((0.7, 0.01, False))
-    assert math.isnan(found.spread)
-    assert str(found) == "0.700 ± 0.010 (1 seed, spread nan)"
+    summary = repeated([Estimate(0.7, 0.01)])
+    assert summary.mean == pytest.approx((0.7, 0.01, False))
+    assert math.isnan(summary.spread)
+    assert str(summary) == "0.700 ± 0.010 (1 seed, spread nan)"
 
 
 def test_unfit_scores_are_refused():

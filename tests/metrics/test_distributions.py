@@ -28,23 +28,23 @@ def test_wasserstein_distance_is_that_of_scipy(weighted):
         reference_weights, weights = np.ones(len(reference)), np.ones(len(other))
     width = math.sqrt(np.cov(reference, aweights=reference_weights, ddof=0))
     expected = stats.wasserstein_distance(reference, other, reference_weights, weights) / width
-    found = wasserstein_distance(reference, other, weights, reference_weights)
-    assert found.distance.value == pytest.approx(expected, rel=1e-12)
+    comparison = wasserstein_distance(reference, other, weights, reference_weights)
+    assert comparison.distance.value == pytest.approx(expected, rel=1e-12)
 
 
 def test_wasserstein_distance_of_a_shift_is_the_shift():
     reference = np.random.default_rng(0).normal(3, 2, 500)
-    found = wasserstein_distance(reference, reference + 1).distance
-    assert found.value == pytest.approx(1 / reference.std())
-    assert found.error == pytest.approx(math.sqrt(2 / 500), rel=0.01)
+    distance = wasserstein_distance(reference, reference + 1).distance
+    assert distance.value == pytest.approx(1 / reference.std())
+    assert distance.error == pytest.approx(math.sqrt(2 / 500), rel=0.01)
     assert wasserstein_distance(reference, reference).distance == (0, 0, False)
 
 
 def test_wasserstein_distance_of_one_distribution_is_the_floor():
-    found = repeated(wasserstein_distance, 3)
-    values = np.array([each.distance.value for each in found])
-    assert np.mean([each.floor for each in found]) == pytest.approx(values.mean(), rel=0.1)
-    assert values.std() < np.mean([each.distance.error for each in found]) < 1.6 * values.std()
+    comparisons = repeated(wasserstein_distance, 3)
+    values = np.array([each.distance.value for each in comparisons])
+    assert np.mean([each.floor for each in comparisons]) == pytest.approx(values.mean(), rel=0.1)
+    assert values.std() < np.mean([each.distance.error for each in comparisons]) < 1.6 * values.std()
 
 
 def test_floor_of_normal_samples_is_the_closed_form():
@@ -52,32 +52,32 @@ def test_floor_of_normal_samples_is_the_closed_form():
     x = np.linspace(-8, 8, 100_001)
     area = np.trapezoid(np.sqrt(stats.norm.cdf(x) * stats.norm.sf(x)), x)
     rng = np.random.default_rng(0)
-    found = wasserstein_distance(rng.normal(size=40_000), rng.normal(size=10_000), np.full(10_000, 3.0))
-    assert found.floor == pytest.approx(math.sqrt(2 / math.pi * (1 / 40_000 + 1 / 10_000)) * area, rel=0.01)
+    comparison = wasserstein_distance(rng.normal(size=40_000), rng.normal(size=10_000), np.full(10_000, 3.0))
+    assert comparison.floor == pytest.approx(math.sqrt(2 / math.pi * (1 / 40_000 + 1 / 10_000)) * area, rel=0.01)
 
 
 def test_error_of_the_wasserstein_distance_is_its_spread():
-    found = [each.distance for each in repeated(wasserstein_distance, 3.5)]
-    assert np.mean([each.error for each in found]) == pytest.approx(np.std([each.value for each in found]), rel=0.2)
+    repeats = [each.distance for each in repeated(wasserstein_distance, 3.5)]
+    assert np.mean([each.error for each in repeats]) == pytest.approx(np.std([each.value for each in repeats]), rel=0.2)
 
 
 @pytest.mark.parametrize("second_shape", [3, 6])
 @pytest.mark.parametrize("name", ["mean", "width", "shift"])
 def test_errors_of_differences_are_their_spreads(name, second_shape):
     """Gamma distributions of shape k have mean k and width sqrt(k)."""
-    found = [getattr(each, name) for each in repeated(shape_difference, second_shape)]
-    values = np.array([each.value for each in found])
+    differences = [getattr(each, name) for each in repeated(shape_difference, second_shape)]
+    values = np.array([each.value for each in differences])
     exact = {"mean": second_shape / 3 - 1, "width": math.sqrt(second_shape / 3) - 1}
     exact["shift"] = (second_shape - 3) / math.sqrt(3)
     assert abs(values.mean() - exact[name]) < 4 * values.std() / math.sqrt(len(values))
-    assert np.mean([each.error for each in found]) == pytest.approx(values.std(), rel=0.2)
+    assert np.mean([each.error for each in differences]) == pytest.approx(values.std(), rel=0.2)
 
 
 def test_differences_of_a_scaled_sample_are_the_scale():
     reference = np.random.default_rng(0).gamma(3, size=200)
-    found = shape_difference(reference, 1.02 * reference)
-    assert (found.mean.value, found.width.value) == pytest.approx((0.02, 0.02))
-    assert found.shift.value == pytest.approx(0.02 * reference.mean() / reference.std())
+    difference = shape_difference(reference, 1.02 * reference)
+    assert (difference.mean.value, difference.width.value) == pytest.approx((0.02, 0.02))
+    assert difference.shift.value == pytest.approx(0.02 * reference.mean() / reference.std())
 
 
 def test_differences_of_weighted_samples_are_those_of_weighted_moments():
@@ -86,10 +86,10 @@ def test_differences_of_weighted_samples_are_those_of_weighted_moments():
         (np.average(x, weights=w), math.sqrt(np.cov(x, aweights=w, ddof=0)))
         for x, w in ((reference, reference_weights), (other, weights))
     )
-    found = shape_difference(reference, other, weights, reference_weights)
-    assert found.mean.value == pytest.approx(other_mean / mean - 1)
-    assert found.width.value == pytest.approx(other_width / width - 1)
-    assert found.shift.value == pytest.approx((other_mean - mean) / width)
+    difference = shape_difference(reference, other, weights, reference_weights)
+    assert difference.mean.value == pytest.approx(other_mean / mean - 1)
+    assert difference.width.value == pytest.approx(other_width / width - 1)
+    assert difference.shift.value == pytest.approx((other_mean - mean) / width)
 
 
 @pytest.mark.parametrize("measure", [wasserstein_distance, shape_difference])
@@ -97,25 +97,25 @@ def test_order_common_scale_and_norm_of_the_weights_change_nothing(measure):
     reference, other, _, weights = toy()
     shuffled = np.random.default_rng(1).permutation(len(other))
     expected = measure(reference, other, weights)
-    for found in (
+    for measured in (
         measure(reference[::-1], other[shuffled], weights[shuffled]),
         measure(0.001 * reference, 0.001 * other, weights),
         measure(reference, other, 7 * weights),
     ):
-        for one, another in zip(found, expected):
+        for one, another in zip(measured, expected):
             np.testing.assert_allclose(one, another, rtol=1e-9)
 
 
 def test_a_mean_of_zero_has_no_relative_difference_but_a_shift():
-    found = shape_difference([-1.0, 1.0], [0.0, 1.0, 2.0])
-    assert str(found.mean) == "undefined"
-    assert found.shift.value == 1
+    difference = shape_difference([-1.0, 1.0], [0.0, 1.0, 2.0])
+    assert str(difference.mean) == "undefined"
+    assert difference.shift.value == 1
 
 
 def test_a_generator_without_spread_has_no_width():
-    found = shape_difference([1.0, 2.0, 3.0], [2.0, 2.0])
-    assert found.width == (-1, 0, False)
-    assert found.mean.value == 0
+    difference = shape_difference([1.0, 2.0, 3.0], [2.0, 2.0])
+    assert difference.width == (-1, 0, False)
+    assert difference.mean.value == 0
 
 
 @pytest.mark.parametrize("measure", [wasserstein_distance, shape_difference])

@@ -30,29 +30,29 @@ def slow_nearest(energy, cells, simulated_energy, simulated_cells, tolerance):
 @pytest.mark.parametrize("block", [1, 7, 1000])
 def test_nearest_showers_are_those_of_the_slow_twin(block):
     generated, simulated = toy(5, 1), toy(300, 2)
-    found = nearest_showers(*generated, *simulated, tolerance=0.2, block=block)
+    nearest = nearest_showers(*generated, *simulated, tolerance=0.2, block=block)
     numbers, distances = slow_nearest(*generated, *simulated, 0.2)
-    assert found.number.tolist() == numbers
-    np.testing.assert_allclose(found.distance, distances)
+    assert nearest.number.tolist() == numbers
+    np.testing.assert_allclose(nearest.distance, distances)
 
 
 def test_a_copy_is_its_own_neighbour():
     energy, cells = toy(50, 3)
-    found = nearest_showers(energy[10:13], cells[10:13], energy, cells.astype(np.float32))
-    assert found.number.tolist() == [10, 11, 12]
-    np.testing.assert_allclose(found.distance, 0, atol=1e-6)
+    nearest = nearest_showers(energy[10:13], cells[10:13], energy, cells.astype(np.float32))
+    assert nearest.number.tolist() == [10, 11, 12]
+    np.testing.assert_allclose(nearest.distance, 0, atol=1e-6)
 
 
 def test_only_showers_of_similar_energy_are_neighbours():
     shower = np.array([[1.0, 0.0]])
-    found = nearest_showers([10.0], 10 * shower, [50.0, 10.4], np.array([[50.0, 0.0], [5.2, 5.2]]))
-    assert found.number.tolist() == [1]
+    nearest = nearest_showers([10.0], 10 * shower, [50.0, 10.4], np.array([[50.0, 0.0], [5.2, 5.2]]))
+    assert nearest.number.tolist() == [1]
 
 
 def test_no_generated_showers_have_no_neighbours():
     energy, cells = toy(10, 4)
-    found = nearest_showers(energy[:0], cells[:0], energy, cells)
-    assert (len(found.number), len(found.distance)) == (0, 0)
+    nearest = nearest_showers(energy[:0], cells[:0], energy, cells)
+    assert (len(nearest.number), len(nearest.distance)) == (0, 0)
 
 
 def test_showers_without_neighbours_and_unfit_arrays_are_refused():

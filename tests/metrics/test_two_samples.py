@@ -50,8 +50,8 @@ def test_frechet_distance_is_that_of_the_matrix_root():
 
 def test_frechet_distance_of_independent_features_adds_up():
     widths, others = np.array([1.0, 2.0, 0.0]), np.array([1.5, 0.0, 0.0])
-    found = frechet_distance([0, 0, 1], np.diag(widths**2), [3, 0, 1], np.diag(others**2))
-    assert found == pytest.approx(9 + ((widths - others) ** 2).sum())
+    distance = frechet_distance([0, 0, 1], np.diag(widths**2), [3, 0, 1], np.diag(others**2))
+    assert distance == pytest.approx(9 + ((widths - others) ** 2).sum())
 
 
 def test_frechet_distance_of_a_distribution_from_itself_is_zero():
@@ -61,18 +61,18 @@ def test_frechet_distance_of_a_distribution_from_itself_is_zero():
 
 @pytest.mark.parametrize("distance", [frechet_physics_distance, kernel_physics_distance])
 def test_samples_of_one_distribution_have_distance_zero_within_errors(distance):
-    found = [distance(toy(1000, seed), toy(800, 1000 + seed)) for seed in range(40)]
-    values = np.array([each.value for each in found])
+    distances = [distance(toy(1000, seed), toy(800, 1000 + seed)) for seed in range(40)]
+    values = np.array([each.value for each in distances])
     assert abs(values.mean()) < 3.5 * values.std() / math.sqrt(len(values))
-    assert np.std([each.value / each.error for each in found]) < 1.6
+    assert np.std([each.value / each.error for each in distances]) < 1.6
 
 
 def test_frechet_physics_distance_is_that_of_the_distributions():
     pulls = []
     for seed in range(40):
         reference, other = toy(1000, seed), toy(800, 1000 + seed, 0.1, 1.1)
-        found = frechet_physics_distance(reference, other)
-        pulls.append((found.value - scaled_distance(reference, 0.1, 1.1)) / found.error)
+        distance = frechet_physics_distance(reference, other)
+        pulls.append((distance.value - scaled_distance(reference, 0.1, 1.1)) / distance.error)
     assert abs(np.mean(pulls)) < 0.6
     assert 0.7 < np.std(pulls) < 1.4
 
@@ -87,9 +87,9 @@ def test_frechet_physics_distance_agrees_with_the_extrapolation_of_the_paper():
         moments = [[(sample.mean(axis=0), np.cov(sample, rowvar=False)) for sample in pair] for pair in parts]
         distances.append(np.mean([frechet_distance(*one, *another) for one, another in moments]))
     intercept = np.polyfit(1 / np.array(sizes), distances, 1)[1]
-    found = frechet_physics_distance(reference, other)
-    assert distances[0] - intercept > 3 * found.error  # so the line was needed
-    assert abs(found.value - intercept) < found.error
+    distance = frechet_physics_distance(reference, other)
+    assert distances[0] - intercept > 3 * distance.error  # so the line was needed
+    assert abs(distance.value - intercept) < distance.error
 
 
 @pytest.mark.parametrize("degree", [3, 4])
@@ -104,15 +104,15 @@ def test_kernel_physics_distance_is_the_median_of_batches():
     rng = np.random.default_rng(5)
     dealt = [np.array_split(rng.permutation(400), 4) for _ in range(2)]
     values = [slow_discrepancy(reference[i][:30] / unit, other[j][:30] / unit, 4) for i, j in zip(*dealt)]
-    found = kernel_physics_distance(reference, other, batches=4, batch_size=30, seed=5)
-    assert found.value == pytest.approx(np.median(values))
-    assert found.error == pytest.approx(1.2533 * np.std(values, ddof=1) / 2, rel=1e-3)
+    distance = kernel_physics_distance(reference, other, batches=4, batch_size=30, seed=5)
+    assert distance.value == pytest.approx(np.median(values))
+    assert distance.error == pytest.approx(1.2533 * np.std(values, ddof=1) / 2, rel=1e-3)
 
 
 @pytest.mark.parametrize("distance", [frechet_physics_distance, kernel_physics_distance])
 def test_a_shift_is_found(distance):
-    found = distance(toy(2000, 1), toy(2000, 2, 0.5))
-    assert found.value > 5 * found.error
+    estimate = distance(toy(2000, 1), toy(2000, 2, 0.5))
+    assert estimate.value > 5 * estimate.error
 
 
 @pytest.mark.parametrize("distance", [frechet_physics_distance, kernel_physics_distance])
@@ -130,8 +130,8 @@ def test_units_and_features_that_never_vary_change_nothing_or_little(distance):
 def test_sorted_showers_are_dealt_out_evenly():
     reference, other = toy(1000, 1), toy(1000, 2)
     in_order = [sample[np.argsort(sample[:, 0])] for sample in (reference, other)]
-    found, expected = frechet_physics_distance(*in_order), frechet_physics_distance(reference, other)
-    assert abs(found.value - expected.value) < expected.error
+    distance, expected = frechet_physics_distance(*in_order), frechet_physics_distance(reference, other)
+    assert abs(distance.value - expected.value) < expected.error
 
 
 @pytest.mark.parametrize("distance", [frechet_physics_distance, kernel_physics_distance])

@@ -58,11 +58,11 @@ def test_inverse_agrees_with_the_slow_one():
     made, (noise, condition) = flow(), inputs(20)
     expected = noise
     for block, order in zip(reversed(made.blocks), made.orders.flip(0)):
-        target, found = expected[:, order], torch.zeros_like(noise)
+        target, values = expected[:, order], torch.zeros_like(noise)
         for _ in range(noise.shape[1]):
-            found = inverse_spline(target, block(found, condition), made.bound)
+            values = inverse_spline(target, block(values, condition), made.bound)
         expected = torch.empty_like(noise)
-        expected[:, order] = found
+        expected[:, order] = values
     torch.testing.assert_close(made.invert(noise, condition), expected)
 
 

@@ -89,8 +89,8 @@ def test_more_steps_converge(trained):
 def test_midpoint_rule_is_exact_for_a_velocity_that_is_linear_in_time():
     noise = torch.randn(5, 3)
     for steps in (1, 7):
-        found = carried(lambda time, place, condition: condition * time, noise, torch.ones(5, 1), steps)
-        torch.testing.assert_close(found, noise + 0.5)
+        end = carried(lambda time, place, condition: condition * time, noise, torch.ones(5, 1), steps)
+        torch.testing.assert_close(end, noise + 0.5)
 
 
 @torch.no_grad()
@@ -118,8 +118,8 @@ def flows(model, energy, features):
 def slow_error(network, features, given, time, noise):
     """Of one shower at one point, written out."""
     place = (1 - time) * noise + time * features
-    found = network(time.view(1, 1), place.unsqueeze(0), given.unsqueeze(0))[0]
-    return sum((one - other) ** 2 for one, other in zip(found, features - noise)) / len(features)
+    velocity = network(time.view(1, 1), place.unsqueeze(0), given.unsqueeze(0))[0]
+    return sum((one - other) ** 2 for one, other in zip(velocity, features - noise)) / len(features)
 
 
 def test_loss_in_evaluation_equals_a_loop_and_depends_on_the_shower_alone(trained):
@@ -140,7 +140,7 @@ def test_in_training_layers_and_groups_learn_from_several_points_of_each_path(tr
     torch.manual_seed(1)
     energy, features = showers(40)
     torch.manual_seed(2)
-    found = model.loss(energy, features)
+    loss = model.loss(energy, features)
     torch.manual_seed(2)
     expected = torch.zeros(40)
     for (network, its, given), number in zip(flows(model, energy, features), (3, 3, 3, 1)):
@@ -149,16 +149,16 @@ def test_in_training_layers_and_groups_learn_from_several_points_of_each_path(tr
             part = slice(40 * point, 40 * (point + 1))
             each = zip(its, given, time[part], noise[part])
             expected += torch.stack([slow_error(network, *one) for one in each]) / number
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(loss, expected)
 
 
 def test_bfloat16_is_close(trained):
     torch.manual_seed(1)
     energy, features = showers(40)
     with torch.autocast("cpu", torch.bfloat16):
-        found = trained.loss(energy, features)
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, trained.loss(energy, features), rtol=0.05, atol=0.05)
+        loss = trained.loss(energy, features)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, trained.loss(energy, features), rtol=0.05, atol=0.05)
 
 
 def test_refuses_wrong_sizes():

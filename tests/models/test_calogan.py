@@ -47,13 +47,13 @@ def place_by_place(layer, image):
     """One image (channels, rows, columns) through a locally connected layer, in loops."""
     (rows, columns), (high, wide) = layer.shape, layer.kernel
     padded = functional.pad(image, (layer.padding,) * 4)
-    found = torch.empty(layer.weight.shape[1], rows, columns)
+    outputs = torch.empty(layer.weight.shape[1], rows, columns)
     for r in range(rows):
         for c in range(columns):
             top, left, place = r * layer.stride[0], c * layer.stride[1], r * columns + c
             window = padded[:, top : top + high, left : left + wide].permute(1, 2, 0).flatten()
-            found[:, r, c] = layer.weight[place] @ window + (0 if layer.bias is None else layer.bias[place, :, 0])
-    return found
+            outputs[:, r, c] = layer.weight[place] @ window + (0 if layer.bias is None else layer.bias[place, :, 0])
+    return outputs
 
 
 def slow_stream(stream, hidden, rows, columns):
@@ -114,8 +114,8 @@ def test_gates_are_closed_at_first():
 def test_an_open_gate_keeps_a_flat_image_flat(shape):
     gate = CaloGAN(layers=(shape, (4, 6)), latent=1, channels=1, filters=(1, 1)).gates[0]
     torch.nn.init.constant_(gate.weights.bias[:, 1], 30.0)
-    found = gate(torch.randn(4, 6, 1, 2), torch.full((*shape, 1, 2), 0.7))
-    torch.testing.assert_close(found, torch.full_like(found, 0.7))
+    gated = gate(torch.randn(4, 6, 1, 2), torch.full((*shape, 1, 2), 0.7))
+    torch.testing.assert_close(gated, torch.full_like(gated, 0.7))
 
 
 def test_folded_convolutions_give_the_same_showers_from_a_smaller_map():
@@ -136,8 +136,8 @@ def test_minibatch_discrimination_equals_a_loop_over_pairs():
 
 
 def test_minibatch_discrimination_counts_what_is_alike():
-    found = MinibatchDiscrimination(4)(torch.cat([torch.zeros(3, 4), torch.full((1, 4), 1e4)]))
-    torch.testing.assert_close(found.mean(1), torch.tensor([3.0, 3.0, 3.0, 1.0]).tanh())
+    counts = MinibatchDiscrimination(4)(torch.cat([torch.zeros(3, 4), torch.full((1, 4), 1e4)]))
+    torch.testing.assert_close(counts.mean(1), torch.tensor([3.0, 3.0, 3.0, 1.0]).tanh())
 
 
 def test_critic_sees_the_other_showers():

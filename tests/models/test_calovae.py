@@ -79,8 +79,8 @@ def test_divergence_is_that_of_two_normal_distributions():
     means, log_variances = plain.encode(energy, features)
     codes = torch.distributions.Normal(means, (log_variances / 2).exp())
     expected = torch.distributions.kl_divergence(codes, torch.distributions.Normal(0.0, 1.0)).sum(1)
-    found = (weighty.loss(energy, features) - plain.loss(energy, features)) / 2
-    torch.testing.assert_close(found, expected)
+    divergence = (weighty.loss(energy, features) - plain.loss(energy, features)) / 2
+    torch.testing.assert_close(divergence, expected)
 
 
 @torch.no_grad()
@@ -113,8 +113,8 @@ def test_bfloat16_is_close():
     torch.manual_seed(0)
     model, (energy, features) = CaloVAE(features=5, code=3, hidden=(6,)).eval(), showers(40)
     with torch.autocast("cpu", torch.bfloat16):
-        found = model.loss(energy, features)
-    torch.testing.assert_close(found, model.loss(energy, features), rtol=0.05, atol=0.05)
+        loss = model.loss(energy, features)
+    torch.testing.assert_close(loss, model.loss(energy, features), rtol=0.05, atol=0.05)
 
 
 def test_refuses_wrong_sizes():

@@ -57,14 +57,14 @@ def slow_summary(objects, collection):
 def test_logits_are_those_of_the_twin(model):
     inputs = collections(LENGTHS)
     jet, charged, charged_mask, neutral, neutral_mask, vertices, vertices_mask = inputs
-    for i, found in enumerate(model(*inputs)):
+    for i, logits in enumerate(model(*inputs)):
         summary = [
             normed(jet[i : i + 1], model.jet_norm),
             slow_summary(charged[i][charged_mask[i]], model.charged),
             slow_summary(neutral[i][neutral_mask[i]], model.neutral),
             slow_summary(vertices[i][vertices_mask[i]], model.vertices),
         ]
-        torch.testing.assert_close(slow_layers(torch.cat(summary, dim=1), model.head)[0], found, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(slow_layers(torch.cat(summary, dim=1), model.head)[0], logits, rtol=1e-4, atol=1e-4)
 
 
 def test_size_is_that_of_the_published_network(model):

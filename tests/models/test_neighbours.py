@@ -24,11 +24,11 @@ def search(jets, k):
 def test_equals_the_search_one_by_one(lengths, dimensions):
     _, features, mask = cloud(lengths)
     points = features[..., :dimensions]
-    found = nearest_neighbours(points[mask], node_grids(mask, 4), 4)
-    assert torch.equal(found.sort(1).values, search([p[m] for p, m in zip(points, mask)], 4))
+    neighbours = nearest_neighbours(points[mask], node_grids(mask, 4), 4)
+    assert torch.equal(neighbours.sort(1).values, search([p[m] for p, m in zip(points, mask)], 4))
 
 
 def test_of_coincident_points_the_first_are_taken_and_never_the_node_itself():
     points, mask = torch.zeros(1, 6, 2), torch.ones(1, 6, dtype=torch.bool)
-    found = nearest_neighbours(points[mask], node_grids(mask, 3), 3)
-    assert found.sort(1).values.tolist() == [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2], [0, 1, 2], [0, 1, 2]]
+    neighbours = nearest_neighbours(points[mask], node_grids(mask, 3), 3)
+    assert neighbours.sort(1).values.tolist() == [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2], [0, 1, 2], [0, 1, 2]]

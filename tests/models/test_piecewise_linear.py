@@ -8,9 +8,9 @@ from cortado.models.piecewise_linear import PiecewiseLinear
 
 def encoding(features=3, bins=7, units=2):
     torch.manual_seed(0)
-    found = PiecewiseLinear(features, bins, units).double()
-    torch.nn.init.normal_(found.bias)
-    return found
+    model = PiecewiseLinear(features, bins, units).double()
+    torch.nn.init.normal_(model.bias)
+    return model
 
 
 def slow(model, value, feature):
@@ -25,16 +25,16 @@ def slow(model, value, feature):
 @torch.no_grad()
 def test_equals_a_loop_over_features_and_intervals():
     model, values = encoding(), 2 * torch.randn(20, 3, dtype=torch.float64)
-    for row, found in zip(values, model(values)):
+    for row, encoded in zip(values, model(values)):
         expected = torch.cat([row, *(slow(model, float(value), feature) for feature, value in enumerate(row))])
-        torch.testing.assert_close(found, expected)
+        torch.testing.assert_close(encoded, expected)
 
 
 @torch.no_grad()
 def test_units_are_constant_beyond_the_ends_but_the_feature_goes_on():
-    found = encoding()(torch.tensor([[3.5], [4.0], [9.0]], dtype=torch.float64) * torch.ones(3))
-    torch.testing.assert_close(found[1:, 3:], found[:1, 3:].expand(2, -1))
-    assert found[:, 0].tolist() == [3.5, 4.0, 9.0]
+    encoded = encoding()(torch.tensor([[3.5], [4.0], [9.0]], dtype=torch.float64) * torch.ones(3))
+    torch.testing.assert_close(encoded[1:, 3:], encoded[:1, 3:].expand(2, -1))
+    assert encoded[:, 0].tolist() == [3.5, 4.0, 9.0]
 
 
 def test_a_narrow_region_is_learned_and_the_rest_left_alone():

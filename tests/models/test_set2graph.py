@@ -48,9 +48,9 @@ def test_equals_a_loop_over_padded_jets(plus):
     model, (features, mask) = SetToGraph(plus=plus).double(), particles([4, 0, 11, 1, 4, 2], features=10)
     features = features.double()
     mask[2, 3] = False  # a hole is no track
-    found, expected = (of_pairs(run(features, mask), mask) for run in (model, lambda *x: one_by_one(model, *x)))
-    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
-    gradients = [torch.autograd.grad(logits.square().sum(), [*model.parameters()]) for logits in (found, expected)]
+    ours, expected = (of_pairs(run(features, mask), mask) for run in (model, lambda *x: one_by_one(model, *x)))
+    torch.testing.assert_close(ours, expected, rtol=1e-10, atol=1e-12)
+    gradients = [torch.autograd.grad(logits.square().sum(), [*model.parameters()]) for logits in (ours, expected)]
     torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-10)
 
 
@@ -97,8 +97,8 @@ def read_slowly(model, jet):
 
 def test_vertex_rnn_equals_cells_in_a_loop():
     model, (features, mask) = VertexRNN(hidden=(8, 6)), particles([6, 0, 3, 1], features=10)
-    found = model(features, mask)
-    for x, real, logits in zip(features, mask, found):
+    outputs = model(features, mask)
+    for x, real, logits in zip(features, mask, outputs):
         if real.any():
             expected = slow_pairs(model.pairs, read_slowly(model, x[real]), real[real])
             torch.testing.assert_close(logits[real][:, real], expected, rtol=1e-4, atol=1e-5)

@@ -45,8 +45,8 @@ def test_network_has_to_learn_values_of_mean_0_and_width_1_at_all_times():
     for moment in (0.0, 0.2, 0.5, 0.9, 1.0):
         noise, features = torch.randn(2, 20_000, 4)
         place, radius = (1 - moment) * noise + moment * features, (moment**2 + (1 - moment) ** 2) ** 0.5
-        found = model(torch.full((20_000, 1), moment), place, torch.zeros(20_000, 2))
-        left = (features - noise - found) * radius
+        velocities = model(torch.full((20_000, 1), moment), place, torch.zeros(20_000, 2))
+        left = (features - noise - velocities) * radius
         torch.testing.assert_close(left.mean(0), torch.zeros(4), rtol=0, atol=0.04)
         torch.testing.assert_close(left.std(0), torch.ones(4), rtol=0.03, atol=0)
         assert torch.corrcoef(torch.cat([left, place], dim=1).T)[:4, 4:].abs().max() < 0.04  # nothing linear is left

@@ -151,9 +151,9 @@ def test_exported_program_takes_any_number_of_jets_and_tracks(case):
     program = torch.export.export(model, inputs, dynamic_shapes=(free, free), strict=False).module()
     for lengths in (LENGTHS, [2, 4], [50, 1, 0]):
         features, mask = case.inputs(lengths)
-        found = program(features, mask)
-        assert found.isfinite().all()
-        same(of_pairs(found, mask), of_pairs(model(features, mask), mask))
+        logits = program(features, mask)
+        assert logits.isfinite().all()
+        same(of_pairs(logits, mask), of_pairs(model(features, mask), mask))
 
 
 @by_name

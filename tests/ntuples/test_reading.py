@@ -190,9 +190,9 @@ def test_real_root_files(test_data, name, tree, entries, branches):
     read = [events for _, events in ntuples.iterate(path, branches, size=1000)]
     assert sum(map(len, read)) == entries == ntuples.num_entries(path)
     with uproot.open(test_data / name) as file:
-        found = file[tree]
+        root_tree = file[tree]
         for branch in branches:
-            expected = found[branch].array()
+            expected = root_tree[branch].array()
             assert ak.array_equal(ak.concatenate([events[branch] for events in read]), expected)
 
 

@@ -61,10 +61,10 @@ def test_arrays_of_any_dimension(tmp_path, write):
 
     parts = [cells(entries) for entries in (0, 5, 2, 1)]
     assert write(tmp_path / "a.root", "showers", iter(parts)) == 8
-    found = read_all(tmp_path / "a.root", "showers")
+    read = read_all(tmp_path / "a.root", "showers")
     for name in parts[0]:
         expected = np.concatenate([part[name] for part in parts])
-        assert ak.array_equal(found[name], expected, dtype_exact=True), name
+        assert ak.array_equal(read[name], expected, dtype_exact=True), name
 
 
 def test_cells_of_showers_are_fixed_size_leaves(tmp_path):

@@ -38,13 +38,13 @@ def test_what_was_written_is_read(tmp_path, geometry):
     columns, showers = entries(geometry=geometry)
     write(tmp_path / "dataset.hdf5", columns)
     record = cortado.read(tmp_path / "dataset.hdf5")
-    found = ak.flatten(record.showers)
+    read = ak.flatten(record.showers)
     assert ak.num(record.showers).to_list() == [1] * 6
-    assert found.fields == ["energy", *calorimeter.layer_names(geometry), "event_key"]
-    for name in found.fields[:-1]:
-        assert ak.almost_equal(found[name], showers[name], rtol=1e-6), name
-    assert calorimeter.cells(found, geometry).dtype == np.float64  # the layers are those of the geometry
-    assert record.event_key.to_list() == found.event_key.to_list()
+    assert read.fields == ["energy", *calorimeter.layer_names(geometry), "event_key"]
+    for name in read.fields[:-1]:
+        assert ak.almost_equal(read[name], showers[name], rtol=1e-6), name
+    assert calorimeter.cells(read, geometry).dtype == np.float64  # the layers are those of the geometry
+    assert record.event_key.to_list() == read.event_key.to_list()
     assert len(set(record.event_key.to_list())) == 6
 
 
@@ -69,9 +69,9 @@ def test_the_calorimeter_may_be_given(events):
 def test_both_dialects_of_a_shower_give_the_same(events):
     showers = ak.flatten(calochallenge.showers(events))
     columns = {name: showers[name] * np.float32(1000 if name.startswith("layer") else 1) for name in showers.fields}
-    found = ak.flatten(calogan.showers(ak.zip(columns, depth_limit=1)))
+    read = ak.flatten(calogan.showers(ak.zip(columns, depth_limit=1)))
     for name in showers.fields[:-1]:
-        assert ak.almost_equal(found[name], showers[name], rtol=1e-6)
+        assert ak.almost_equal(read[name], showers[name], rtol=1e-6)
 
 
 def test_any_dialect(events):
@@ -92,10 +92,10 @@ def test_numbers_are_passed_on(value):
     columns, _ = entries()
     columns["showers"][2, 3:] = value
     columns["incident_energies"][4] = value
-    found = ak.flatten(calochallenge.showers(ak.Array(columns)))
-    cells = calorimeter.cells(found, GEOMETRIES[0])
+    showers = ak.flatten(calochallenge.showers(ak.Array(columns)))
+    cells = calorimeter.cells(showers, GEOMETRIES[0])
     np.testing.assert_array_equal(cells[2, 3:], np.float32(value / 1000))
-    np.testing.assert_array_equal(found.energy[4], np.float32(value / 1000))
+    np.testing.assert_array_equal(showers.energy[4], np.float32(value / 1000))
 
 
 # ---- bad input

@@ -39,18 +39,18 @@ def test_what_was_written_is_read(tmp_path):
     ntuples.write_hdf5(tmp_path / "a.h5", [columns])
     for path in (tmp_path / "a.root", tmp_path / "a.h5"):
         record = cortado.read(path)
-        found = ak.flatten(record.showers)
+        read = ak.flatten(record.showers)
         assert ak.num(record.showers).to_list() == [1] * 8
-        assert same(found, showers)
-        assert found.overflow.to_list() == np.float32(np.arange(24).reshape(8, 3) / 1000).tolist()
+        assert same(read, showers)
+        assert read.overflow.to_list() == np.float32(np.arange(24).reshape(8, 3) / 1000).tolist()
         assert record.weight.to_list() == columns["weight"].tolist()
-        assert record.event_key.to_list() == found.event_key.to_list()
+        assert record.event_key.to_list() == read.event_key.to_list()
 
 
 def test_types_of_the_record():
     columns, _ = entries(pdg_id=22, is_generated=False)
-    found = calogan.record(ak.zip(columns, depth_limit=1))
-    assert str(ak.flatten(found.showers).type) == (
+    record = calogan.record(ak.zip(columns, depth_limit=1))
+    assert str(ak.flatten(record.showers).type) == (
         "8 * {energy: float32, pdg_id: int32, is_generated: bool, layer_0: 3 * 96 * float32, "
         "layer_1: 12 * 12 * float32, layer_2: 12 * 6 * float32, event_key: uint64}"
     )
@@ -77,9 +77,9 @@ def test_more_than_ten_layers_stay_in_their_order(events):
         {"energy": events.energy} | {f"layer_{k}": events.layer_2 * (k + 1) for k in range(12)}, depth_limit=1
     )
     assert calogan.branches(reversed(many.fields)) == many.fields
-    found = ak.flatten(calogan.showers(many[many.fields[::-1]]))
-    assert found.fields == [*many.fields, "event_key"]
-    assert np.allclose(found.layer_11, found.layer_0 * 12)
+    showers = ak.flatten(calogan.showers(many[many.fields[::-1]]))
+    assert showers.fields == [*many.fields, "event_key"]
+    assert np.allclose(showers.layer_11, showers.layer_0 * 12)
 
 
 @pytest.mark.parametrize("write", [ntuples.write_hdf5, lambda path, chunks: ntuples.write(path, "showers", chunks)])
@@ -88,9 +88,9 @@ def test_showers_are_written_in_the_units_of_the_dialect(tmp_path, write, is_gen
     showers = toy_showers(5)
     path = tmp_path / ("a.h5" if write is ntuples.write_hdf5 else "a.root")
     write(path, [calogan.columns_of(showers, is_generated=is_generated)])
-    found = ak.flatten(cortado.read(path).showers)
-    assert same(found, showers)
-    assert found.is_generated.to_list() == [is_generated] * 5
+    read = ak.flatten(cortado.read(path).showers)
+    assert same(read, showers)
+    assert read.is_generated.to_list() == [is_generated] * 5
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -99,8 +99,8 @@ def test_nanoevents_give_the_same(tmp_path):
 
     ntuples.write(tmp_path / "a.root", "showers", [entries(pdg_id=22)[0]])
     factory = NanoEventsFactory.from_root({f"{tmp_path}/a.root": "showers"}, schemaclass=BaseSchema)
-    found = readers.showers(factory.events())
-    assert ak.array_equal(found, cortado.read(tmp_path / "a.root").showers, dtype_exact=True)
+    showers = readers.showers(factory.events())
+    assert ak.array_equal(showers, cortado.read(tmp_path / "a.root").showers, dtype_exact=True)
 
 
 def test_input_is_not_modified(events):
@@ -146,18 +146,18 @@ def test_the_split_has_the_shares_that_were_asked_for():
 
 def test_real_showers_are_what_the_file_says(test_data):
     record = cortado.read(test_data / REAL)
-    found = ak.flatten(record.showers)
+    showers = ak.flatten(record.showers)
     with h5py.File(test_data / REAL) as file:
         for name in ("layer_0", "layer_1", "layer_2", "overflow"):
-            np.testing.assert_allclose(found[name], file[name][:] / 1000, rtol=1e-6)
-        np.testing.assert_allclose(found.energy, file["energy"][:, 0], rtol=1e-6)
+            np.testing.assert_allclose(showers[name], file[name][:] / 1000, rtol=1e-6)
+        np.testing.assert_allclose(showers.energy, file["energy"][:, 0], rtol=1e-6)
     assert len(set(record.event_key.to_list())) == len(record) == 25
 
 
 def test_real_showers_leave_nearly_all_their_energy(test_data):
     """Absorber and liquid argon are both summed in this data set, so the response is near one."""
-    found = ak.flatten(cortado.read(test_data / REAL).showers)
-    response = cells(found, CALOGAN).sum(axis=1) / found.energy
+    showers = ak.flatten(cortado.read(test_data / REAL).showers)
+    response = cells(showers, CALOGAN).sum(axis=1) / showers.energy
     assert ak.min(response) > 0.97
     assert ak.max(response) < 1
     assert ak.mean(response) == pytest.approx(0.994, abs=0.001)
@@ -171,17 +171,17 @@ def test_real_showers_leave_nearly_all_their_energy(test_data):
 def test_numbers_are_passed_on(events, value):
     broken = np.array(events.layer_1)
     broken[2, 3, 4] = value
-    found = ak.flatten(calogan.showers(ak.with_field(events, broken, "layer_1")))
+    showers = ak.flatten(calogan.showers(ak.with_field(events, broken, "layer_1")))
     expected = np.asarray(broken / 1000, np.float32)
-    np.testing.assert_array_equal(found.layer_1, expected)
+    np.testing.assert_array_equal(showers.layer_1, expected)
 
 
 @pytest.mark.filterwarnings("error")
 def test_showers_without_energy_are_passed_on(events):
     empty = ak.zip({name: events[name] * 0 for name in events.fields}, depth_limit=1)
-    found = ak.flatten(calogan.showers(empty))
-    assert cells(found, CALOGAN).sum() == 0
-    assert len(set(found.event_key.to_list())) == 1
+    showers = ak.flatten(calogan.showers(empty))
+    assert cells(showers, CALOGAN).sum() == 0
+    assert len(set(showers.event_key.to_list())) == 1
 
 
 def without(events, *names):

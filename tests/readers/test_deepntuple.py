@@ -18,14 +18,14 @@ def toy_entries(n=30, seed=1):
     """Entries with the required branches, counters, and all flags of DeepNTuples: one of them or none is set."""
     rng = np.random.default_rng(seed)
     kind = rng.integers(0, len(FLAGS) + 1, n)
-    found = {"jet_pt": rng.random(n), "jet_eta": rng.random(n), "event_no": np.arange(n) // 3}
-    found |= {flag: (kind == number).astype(np.uint32) for number, flag in enumerate(FLAGS)}
+    branches = {"jet_pt": rng.random(n), "jet_eta": rng.random(n), "event_no": np.arange(n) // 3}
+    branches |= {flag: (kind == number).astype(np.uint32) for number, flag in enumerate(FLAGS)}
     for collection, prefix in COLLECTIONS.items():
         counts = rng.integers(0, 5, n)
-        found[COUNTERS[collection]] = counts
+        branches[COUNTERS[collection]] = counts
         for name in ("pt", "chi2"):
-            found[prefix + name] = ak.unflatten(rng.random(counts.sum()), counts)
-    return ak.zip(found, depth_limit=1)
+            branches[prefix + name] = ak.unflatten(rng.random(counts.sum()), counts)
+    return ak.zip(branches, depth_limit=1)
 
 
 @cache

@@ -52,7 +52,7 @@ def toy_events(n=30, seed=1):
     # The first particle of an event has no parent.
     parents_end = ak.where(ak.local_index(parents_end) == 0, parents_begin, parents_end)
     n_matched = np.minimum(n_particles, n_truth)
-    found = {
+    tree = {
         "Jet.particles_begin": members_begin,
         "Jet.particles_end": members_end,
         "Jet#2.index": indices(rng, n_members, n_particles),
@@ -74,22 +74,22 @@ def toy_events(n=30, seed=1):
     columns = [(n_jets, number), (n_tracks, [f"EFlowTrack_1.{name}" for name in STATE])]
     columns += [(n_truth, [f"Particle.{kind}.{axis}" for kind in ("vertex", "momentum") for axis in "xyz"])]
     for counts, names in columns:
-        found |= {name: jagged(rng.normal(0, 1, counts.sum()).astype(np.float32), counts) for name in names}
+        tree |= {name: jagged(rng.normal(0, 1, counts.sum()).astype(np.float32), counts) for name in names}
     for axis in "xyz":
-        found[f"EFlowTrack_1.referencePoint.{axis}"] = jagged(np.zeros(n_tracks.sum(), np.float32), n_tracks)
-    return ak.zip(found, depth_limit=1)
+        tree[f"EFlowTrack_1.referencePoint.{axis}"] = jagged(np.zeros(n_tracks.sum(), np.float32), n_tracks)
+    return ak.zip(tree, depth_limit=1)
 
 
 def slow_tracks(event):
     """(state, particle) of the tracks of each jet of one event, by loops over jets, particles and links."""
     begin, end = event["ReconstructedParticles.tracks_begin"], event["ReconstructedParticles.tracks_end"]
-    found = []
+    of_jets = []
     for first, last in zip(event["Jet.particles_begin"], event["Jet.particles_end"]):
         members = event["Jet#2.index"][first:last]
         tracked = [particle for particle in members if end[particle] > begin[particle]]
         tracks = [event["ReconstructedParticles#1.index"][begin[particle]] for particle in tracked]
-        found.append([(event["EFlowTrack.trackStates_begin"][t], p) for t, p in zip(tracks, tracked)])
-    return found
+        of_jets.append([(event["EFlowTrack.trackStates_begin"][t], p) for t, p in zip(tracks, tracked)])
+    return of_jets
 
 
 @cache
@@ -135,27 +135,27 @@ def test_tracks_are_those_of_the_links():
     events = toy_events()
     jets = edm4hep.jets(events)
     assert ak.num(jets).tolist() == ak.num(events["Jet.mass"]).tolist()
-    for event, found in zip(events.tolist(), jets.tolist()):
+    for event, of_event in zip(events.tolist(), jets.tolist()):
         expected = slow_tracks(event)
         for name, branch in {"d0": "D0", "z0": "Z0", "phi": "phi"}.items():
             states = [[event[f"EFlowTrack_1.{branch}"][state] for state, _ in tracks] for tracks in expected]
-            assert [[track[name] for track in jet["tracks"]] for jet in found] == states
+            assert [[track[name] for track in jet["tracks"]] for jet in of_event] == states
         for name in ("charge", "mass"):
             own = [[event[f"ReconstructedParticles.{name}"][particle] for _, particle in tracks] for tracks in expected]
-            assert [[track[name] for track in jet["tracks"]] for jet in found] == own
+            assert [[track[name] for track in jet["tracks"]] for jet in of_event] == own
 
 
 def test_tracks_of_an_event_are_those_of_all_particles():
     events = toy_events()
     record = edm4hep.record(events)
     assert edm4hep.tracks(events).tolist() == readers.tracks(events).tolist() == record.tracks.tolist()
-    for event, found in zip(events.tolist(), record.tracks.tolist()):
+    for event, tracks in zip(events.tolist(), record.tracks.tolist()):
         begin, end = event["ReconstructedParticles.tracks_begin"], event["ReconstructedParticles.tracks_end"]
         tracked = [particle for particle in range(len(begin)) if end[particle] > begin[particle]]
-        assert [track["charge"] for track in found] == [event["ReconstructedParticles.charge"][i] for i in tracked]
+        assert [track["charge"] for track in tracks] == [event["ReconstructedParticles.charge"][i] for i in tracked]
         first = [event["ReconstructedParticles#1.index"][begin[i]] for i in tracked]
         states = [event["EFlowTrack.trackStates_begin"][track] for track in first]
-        assert [track["d0"] for track in found] == [event["EFlowTrack_1.D0"][state] for state in states]
+        assert [track["d0"] for track in tracks] == [event["EFlowTrack_1.D0"][state] for state in states]
 
 
 def test_true_vertices_of_an_event_are_numbered_in_it():
@@ -172,7 +172,7 @@ def test_dialects_of_jets_alone_have_no_tracks_of_events():
 
 def test_tracks_of_one_true_vertex_are_those_that_share_it_in_the_event():
     events = toy_events(200)
-    found = 0
+    matched = 0
     for event, jets in zip(events.tolist(), edm4hep.jets(events).tolist()):
         particle_of = {}
         for particle, at in zip(event["MCRecoAssociations#0.index"], event["MCRecoAssociations#1.index"]):
@@ -180,11 +180,11 @@ def test_tracks_of_one_true_vertex_are_those_that_share_it_in_the_event():
         for expected, jet in zip(slow_tracks(event), jets):
             for (_, particle), track in zip(expected, jet["tracks"]):
                 assert (track["vertex_type"] == 6) == (particle not in particle_of)
-                found += track["vertex_type"] != 6
+                matched += track["vertex_type"] != 6
                 same = [other for other in jet["true_vertices"] if other["vertex_index"] == track["vertex_index"]]
                 assert len(same) == (track["vertex_type"] != 6)
                 assert all(vertex["vertex_type"] == track["vertex_type"] for vertex in same)
-    assert found > 100
+    assert matched > 100
 
 
 def test_fields_with_and_without_truth():
@@ -331,10 +331,10 @@ def test_fcc_events_hold_the_tracks_of_their_jets_and_others(test_data):
     for mine, others in zip(ak.flatten(record.jets.tracks.d0, axis=2).tolist(), record.tracks.d0.tolist()):
         assert set(mine) <= set(others)
     primary = record.true_vertices[record.true_vertices.vertex_index == 0]
-    found = ak.num(primary) == 1
-    assert ak.sum(found) == 94
+    single = ak.num(primary) == 1
+    assert ak.sum(single) == 94
     for axis in "xyz":
-        assert ak.all(abs(primary[axis][found][:, 0] - events[f"Particle.vertex.{axis}"][found][:, 0]) < 1e-3)
+        assert ak.all(abs(primary[axis][single][:, 0] - events[f"Particle.vertex.{axis}"][single][:, 0]) < 1e-3)
 
 
 def test_fcc_jets_have_the_momentum_of_their_particles(test_data):
@@ -348,20 +348,20 @@ def test_fcc_jets_have_the_momentum_of_their_particles(test_data):
 def pulls(folder):
     """Differences of the tracks from their particles, over their error, by parameter."""
     tracks, truth = fcc_tracks(folder)
-    found = {}
+    by_name = {}
     for index, name in enumerate(PARAMETERS):
         difference = ak.to_numpy(tracks[name]) - truth[:, index]
         if name == "phi":
             difference = (difference + np.pi) % (2 * np.pi) - np.pi
-        found[name] = difference / np.sqrt(ak.to_numpy(tracks[f"cov_{name}_{name}"]))
-    return tracks, found
+        by_name[name] = difference / np.sqrt(ak.to_numpy(tracks[f"cov_{name}_{name}"]))
+    return tracks, by_name
 
 
 def test_fcc_tracks_scatter_about_their_particles_as_their_covariance_says(test_data):
     """No sign and no unit may be another."""
-    tracks, found = pulls(test_data)
+    tracks, by_name = pulls(test_data)
     assert ak.all(tracks.charge == np.sign(tracks.q_over_p))
-    for name, pull in found.items():
+    for name, pull in by_name.items():
         low, middle, high = np.percentile(pull, [15.87, 50, 84.13])
         assert abs(middle) < 0.1, name
         assert 0.9 < (high - low) / 2 < 1.1, name
@@ -369,12 +369,12 @@ def test_fcc_tracks_scatter_about_their_particles_as_their_covariance_says(test_
 
 @pytest.mark.parametrize("one, other", [("d0", "phi"), ("z0", "theta")])
 def test_fcc_correlations_are_those_of_the_differences(one, other, test_data):
-    tracks, found = pulls(test_data)
+    tracks, by_name = pulls(test_data)
     error = np.sqrt(tracks[f"cov_{one}_{one}"] * tracks[f"cov_{other}_{other}"])
     correlation = ak.to_numpy(tracks[f"cov_{one}_{other}"] / error)
-    core = (np.abs(found[one]) < 3) & (np.abs(found[other]) < 3)
+    core = (np.abs(by_name[one]) < 3) & (np.abs(by_name[other]) < 3)
     assert np.abs(correlation).mean() > 0.8
-    assert np.mean((found[one] * found[other])[core]) == pytest.approx(correlation[core].mean(), abs=0.1)
+    assert np.mean((by_name[one] * by_name[other])[core]) == pytest.approx(correlation[core].mean(), abs=0.1)
 
 
 def test_fcc_vertices_are_the_production_points(test_data):

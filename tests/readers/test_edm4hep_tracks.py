@@ -20,11 +20,11 @@ def states(n=20, seed=1):
 
 def test_momentum_is_that_of_the_curvature():
     d0, phi, omega, z0, tan_lambda = 0.3, 1.2, -4e-4, -7.0, 1.5
-    found = dict(zip(PARAMETERS, from_edm4hep(np.array([[d0, phi, omega, z0, tan_lambda]]), FIELD)[0]))
+    parameters = dict(zip(PARAMETERS, from_edm4hep(np.array([[d0, phi, omega, z0, tan_lambda]]), FIELD)[0]))
     pt = 0.299792458e-3 * FIELD / abs(omega)  # p [GeV] = 0.3 B [T] r [m]
-    assert (found["d0"], found["z0"], found["phi"]) == (d0, z0, phi)
-    assert 1 / np.tan(found["theta"]) == pytest.approx(tan_lambda)
-    assert found["q_over_p"] == pytest.approx(-1 / np.hypot(pt, pt * tan_lambda))
+    assert (parameters["d0"], parameters["z0"], parameters["phi"]) == (d0, z0, phi)
+    assert 1 / np.tan(parameters["theta"]) == pytest.approx(tan_lambda)
+    assert parameters["q_over_p"] == pytest.approx(-1 / np.hypot(pt, pt * tan_lambda))
 
 
 def test_jacobian_equals_differences():
@@ -43,13 +43,13 @@ def test_covariance_is_that_of_a_sample():
     sample = mean + (rng.normal(size=(200_000, 5)) @ mix.T) * spread
     theirs = (mix @ mix.T) * np.outer(spread, spread)
     packed = np.array([[theirs[i, j] for i in range(5) for j in range(i + 1)]])
-    found = covariance_from_edm4hep(packed, mean[np.newaxis], FIELD)
+    ours = covariance_from_edm4hep(packed, mean[np.newaxis], FIELD)
     expected = np.cov(from_edm4hep(sample, FIELD).T)
     error = np.sqrt(np.diag(expected))
-    assert tuple(found) == COVARIANCE
+    assert tuple(ours) == COVARIANCE
     for i, one in enumerate(PARAMETERS):
         for j, other in list(enumerate(PARAMETERS))[i:]:
-            correlation = found[f"cov_{one}_{other}"][0] / error[i] / error[j]
+            correlation = ours[f"cov_{one}_{other}"][0] / error[i] / error[j]
             assert correlation == pytest.approx(expected[i, j] / error[i] / error[j], abs=0.01)
 
 

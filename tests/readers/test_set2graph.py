@@ -154,9 +154,9 @@ def test_empty_file_and_a_jet_without_tracks():
 def test_numbers_of_a_broken_track_are_passed_on():
     events = entries()
     events["trk_pt"] = ak.where(events.trk_charge > 0, np.float32(np.nan), np.float32(0))
-    found = ak.flatten(set2graph.jets(events)).tracks
-    assert ak.all(np.isnan(found.q_over_p) == np.isnan(events.trk_pt))
-    assert ak.all(np.isinf(found.q_over_p) == (events.trk_pt == 0))
+    tracks = ak.flatten(set2graph.jets(events)).tracks
+    assert ak.all(np.isnan(tracks.q_over_p) == np.isnan(events.trk_pt))
+    assert ak.all(np.isinf(tracks.q_over_p) == (events.trk_pt == 0))
 
 
 def test_missing_column_is_an_error():

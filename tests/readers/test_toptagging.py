@@ -46,8 +46,8 @@ def test_constituents_come_back(tmp_path):
     record = toptagging.record(read_all(tmp_path / "top.root"))
     assert ak.num(record.jets).tolist() == [1] * 50
     for name in ("pt", "eta", "phi"):
-        found, expected = record.jets.constituents[name], jets.constituents[name]
-        assert ak.all(ak.isclose(found, expected, rtol=1e-5, atol=1e-6))
+        read, expected = record.jets.constituents[name], jets.constituents[name]
+        assert ak.all(ak.isclose(read, expected, rtol=1e-5, atol=1e-6))
     assert ak.all(record.jets.constituents.mass == 0)
     assert record.jets.is_signal.tolist() == (jets.truth_pdg_id == 24).tolist()
     assert record.jets.is_signal.type.content.content.primitive == "int32"

@@ -11,22 +11,22 @@ FIELDS = ("pt", "constituents.pt", "constituents.eta")
 
 def test_flat_columns_are_those_of_the_sorted_record():
     jets = toy_jets(30)
-    found = flat(jets, FIELDS, caller="test")
+    constituents = flat(jets, FIELDS, caller="test")
     order = ak.argsort(jets.constituents.pt, axis=1, ascending=False, stable=True)
-    assert found.counts.tolist() == ak.num(jets.constituents).tolist()
+    assert constituents.counts.tolist() == ak.num(jets.constituents).tolist()
     for name in ("pt", "eta"):
-        assert found.own(name).tolist() == ak.flatten(jets.constituents[name][order]).tolist()
-    assert found.jet("pt").tolist() == np.repeat(jets.pt.to_numpy(), found.counts).tolist()
-    assert set(found.columns) == set(FIELDS)
+        assert constituents.own(name).tolist() == ak.flatten(jets.constituents[name][order]).tolist()
+    assert constituents.jet("pt").tolist() == np.repeat(jets.pt.to_numpy(), constituents.counts).tolist()
+    assert set(constituents.columns) == set(FIELDS)
 
 
 def test_selected_leaves_all_jets():
     constituents = flat(toy_jets(30), FIELDS, caller="test")
     keep = constituents.own("eta") > 0
-    found = selected(constituents, keep)
-    assert len(found.counts) == 30
-    assert found.counts.sum() == keep.sum()
-    assert found.own("pt").tolist() == constituents.own("pt")[keep].tolist()
+    kept = selected(constituents, keep)
+    assert len(kept.counts) == 30
+    assert kept.counts.sum() == keep.sum()
+    assert kept.own("pt").tolist() == constituents.own("pt")[keep].tolist()
 
 
 def test_descending_agrees_with_a_sort_by_jet_and_value():
@@ -44,9 +44,9 @@ def test_padded_cuts_and_fills():
 @pytest.mark.parametrize("cells", [1, 30, 1000])
 def test_blocks_hold_every_jet_with_constituents_once_and_stay_small(cells):
     counts = np.random.default_rng(1).integers(0, 9, 50)
-    found = list(blocks(counts, cells))
-    assert sorted(np.concatenate(found)) == np.flatnonzero(counts).tolist()
-    assert all(len(jets) == 1 or len(jets) * max(counts[jets]) ** 2 <= cells for jets in found)
+    groups = list(blocks(counts, cells))
+    assert sorted(np.concatenate(groups)) == np.flatnonzero(counts).tolist()
+    assert all(len(jets) == 1 or len(jets) * max(counts[jets]) ** 2 <= cells for jets in groups)
 
 
 @pytest.mark.parametrize("pt", [np.nan, np.inf, -1.0])

@@ -35,16 +35,16 @@ def slow_ratios(constituents, beta):
 @pytest.mark.parametrize("beta", [1.0, 2.0, 0.5])
 def test_slow_twin(beta):
     jets = toy_jets(25, seed=4, max_constituents=25)
-    found = HighLevel(features=RATIOS, beta=beta)(jets).features
-    np.testing.assert_allclose(found, [slow_ratios(c, beta) for c in jets.constituents.tolist()], rtol=2e-5)
+    ratios = HighLevel(features=RATIOS, beta=beta)(jets).features
+    np.testing.assert_allclose(ratios, [slow_ratios(c, beta) for c in jets.constituents.tolist()], rtol=2e-5)
 
 
 def test_capped_correlators_are_those_of_the_hardest():
     jets = toy_jets(20, min_constituents=8)
     order = ak.argsort(jets.constituents.pt, axis=1, ascending=False)
     cut = ak.with_field(jets, jets.constituents[order][:, :8], "constituents")
-    found = HighLevel(features=RATIOS, max_constituents=8)(jets).features
-    np.testing.assert_allclose(found, HighLevel(features=RATIOS)(cut).features, rtol=1e-6)
+    ratios = HighLevel(features=RATIOS, max_constituents=8)(jets).features
+    np.testing.assert_allclose(ratios, HighLevel(features=RATIOS)(cut).features, rtol=1e-6)
 
 
 def test_equilateral_triangle():
@@ -52,8 +52,8 @@ def test_equilateral_triangle():
     side = 0.4
     corners = [(0.0, 3.1), (side, 3.1), (side / 2, 3.1 + side * math.sqrt(3) / 2)]
     constituents = [{"pt": 5.0, "eta": eta, "phi": phi} for eta, phi in corners]
-    found = HighLevel(features=RATIOS)(ak.Array([{"constituents": constituents}])).features[0]
-    assert found.tolist() == pytest.approx([side / 3, 1.0, 1 / 3], rel=1e-6)
+    ratios = HighLevel(features=RATIOS)(ak.Array([{"constituents": constituents}])).features[0]
+    assert ratios.tolist() == pytest.approx([side / 3, 1.0, 1 / 3], rel=1e-6)
 
 
 def test_fewer_than_three_constituents_have_no_correlation_of_three():
@@ -61,24 +61,24 @@ def test_fewer_than_three_constituents_have_no_correlation_of_three():
     few = ak.concatenate(
         [ak.with_field(jets[i : i + 1], jets.constituents[i : i + 1, :i], "constituents") for i in range(4)]
     )
-    found = HighLevel(features=RATIOS)(few).features
-    assert not found[:3].any()
-    assert (found[3] > 0).all()
+    ratios = HighLevel(features=RATIOS)(few).features
+    assert not ratios[:3].any()
+    assert (ratios[3] > 0).all()
 
 
 def test_many_jets_of_any_length_go_through_in_blocks():
     jets = toy_jets(700, max_constituents=60)
-    found = HighLevel(features=("d2",))(jets).features
+    ratios = HighLevel(features=("d2",))(jets).features
     for index in (0, 350, 699):
-        assert found[index, 0] == pytest.approx(slow_ratios(jets.constituents[index].tolist(), 1.0)[1], rel=1e-5)
+        assert ratios[index, 0] == pytest.approx(slow_ratios(jets.constituents[index].tolist(), 1.0)[1], rel=1e-5)
 
 
 def test_observables_of_the_record():
     jets = toy_jets(30)
-    found = HighLevel(features=("mass", "soft_drop_mass", "tau21", "tau32", "multiplicity", "pt", "eta", "tau3"))(jets)
+    inputs = HighLevel(features=("mass", "soft_drop_mass", "tau21", "tau32", "multiplicity", "pt", "eta", "tau3"))(jets)
     columns = [jets.mass, jets.soft_drop_mass, jets.tau2 / jets.tau1, jets.tau3 / jets.tau2, ak.num(jets.constituents)]
     columns += [jets.pt, jets.eta, jets.tau3]
-    np.testing.assert_allclose(found.features, np.stack([ak.to_numpy(c) for c in columns], axis=1), rtol=1e-6)
+    np.testing.assert_allclose(inputs.features, np.stack([ak.to_numpy(c) for c in columns], axis=1), rtol=1e-6)
 
 
 def test_jets_without_constituents_in_the_file_still_have_a_mass():

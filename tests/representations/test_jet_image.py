@@ -63,8 +63,8 @@ def slow_image(jet, pixels, half_width):
 
 def test_slow_twin():
     jets = ak.values_astype(toy_jets(40, seed=6, min_constituents=3), np.float64)
-    found = TOP_40(jets).image[:, 0]
-    for image, one in zip(found, jets.tolist()):
+    images = TOP_40(jets).image[:, 0]
+    for image, one in zip(images, jets.tolist()):
         np.testing.assert_allclose(image, slow_image(one, 40, (0.58, 0.70)), atol=1e-6)
 
 
@@ -168,16 +168,16 @@ def test_norms():
         "l2": np.sqrt((raw[:, 1] ** 2).sum(axis=(1, 2))),
         "jet_pt": jets.pt.to_numpy(),
     }.items():
-        found = replace(RAW, normalise=norm, **channels)(jets).image
+        normed = replace(RAW, normalise=norm, **channels)(jets).image
         np.testing.assert_allclose(
-            found[:, 1], raw[:, 1] / np.where(expected > 0, expected, 1)[:, None, None], rtol=1e-5
+            normed[:, 1], raw[:, 1] / np.where(expected > 0, expected, 1)[:, None, None], rtol=1e-5
         )
-        assert (found[:, 0] == raw[:, 0]).all()
+        assert (normed[:, 0] == raw[:, 0]).all()
 
 
 def test_charged_and_neutral_share_the_norm_of_both():
-    found = JetImage(channels=("charged_pt", "neutral_pt"))(toy_jets(20)).image
-    np.testing.assert_allclose(found.sum(axis=(1, 2, 3)), 1, rtol=1e-5)
+    images = JetImage(channels=("charged_pt", "neutral_pt"))(toy_jets(20)).image
+    np.testing.assert_allclose(images.sum(axis=(1, 2, 3)), 1, rtol=1e-5)
 
 
 def test_a_frame_that_holds_nothing_is_empty():

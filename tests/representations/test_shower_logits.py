@@ -103,9 +103,9 @@ def slow_hits(logits, energy, threshold, hits):
         left, together = energy - (hits - free) * threshold, sum(shares[index] for index in chosen[:free])
         if free == 0 or shares[chosen[free - 1]] * left >= threshold * together:
             break
-    found = {index: shares[index] / together * left for index in chosen[:free]}
-    found |= dict.fromkeys(chosen[free:], threshold)
-    return [found.get(index, 0.0) for index in range(len(shares))]
+    energies = {index: shares[index] / together * left for index in chosen[:free]}
+    energies |= dict.fromkeys(chosen[free:], threshold)
+    return [energies.get(index, 0.0) for index in range(len(shares))]
 
 
 def test_random_numbers_are_those_of_the_published_generator():
@@ -226,8 +226,8 @@ def test_a_greater_feature_gives_more_energy(index):
     features[:, index] = np.linspace(-12, 12, 30)
     showers = LOGITS.inverse(energy, features)
     by_layer, values = energies_of_layers(showers), cells(showers, CALOGAN)
-    found = np.concatenate([by_layer.sum(axis=1, keepdims=True), by_layer[:, :2], values], axis=1)
-    assert (np.diff(found[:, index]) > 0).all()
+    energies = np.concatenate([by_layer.sum(axis=1, keepdims=True), by_layer[:, :2], values], axis=1)
+    assert (np.diff(energies[:, index]) > 0).all()
 
 
 def test_features_come_back_from_showers_made_of_them():
@@ -246,9 +246,9 @@ def test_cells_equal_those_of_the_slow_twin(energy, threshold):
     rng = np.random.default_rng(4)
     features = rng.normal(-5, 4, (15, 507)).astype(np.float32)
     features[:, :3] = logit(energy / 1.5), 20, 0  # of a particle of 1 GeV, all in layer 0
-    found = ak.to_numpy(LOGITS.inverse(np.ones(15), features).layer_0).reshape(15, 288)
+    layer = ak.to_numpy(LOGITS.inverse(np.ones(15), features).layer_0).reshape(15, 288)
     expected = [slow_cells(row[3:291].tolist(), energy, threshold) for row in features]
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    np.testing.assert_allclose(layer, expected, rtol=1e-4)
 
 
 @every_kind
@@ -289,9 +289,9 @@ def test_hit_cells_equal_those_of_the_slow_twin(energy):
     features = rng.normal(-5, 4, (15, 510)).astype(np.float32)
     features[:, :3] = logit(energy / 1.5), 20, 0  # of a particle of 1 GeV, all in layer 0
     features[:, 3] = special.logit((np.arange(0, 60, 4) + 0.5) / 289)
-    found = ak.to_numpy(representation.inverse(np.ones(15), features).layer_0).reshape(15, 288)
+    layer = ak.to_numpy(representation.inverse(np.ones(15), features).layer_0).reshape(15, 288)
     expected = [slow_hits(row[6:294].tolist(), energy, 1e-5, 4 * number) for number, row in enumerate(features)]
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    np.testing.assert_allclose(layer, expected, rtol=1e-4)
 
 
 def test_hits_are_counted_and_spread_evenly():

@@ -56,16 +56,16 @@ def slow_kt(momenta, radius):
 @pytest.mark.parametrize("radius", [0.05, 0.2, 3.0])
 def test_slow_twin(radius):
     constituents = flat(JETS, FIELDS, caller="test")
-    found = kt_subjets(constituents, radius)
+    subjets = kt_subjets(constituents, radius)
     for index, jet in enumerate(JETS.constituents.tolist()):
-        assert groups(found[constituents.owner == index]) == slow_kt(four_momenta(jet), radius)
+        assert groups(subjets[constituents.owner == index]) == slow_kt(four_momenta(jet), radius)
 
 
 def test_fastjet_finds_the_same_subjets():
     fastjet = pytest.importorskip("fastjet", reason="needs the extra [sim]")
     jets = toy_jets(100, seed=3, max_constituents=60)
     constituents = flat(jets, FIELDS, caller="test")
-    found = kt_subjets(constituents, 0.2)
+    subjets = kt_subjets(constituents, 0.2)
     definition = fastjet.JetDefinition(fastjet.kt_algorithm, 0.2)
     for index, jet in enumerate(jets.constituents.tolist()):
         particles = [fastjet.PseudoJet(*momentum) for momentum in four_momenta(jet)]
@@ -73,20 +73,20 @@ def test_fastjet_finds_the_same_subjets():
             particle.set_user_index(position)
         sequence = fastjet.ClusterSequence(particles, definition)
         expected = {frozenset(c.user_index() for c in jet.constituents()) for jet in sequence.inclusive_jets()}
-        assert groups(found[constituents.owner == index]) == expected
+        assert groups(subjets[constituents.owner == index]) == expected
 
 
 def test_labels_point_into_their_own_jet():
     constituents = flat(JETS, FIELDS, caller="test")
-    found = kt_subjets(constituents, 0.2)
-    assert (constituents.owner[found] == constituents.owner).all()
-    assert (found[found] == found).all()
+    subjets = kt_subjets(constituents, 0.2)
+    assert (constituents.owner[subjets] == constituents.owner).all()
+    assert (subjets[subjets] == subjets).all()
 
 
 def test_one_big_subjet_has_the_momentum_of_the_jet():
     constituents = flat(JETS, FIELDS, caller="test")
-    found = subjet_pt(constituents, kt_subjets(constituents, 5.0))
-    np.testing.assert_allclose(found, JETS.pt.to_numpy()[constituents.owner], rtol=1e-5)
+    pt = subjet_pt(constituents, kt_subjets(constituents, 5.0))
+    np.testing.assert_allclose(pt, JETS.pt.to_numpy()[constituents.owner], rtol=1e-5)
 
 
 def test_hardest_two():

@@ -182,8 +182,8 @@ def test_only_the_stated_fields_are_needed_and_each_of_them_is(representation):
     outer = {name: JETS[name] for name in representation.fields if "." not in name}
     inner = {name.split(".")[1]: JETS.tracks[name.split(".")[1]] for name in representation.fields if "." in name}
     jets = ak.zip(outer | {"tracks": ak.zip(inner)}, depth_limit=1)
-    for found, expected in zip(representation(jets), representation(JETS)):
-        np.testing.assert_array_equal(found, expected)
+    for array, expected in zip(representation(jets), representation(JETS)):
+        np.testing.assert_array_equal(array, expected)
     for name in representation.fields:
         inside = name.removeprefix("tracks.")
         less = ak.without_field(jets, name) if inside == name else with_tracks(jets)

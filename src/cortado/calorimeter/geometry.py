@@ -74,8 +74,8 @@ class Geometry(NamedTuple):
         rows, columns = (_widened(_touching(edges), margin) for edges in (layer.rows, layer.columns))
         if self.coordinates == "polar":
             rows = np.ones(len(layer.rows) - 1, dtype=bool)
-        found: list[int] = np.flatnonzero(np.outer(rows, columns)).tolist()
-        return found
+        numbers: list[int] = np.flatnonzero(np.outer(rows, columns)).tolist()
+        return numbers
 
 
 def as_geometry(plain: Sequence[Any]) -> Geometry:
@@ -86,22 +86,22 @@ def as_geometry(plain: Sequence[Any]) -> Geometry:
     """
     try:
         name, coordinates, layers = plain
-        found = Geometry(
+        geometry = Geometry(
             str(name),
             str(coordinates),
             tuple(Layer(int(n), tuple(map(float, rows)), tuple(map(float, cols))) for n, rows, cols in layers),
         )
     except (TypeError, ValueError) as error:
         raise ValueError(f"a geometry is (name, coordinates, layers), got {str(plain)[:80]!r}: {error}") from error
-    if found.coordinates not in ("cartesian", "polar"):
-        raise ValueError(f"geometry {name!r}: coordinates must be 'cartesian' or 'polar', got {found.coordinates!r}")
-    if not found.layers:
+    if geometry.coordinates not in ("cartesian", "polar"):
+        raise ValueError(f"geometry {name!r}: coordinates must be 'cartesian' or 'polar', got {geometry.coordinates!r}")
+    if not geometry.layers:
         raise ValueError(f"geometry {name!r} has no layers")
-    for layer in found.layers:
+    for layer in geometry.layers:
         for axis, edges in (("rows", layer.rows), ("columns", layer.columns)):
             if len(edges) < 2 or not np.all(np.diff(edges) > 0):
                 raise ValueError(f"geometry {name!r}: edges of {axis} of layer {layer.number} must rise, got {edges}")
-    return found
+    return geometry
 
 
 def geometry_of(shapes: Iterable[Sequence[int]]) -> Geometry:
@@ -130,15 +130,15 @@ def read_xml(path: str | Path) -> tuple[Geometry, ...]:
     """
     try:
         root = ElementTree.parse(path).getroot()
-        found = [(found.attrib["name"], [_layer_of(layer.attrib) for layer in found]) for found in root.iter("Bin")]
+        bins = [(each.attrib["name"], [_layer_of(layer.attrib) for layer in each]) for each in root.iter("Bin")]
     except (ElementTree.ParseError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is not a binning file of the CaloChallenge: {error}") from error
-    if not found:
+    if not bins:
         raise ValueError(f"{path} is not a binning file of the CaloChallenge: it has no <Bin>")
     stem = Path(path).stem
     return tuple(
         as_geometry((f"{stem} {name}", "polar", [layer for layer in layers if layer is not None]))
-        for name, layers in found
+        for name, layers in bins
     )
 
 
@@ -173,8 +173,8 @@ def _widened(mask: NDArray[np.bool_], margin: int) -> NDArray[np.bool_]:
 
 
 def _middles(edges: Sequence[float]) -> Floats:
-    found: Floats = (np.asarray(edges[1:]) + np.asarray(edges[:-1])) / 2
-    return found
+    middles: Floats = (np.asarray(edges[1:]) + np.asarray(edges[:-1])) / 2
+    return middles
 
 
 def _listed(shapes: Iterable[tuple[int, int]]) -> str:

@@ -67,7 +67,7 @@ def _shapes(energy: Floats, values: Floats, geometry: Geometry, threshold: float
     by_layer = np.stack([part.sum(axis=1) for part in parts], axis=1)
     total, index = by_layer.sum(axis=1), np.arange(len(parts))
     mean, square = (_ratio((by_layer * weight).sum(axis=1), total) for weight in (index, index**2))
-    found = {
+    shapes = {
         "total_energy": total,
         "response": total / energy,
         "depth": np.where(np.isnan(total), np.nan, np.where(by_layer > 0, index, 0).max(axis=1)),
@@ -76,13 +76,13 @@ def _shapes(energy: Floats, values: Floats, geometry: Geometry, threshold: float
         "shower_depth_width": np.sqrt(np.maximum(square - mean**2, 0.0)),
     }
     for number, part in enumerate(parts):
-        found |= {
+        shapes |= {
             f"energy_{number}": by_layer[:, number],
             f"fraction_{number}": _ratio(by_layer[:, number], total),
             **dict(_within(part, number, geometry)),
             f"occupancy_{number}": (part > threshold).mean(axis=1),
         }
-    return found
+    return shapes
 
 
 def _within(part: Floats, number: int, geometry: Geometry) -> Iterator[tuple[str, Floats]]:
@@ -101,8 +101,8 @@ def _within(part: Floats, number: int, geometry: Geometry) -> Iterator[tuple[str
 
 def _ratio(above: Floats, below: Floats) -> Floats:
     """Quotient, 0 where there is nothing to divide by."""
-    found: Floats = np.divide(above, below, out=np.zeros_like(above), where=~(below <= 0))
-    return found
+    ratio: Floats = np.divide(above, below, out=np.zeros_like(above), where=~(below <= 0))
+    return ratio
 
 
 def shape_label(name: str) -> str:

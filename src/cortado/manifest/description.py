@@ -174,13 +174,13 @@ def _present(manifest: Manifest, sample: Sample, file: File, folder: str | Path)
     if "://" in file.path:
         return [file.path]
     local = Path(folder) / file.path
-    found = sorted(unpacked_folder(folder, sample).glob(file.unpack)) if file.unpack else [local]
-    if not found or not found[0].exists():
+    paths = sorted(unpacked_folder(folder, sample).glob(file.unpack)) if file.unpack else [local]
+    if not paths or not paths[0].exists():
         missing = unpacked_folder(folder, sample) / file.unpack if file.unpack else local
         raise FileNotFoundError(
             f"{missing}, of sample {sample.name!r} of {manifest.name!r}, does not exist; {_origin(manifest, sample)}"
         )
-    return [str(path) for path in found]
+    return [str(path) for path in paths]
 
 
 def _origin(manifest: Manifest, sample: Sample) -> str:

@@ -151,11 +151,11 @@ def _keep(path: Path) -> None:
     """Write the checksum of a file that has no published one beside it, once, and warn."""
     kept = _kept(path)
     if not kept.exists():
-        found = _digest(path, "sha256")
-        kept.write_text(f"{found}  {path.name}\n")
+        digest = _digest(path, "sha256")
+        kept.write_text(f"{digest}  {path.name}\n")
         warnings.warn(
             f"the manifest has no checksum for {path}: nothing says that it is what was published; "
-            f"its SHA256 {found} is kept in {kept.name}",
+            f"its SHA256 {digest} is kept in {kept.name}",
             stacklevel=4,
         )
 
@@ -166,11 +166,11 @@ def _kept(path: Path) -> Path:
 
 def _unpublished(path: Path) -> Fetched:
     """Compare a file that has no published checksum with the one kept beside it, if there is one."""
-    found = _digest(path, "sha256")
-    expected = _kept(path).read_text().split()[0] if _kept(path).exists() else found
-    if found != expected:
-        raise ValueError(f"{path} has the SHA256 {found}, {_kept(path).name} says {expected}: it was changed")
-    return Fetched(path, f"sha256:{found}", False)
+    digest = _digest(path, "sha256")
+    expected = _kept(path).read_text().split()[0] if _kept(path).exists() else digest
+    if digest != expected:
+        raise ValueError(f"{path} has the SHA256 {digest}, {_kept(path).name} says {expected}: it was changed")
+    return Fetched(path, f"sha256:{digest}", False)
 
 
 def _digest(path: Path, kind: str) -> str:
@@ -203,9 +203,9 @@ def _verified(path: Path, checksum: str | None) -> Fetched:
     if checksum is None:
         return _unpublished(path)
     kind, _, expected = checksum.partition(":")
-    found = _digest(path, kind)
-    if found != expected:
-        raise ValueError(f"{path} has the {kind} {found}, the manifest says {expected}")
+    digest = _digest(path, kind)
+    if digest != expected:
+        raise ValueError(f"{path} has the {kind} {digest}, the manifest says {expected}")
     return Fetched(path, checksum, True)
 
 

@@ -147,8 +147,8 @@ def sample_of(what: str, values: ArrayLike, weights: ArrayLike | None) -> Sample
 
 def _cumulative(sample: Sample, places: Floats) -> Floats:
     """Part of the weight at or below each place."""
-    found: Floats = np.cumsum(np.bincount(np.searchsorted(places, sample.values), sample.weights, len(places)))
-    return found
+    cumulative: Floats = np.cumsum(np.bincount(np.searchsorted(places, sample.values), sample.weights, len(places)))
+    return cumulative
 
 
 def weighted_mean(values: Floats, weights: Floats) -> Estimate:

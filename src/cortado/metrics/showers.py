@@ -46,11 +46,11 @@ def nearest_showers(
             f"{len(wanted)} energies and cells {cells.shape}, {len(known)} simulated energies and cells "
             f"{simulated_cells.shape} do not fit together: needed are (n, cells) and (m, cells)"
         )
-    found = [
+    nearest = [
         _nearest(shower / one, _similar(one, known, tolerance), known, simulated_cells, block)
         for one, shower in zip(wanted, np.asarray(cells, dtype=np.float64))
     ]
-    number, distance = zip(*found) if found else ((), ())
+    number, distance = zip(*nearest) if nearest else ((), ())
     return NearestShowers(np.array(number, dtype=np.int64), np.array(distance, dtype=np.float64))
 
 

@@ -200,8 +200,8 @@ class _Stream(nn.Module):
         images = torch.unflatten(self.linear(hidden), 1, self.shape).permute(0, 3, 1, 2)
         images = self.convolution(images).permute(2, 3, 1, 0)
         images = _leaky(self.first(_normalise(self.norm, _leaky(images))))
-        found: Tensor = self.last(images)
-        return found
+        image: Tensor = self.last(images)
+        return image
 
 
 class _Gate(nn.Module):
@@ -272,8 +272,8 @@ def _norm(channels: int) -> nn.BatchNorm1d:
 
 def _normalise(norm: nn.Module, images: Tensor) -> Tensor:
     """Batch norm of the channels of images (rows, columns, channels, n)."""
-    found: Tensor = norm(images.flatten(0, 1))
-    return torch.unflatten(found, 0, images.shape[:2])
+    normalised: Tensor = norm(images.flatten(0, 1))
+    return torch.unflatten(normalised, 0, images.shape[:2])
 
 
 def _glorot(layer: Layer) -> Layer:

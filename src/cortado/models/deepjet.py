@@ -112,8 +112,8 @@ class _Collection(nn.Module):
         outputs, _ = self.lstm(_from_last_to_first(_unpack(nodes, mask), mask))
         length = mask.sum(1)
         final = (length - 1).clamp(min=0).view(-1, 1, 1).expand(-1, 1, outputs.shape[-1])
-        found = outputs.gather(1, final).squeeze(1).masked_fill((length == 0).unsqueeze(1), 0.0)
-        summary: Tensor = self.summary(found)
+        last = outputs.gather(1, final).squeeze(1).masked_fill((length == 0).unsqueeze(1), 0.0)
+        summary: Tensor = self.summary(last)
         return summary
 
 

@@ -52,8 +52,8 @@ class LocallyConnected(nn.Module):
             for j in range(self.kernel[1])
         ]
         windows = torch.cat(taps, dim=2).flatten(0, 1)  # (places, taps x inputs, n)
-        found = self.weight @ windows if self.bias is None else torch.baddbmm(self.bias, self.weight, windows)
-        return torch.unflatten(found, 0, self.shape)
+        outputs = self.weight @ windows if self.bias is None else torch.baddbmm(self.bias, self.weight, windows)
+        return torch.unflatten(outputs, 0, self.shape)
 
 
 def with_places_as_pixels(weight: Tensor) -> Tensor:

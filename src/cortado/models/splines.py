@@ -36,12 +36,12 @@ def spline(values: Tensor, parameters: Tensor, bound: float) -> tuple[Tensor, Te
         parameters: Shape (n, 3 K - 1, f): logits of K widths, of K heights, and slopes at the K - 1 inner knots.
         bound: End of the interval.
     """
-    found = _find(values, parameters, bound, axis=0)
-    place = ((values - found.left) / found.width).clamp(0, 1)
-    rest, mean = place * (1 - place), found.height / found.width
-    scale = mean + (found.first + found.last - 2 * mean) * rest
-    inner = found.bottom + found.height * (mean * place**2 + found.first * rest) / scale
-    slope = mean**2 * (found.last * place**2 + 2 * mean * rest + found.first * (1 - place) ** 2) / scale**2
+    bins = _find(values, parameters, bound, axis=0)
+    place = ((values - bins.left) / bins.width).clamp(0, 1)
+    rest, mean = place * (1 - place), bins.height / bins.width
+    scale = mean + (bins.first + bins.last - 2 * mean) * rest
+    inner = bins.bottom + bins.height * (mean * place**2 + bins.first * rest) / scale
+    slope = mean**2 * (bins.last * place**2 + 2 * mean * rest + bins.first * (1 - place) ** 2) / scale**2
     inside = values.abs() < bound
     return torch.where(inside, inner, values), torch.where(inside, slope.log(), 0.0)
 
@@ -52,14 +52,14 @@ def inverse_spline(values: Tensor, parameters: Tensor, bound: float) -> Tensor:
     The root is written such that neither rounding nor steep bins make it NaN: its discriminant as a sum of squares,
     and no difference of two numbers of the same sign.
     """
-    found = _find(values, parameters, bound, axis=1)
-    place, mean = ((values - found.bottom) / found.height).clamp(0, 1), found.height / found.width
-    linear = found.first - place * (found.first + found.last - 2 * mean)
+    bins = _find(values, parameters, bound, axis=1)
+    place, mean = ((values - bins.bottom) / bins.height).clamp(0, 1), bins.height / bins.width
+    linear = bins.first - place * (bins.first + bins.last - 2 * mean)
     root = ((linear - 2 * mean * place) ** 2 + 4 * mean**2 * place * (1 - place)).sqrt()
     rises = linear > 0
     above = torch.where(rises, 2 * mean * place, root - linear)
     below = torch.where(rises, linear + root, 2 * (mean - linear))
-    return torch.where(values.abs() < bound, found.left + found.width * above / below, values)
+    return torch.where(values.abs() < bound, bins.left + bins.width * above / below, values)
 
 
 def _find(values: Tensor, parameters: Tensor, bound: float, axis: int) -> Bin:

@@ -36,9 +36,9 @@ def prepared(chunks: Iterable[Chunk], path: str | Path, *, jagged: bool) -> Iter
         branches = _branches(chunk, number)
         for name, array in branches.items():
             _check_storable(name, array, jagged)
-        found = types_of(branches)
-        types = types or found
-        _check_same(found, types, number)
+        own_types = types_of(branches)
+        types = types or own_types
+        _check_same(own_types, types, number)
         yield branches
     if not types:
         raise ValueError(f"no chunks to write to {path}; one, perhaps without entries, gives the types")
@@ -116,13 +116,13 @@ def _check_storable(name: str, array: ak.Array, jagged: bool) -> None:
         )
 
 
-def _check_same(found: Mapping[str, Any], first: Mapping[str, Any], number: int) -> None:
+def _check_same(types: Mapping[str, Any], first: Mapping[str, Any], number: int) -> None:
     """Compare names and types of a chunk with those of the first one."""
-    odd = sorted(found.keys() ^ first.keys())
+    odd = sorted(types.keys() ^ first.keys())
     if odd:
         absent = [name for name in odd if name in first]
         what = f"lacks {', '.join(absent)}" if absent else f"also has {', '.join(odd)}"
         raise ValueError(f"chunk {number} {what}: all chunks must have the branches of the first")
-    for name, kind in found.items():
+    for name, kind in types.items():
         if str(kind) != str(first[name]):
             raise TypeError(f"branch {name!r} is {kind} in chunk {number}, it was {first[name]} in the first")

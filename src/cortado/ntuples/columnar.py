@@ -52,18 +52,18 @@ def open_hdf5(path: str, tree: str | None) -> Iterator[Table]:
 
 def _tables(file: h5py.File) -> dict[str, dict[str, _Column]]:
     """Every table of the file as its columns."""
-    found: dict[str, dict[str, _Column]] = {}
+    tables: dict[str, dict[str, _Column]] = {}
     plain: dict[str, _Column] = {}
     for name, item in file.items():
         if isinstance(item, h5py.Group):
-            found[name] = _group_columns(item)
+            tables[name] = _group_columns(item)
         elif item.dtype.names:
-            found[name] = _record_columns(item)
+            tables[name] = _record_columns(item)
         elif item.ndim == 2 and (titles := _titles(item, file)):
-            found[name] = {title: _Column(item, position=k) for k, title in enumerate(titles)}
+            tables[name] = {title: _Column(item, position=k) for k, title in enumerate(titles)}
         elif item.ndim:
             plain[name] = _Column(item)
-    return {name: columns for name, columns in (found | {"/": plain}).items() if columns}
+    return {name: columns for name, columns in (tables | {"/": plain}).items() if columns}
 
 
 def _group_columns(group: h5py.Group) -> dict[str, _Column]:

@@ -23,10 +23,10 @@ def split_tree(path: str | Path) -> tuple[str, str | None]:
     file whose own name has such a colon is taken as it is.
     """
     text = str(path)
-    found = _WITH_TREE.fullmatch(text)
-    if found is None or (not is_url(text) and Path(text).exists()):
+    match = _WITH_TREE.fullmatch(text)
+    if match is None or (not is_url(text) and Path(text).exists()):
         return text, None
-    return found["path"], found["tree"]
+    return match["path"], match["tree"]
 
 
 def expand(paths: str | Path | Iterable[str | Path]) -> list[tuple[str, str | None]]:
@@ -38,7 +38,7 @@ def expand(paths: str | Path | Iterable[str | Path]) -> list[tuple[str, str | No
     """
     if isinstance(paths, str | Path):
         paths = [paths]
-    files = [found for path in paths for found in _expand_one(path)]
+    files = [file for path in paths for file in _expand_one(path)]
     if not files:
         raise ValueError("no input files: name at least one ROOT, HDF5 or parquet file")
     return files

@@ -13,6 +13,7 @@ import awkward as ak
 import numpy as np
 
 from cortado.ntuples.columnar import open_hdf5, open_parquet
+from cortado.ntuples.event_files import files_of, is_event_file, open_event_file
 from cortado.ntuples.paths import expand, is_url, nearest, split_tree
 from cortado.ntuples.root import find_root_tree, open_root
 from cortado.ntuples.table import Table, collection, first_line
@@ -45,6 +46,8 @@ class Description(NamedTuple):
 def open_table(path: str | Path, tree: str | None = None) -> AbstractContextManager[Table]:
     """Open one tree, of any format; closed when the context ends. The errors are those of ``steps``."""
     file, own_tree = split_tree(path)
+    if is_event_file(file):
+        return open_event_file(file)
     suffix = _suffix(file)
     if suffix in HDF5:
         return open_hdf5(file, tree or own_tree)
@@ -65,7 +68,7 @@ def find_tree(path: str | Path, tree: str | None = None) -> str:
         ValueError: If it has several and none is called ``Events``.
     """
     file, own_tree = split_tree(path)
-    if _suffix(file) not in HDF5 + PARQUET:
+    if not is_event_file(file) and _suffix(file) not in HDF5 + PARQUET:
         return find_root_tree(file, tree or own_tree)
     with open_table(path, tree) as table:
         return table.tree
@@ -79,12 +82,13 @@ def describe(path: str | Path, tree: str | None = None) -> Description:
     file, name = split_tree(path)[0], find_tree(path, tree)
     if is_url(file):
         return _describe(file, name)
-    status = os.stat(file)
-    return _describe_again(file, name, (status.st_ino, status.st_size, status.st_mtime_ns))
+    files = files_of(file).values() if is_event_file(file) else [file]
+    version = tuple((status.st_ino, status.st_size, status.st_mtime_ns) for status in map(os.stat, files))
+    return _describe_again(file, name, version)
 
 
 @lru_cache(maxsize=256)
-def _describe_again(file: str, tree: str, version: tuple[int, ...]) -> Description:
+def _describe_again(file: str, tree: str, version: tuple[tuple[int, ...], ...]) -> Description:
     return _describe(file, tree)
 
 

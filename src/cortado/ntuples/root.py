@@ -26,10 +26,10 @@ def open_root(path: str, tree: str | None) -> Iterator[Table]:
     with open_directory(path) as directory:
         name = _choose(path, directory, tree)
         try:
-            found = directory[name]
+            root_tree = directory[name]
         except Exception as error:
             raise OSError(f"cannot read tree {name!r} of {path}: {first_line(error)}") from error
-        yield _ttree(path, name, found) if hasattr(found, "branches") else _rntuple(path, name, found)
+        yield _ttree(path, name, root_tree) if hasattr(root_tree, "branches") else _rntuple(path, name, root_tree)
 
 
 def find_root_tree(path: str, tree: str | None) -> str:

@@ -10,13 +10,14 @@ from cortado.plotting.stack import stacked
 from cortado.plotting.style import COLOURS, label, save, style
 from cortado.plotting.tables import confusion_matrix, cutflow
 from cortado.plotting.vertex_display import vertex_display
-from cortado.plotting.vertices import binned_means, binned_rates
+from cortado.plotting.vertices import binned_estimates, binned_means, binned_rates
 
 __all__ = [
     "COLOURS",
     "auc_against_time",
     "average_images",
     "average_showers",
+    "binned_estimates",
     "binned_means",
     "binned_rates",
     "calibration_curve",

@@ -39,8 +39,8 @@ def titles_of(names: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
 
 def unit_of(label: str) -> str:
     """Unit in an axis label, "GeV" of "Jet mass [GeV]"; empty if there is none."""
-    found = re.search(r"\[([^\]]+)\]", label)
-    return found[1] if found else ""
+    match = re.search(r"\[([^\]]+)\]", label)
+    return match[1] if match else ""
 
 
 def yield_label(counted: str, axis: hist.axis.AxesMixin) -> str:
@@ -70,4 +70,4 @@ def vertical_range(ax: Axes, values: Floats, *, log: bool) -> None:
         lowest = float(np.min(values[values > 0]))
         ax.set(yscale="log", ylim=(max(lowest / 2, 1e-6 * top), 1.5 * top))
     else:
-        ax.set_ylim(min(0.0, 1.1 * float(np.nanmin(values))), 1.08 * top)
+        ax.set_ylim(min(0.0, 1.1 * float(np.nanmin(values))), max(0.0, 1.08 * top))

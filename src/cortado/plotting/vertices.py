@@ -1,6 +1,6 @@
-"""How well vertices are found: rates and means in bins of flight distance, number of tracks, or anything else."""
+"""How well vertices are found or numbers are learned: rates, means and other estimates in bins of anything."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any, NamedTuple
 
@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from cortado.metrics import BinnedRate
 from cortado.plotting.bins import vertical_range
 from cortado.plotting.style import CURVES, label, legend, style, subplots
+from cortado.statistics import Estimate
 
-__all__ = ["binned_means", "binned_rates"]
+__all__ = ["binned_estimates", "binned_means", "binned_rates"]
 
 Floats = NDArray[np.float64]
 
@@ -78,6 +79,32 @@ def binned_means(
     return _binned(points, bounds, xlabel=xlabel, ylabel=ylabel, log=log, right=right)
 
 
+def binned_estimates(
+    estimates: Mapping[str, Sequence[Estimate]],
+    edges: ArrayLike,
+    *,
+    xlabel: str,
+    ylabel: str,
+    log: bool = False,
+    right: str = "",
+) -> tuple[Figure, Axes]:
+    """Numbers with their errors in bins, such as the resolution in bins of the true mass; all series in one frame.
+
+    Args:
+        estimates: One for each bin, by the name that the legend shows; NaN where there is none.
+        edges: Edges of the bins, ascending, shape (bins + 1,).
+        xlabel: What the bins are of, "True mass [GeV]".
+        ylabel: What is estimated, "Resolution [%]".
+        log: Logarithmic horizontal axis.
+        right: Text above the frame: the selection of the objects.
+    Raises:
+        ValueError: If there are no estimates, or all are NaN; if their number is not that of the bins, the edges do not
+            ascend, or one is not above 0 on a logarithmic axis.
+    """
+    points = {name: _estimated_points(series) for name, series in estimates.items()}
+    return _binned(points, _ascending(edges, log=log), xlabel=xlabel, ylabel=ylabel, log=log, right=right)
+
+
 class _Points(NamedTuple):
     """Values and both ends of their bars, each of shape (bins,); NaN where there is no point."""
 
@@ -91,6 +118,11 @@ def _rate_points(rate: BinnedRate) -> _Points:
     filled = np.where(rate.entries > 0, rate.entries, np.nan)
     centre = (rate.value + 0.5 / filled) / (1 + 1 / filled)
     return _Points(rate.value, centre - rate.error, centre + rate.error)
+
+
+def _estimated_points(series: Sequence[Estimate]) -> _Points:
+    value, error = (np.array([getattr(one, name) for one in series], float) for name in ("value", "error"))
+    return _Points(value, value - error, value + error)
 
 
 def _mean_points(name: str, values: ArrayLike, x: ArrayLike, bounds: Floats) -> _Points:

@@ -53,12 +53,12 @@ def showers(events: ak.Array) -> ak.Array:
     columns.require(*FORMS, available, NAME)
     if absent := columns.missing(_layers(available), available):
         raise ValueError(f"layers must be numbered without a gap, but there is no {', '.join(absent)}")
-    found = {"energy": energies.numbers(events, _ENERGY).astype(np.float32)}
-    found |= {name: energies.numbers(events, name).astype(kind) for name, kind in _TRUTH.items() if name in available}
+    fields = {"energy": energies.numbers(events, _ENERGY).astype(np.float32)}
+    fields |= {name: energies.numbers(events, name).astype(kind) for name, kind in _TRUTH.items() if name in available}
     if _OVERFLOW in available:
-        found["overflow"] = energies.cells(events, _OVERFLOW, "layers")
+        fields["overflow"] = energies.cells(events, _OVERFLOW, "layers")
     layers = {name: energies.cells(events, name, "rows, columns") for name in _layers(available)}
-    return energies.one_shower_an_entry(found, layers)
+    return energies.one_shower_an_entry(fields, layers)
 
 
 def record(events: ak.Array) -> ak.Array:
@@ -88,12 +88,12 @@ def columns_of(showers: ak.Array, *, is_generated: bool) -> dict[str, np.ndarray
     Returns:
         Name -> values, float32, bool and uint64, of length n.
     """
-    found = {_ENERGY: np.asarray(showers.energy, dtype=np.float32)}
+    stored = {_ENERGY: np.asarray(showers.energy, dtype=np.float32)}
     for name in _layers(showers.fields):
-        found[name] = (ak.to_numpy(showers[name]) * energies.MEV).astype(np.float32)
+        stored[name] = (ak.to_numpy(showers[name]) * energies.MEV).astype(np.float32)
     if _KEY in showers.fields:
-        found[_KEY] = np.asarray(showers[_KEY], dtype=np.uint64)
-    return found | {"is_generated": np.full(len(showers), is_generated)}
+        stored[_KEY] = np.asarray(showers[_KEY], dtype=np.uint64)
+    return stored | {"is_generated": np.full(len(showers), is_generated)}
 
 
 def _layers(available: Iterable[str]) -> list[str]:

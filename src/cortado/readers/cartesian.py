@@ -33,8 +33,8 @@ def cylindrical(px: Any, py: Any, pz: Any, energy: Any = None) -> dict[str, npt.
         eta = np.where((pt == 0) & (pz == 0), 0.0, np.arcsinh(pz / pt))
         if energy is not None:
             mass = mass_of(np.asarray(energy, dtype=np.float64), px, py, pz)
-    found = {"pt": pt, "eta": eta, "phi": np.arctan2(py, px), "mass": mass}
-    return {name: component.astype(np.float32) for name, component in found.items()}
+    components = {"pt": pt, "eta": eta, "phi": np.arctan2(py, px), "mass": mass}
+    return {name: component.astype(np.float32) for name, component in components.items()}
 
 
 def one_jet_an_entry(flat_jets: ak.Array) -> ak.Array:

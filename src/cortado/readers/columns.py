@@ -71,11 +71,11 @@ def column(events: ak.Array, name: str) -> ak.Array:
         The column, virtual if it was.
     """
     if name in events.fields:
-        found = events[name]
+        array = events[name]
     else:
         collection = max((field for field in events.fields if name.startswith(f"{field}_")), key=len)
-        found = events[collection, name.removeprefix(f"{collection}_")]
-    return ak.without_parameters(ak.Array(found.layout), behavior={}, attrs={})
+        array = events[collection, name.removeprefix(f"{collection}_")]
+    return ak.without_parameters(ak.Array(array.layout), behavior={}, attrs={})
 
 
 def chosen(events: ak.Array, renamed: Mapping[str, str], prefix: str = "") -> dict[str, ak.Array]:

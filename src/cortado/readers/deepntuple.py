@@ -114,12 +114,12 @@ def jets(events: ak.Array) -> ak.Array:
     """
     available = columns.names(events)
     columns.require(_REQUIRED, available, NAME)
-    found: dict[str, Any] = columns.chosen(events, _JETS)
-    found |= _truth(events, available)
-    found["event_key"] = _event_keys(events)
+    fields: dict[str, Any] = columns.chosen(events, _JETS)
+    fields |= _truth(events, available)
+    fields["event_key"] = _event_keys(events)
     for collection in _COLLECTIONS:
-        found[collection] = _collection(events, collection)
-    return one_jet_an_entry(columns.records(found))
+        fields[collection] = _collection(events, collection)
+    return one_jet_an_entry(columns.records(fields))
 
 
 def record(events: ak.Array) -> ak.Array:
@@ -161,8 +161,8 @@ def _truth(events: ak.Array, available: Collection[str]) -> dict[str, Any]:
 
 def _collection(events: ak.Array, name: str) -> ak.Array:
     prefix, counter, names = _COLLECTIONS[name]
-    found = columns.chosen(events, names, prefix)
-    counts = {prefix + names[field]: columns.flat(ak.num(column)) for field, column in found.items()}
+    fields = columns.chosen(events, names, prefix)
+    counts = {prefix + names[field]: columns.flat(ak.num(column)) for field, column in fields.items()}
     counts |= {each: columns.flat(column) for each, column in columns.chosen(events, {counter: counter}).items()}
     first = f"{prefix}pt"
     for branch, numbers in counts.items():
@@ -170,4 +170,4 @@ def _collection(events: ak.Array, name: str) -> ak.Array:
         if len(different):
             at = different[0]
             raise ValueError(f"{branch} counts {numbers[at]} in entry {at}, but {first} has {counts[first][at]}")
-    return ak.zip(found)
+    return ak.zip(fields)

@@ -112,8 +112,8 @@ def record(events: ak.Array) -> ak.Array:
     """
     column, has_truth = opened(events)
     truth = _truth(column) if has_truth else None
-    found = {"jets": _jets(column, truth), "event_key": _event_keys(column)}
-    return columns.records(found | _of_events(column, truth))
+    fields = {"jets": _jets(column, truth), "event_key": _event_keys(column)}
+    return columns.records(fields | _of_events(column, truth))
 
 
 class _Truth(NamedTuple):
@@ -125,16 +125,16 @@ class _Truth(NamedTuple):
 
 
 def _jets(column: Column, truth: _Truth | None) -> ak.Array:
-    found: dict[str, Any] = cylindrical(*(columns.flat(column(name)) for name in JET[:3]))
-    found["mass"] = columns.flat(column("Jet.mass"))
+    fields: dict[str, Any] = cylindrical(*(columns.flat(column(name)) for name in JET[:3]))
+    fields["mass"] = columns.flat(column("Jet.mass"))
     counts = ak.num(column("Jet.mass"))
-    found["event_key"] = np.repeat(_event_keys(column), columns.flat(counts))
+    fields["event_key"] = np.repeat(_event_keys(column), columns.flat(counts))
     if truth is not None:
-        axes = ak.unflatten(ak.zip({name: found[name] for name in ("eta", "phi")}), counts)
-        found["flavour"] = ak.flatten(flavour(axes, _heavy_hadrons(column, truth.parent)))
+        axes = ak.unflatten(ak.zip({name: fields[name] for name in ("eta", "phi")}), counts)
+        fields["flavour"] = ak.flatten(flavour(axes, _heavy_hadrons(column, truth.parent)))
     particle, n_tracks = _tracked_particles(column)
-    found |= _with_truth(_tracks(column, particle), particle, n_tracks, truth)
-    return ak.unflatten(columns.momenta(found), counts)
+    fields |= _with_truth(_tracks(column, particle), particle, n_tracks, truth)
+    return ak.unflatten(columns.momenta(fields), counts)
 
 
 def _of_events(column: Column, truth: _Truth | None) -> dict[str, ak.Array]:
@@ -216,14 +216,14 @@ def _tracks(column: Column, particle: Integers) -> dict[str, Any]:
         raise ValueError(f"EFlowTrack_1.referencePoint = {wrong.tolist()}; track states at [0, 0, 0] are needed")
     states = np.stack([columns.flat(column(name))[state] for name in STATE], axis=-1).astype(np.float64)
     packed = np.asarray(ak.flatten(column(COVARIANCE)))[state].astype(np.float64)
-    found: dict[str, Any] = dict(zip(PARAMETERS, from_edm4hep(states, MAGNETIC_FIELD).T))
+    measured: dict[str, Any] = dict(zip(PARAMETERS, from_edm4hep(states, MAGNETIC_FIELD).T))
     with np.errstate(divide="ignore"):
-        found["pt"] = np.sin(found["theta"]) / np.abs(found["q_over_p"])
-    found["eta"] = np.arcsinh(states[:, 4])
-    found["mass"] = columns.flat(column("ReconstructedParticles.mass"))[particle]
-    found |= covariance_from_edm4hep(packed, states, MAGNETIC_FIELD)
-    found = {name: values.astype(np.float32) for name, values in found.items()}
-    return found | {"charge": columns.flat(column("ReconstructedParticles.charge"))[particle].astype(np.int32)}
+        measured["pt"] = np.sin(measured["theta"]) / np.abs(measured["q_over_p"])
+    measured["eta"] = np.arcsinh(states[:, 4])
+    measured["mass"] = columns.flat(column("ReconstructedParticles.mass"))[particle]
+    measured |= covariance_from_edm4hep(packed, states, MAGNETIC_FIELD)
+    measured = {name: values.astype(np.float32) for name, values in measured.items()}
+    return measured | {"charge": columns.flat(column("ReconstructedParticles.charge"))[particle].astype(np.int32)}
 
 
 def _truth(column: Column) -> _Truth:
@@ -255,6 +255,6 @@ def _matched(column: Column) -> Integers:
     ends = [
         global_index(column(name), ak.num(column(f"{target}.{field}")), name, target) for name, target, field in pairs
     ]
-    found = np.full(len(columns.flat(column("ReconstructedParticles.charge"))), -1)
-    found[ends[0][::-1]] = ends[1][::-1]  # the last value stays
-    return found
+    matched = np.full(len(columns.flat(column("ReconstructedParticles.charge"))), -1)
+    matched[ends[0][::-1]] = ends[1][::-1]  # the last value stays
+    return matched

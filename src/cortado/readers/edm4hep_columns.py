@@ -117,5 +117,5 @@ def opened(events: ak.Array) -> tuple[Column, bool]:
 
 
 def _column(events: ak.Array, spelling: Spelling, name: str) -> ak.Array:
-    found = reduce(lambda array, field: array[field], spelling(name), events)
-    return ak.without_parameters(ak.Array(found.layout), behavior={}, attrs={})
+    column = reduce(lambda array, field: array[field], spelling(name), events)
+    return ak.without_parameters(ak.Array(column.layout), behavior={}, attrs={})

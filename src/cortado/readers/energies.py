@@ -29,10 +29,10 @@ def numbers(events: ak.Array, name: str) -> Numbers:
     Raises:
         ValueError: If there are none or several for some shower.
     """
-    found = _regular(events, name)
-    if found.shape[1:] not in ((), (1,)):
-        raise ValueError(f"{name} must be one number for each shower, here it has the shape {found.shape}")
-    return found.reshape(len(events))
+    values = _regular(events, name)
+    if values.shape[1:] not in ((), (1,)):
+        raise ValueError(f"{name} must be one number for each shower, here it has the shape {values.shape}")
+    return values.reshape(len(events))
 
 
 def cells(events: ak.Array, name: str, axes: str) -> npt.NDArray[np.float32]:
@@ -49,24 +49,24 @@ def cells(events: ak.Array, name: str, axes: str) -> npt.NDArray[np.float32]:
     Raises:
         ValueError: If the arrays have other axes, or not the same size for all showers.
     """
-    found = _regular(events, name)
-    if found.ndim != 2 + axes.count(","):
-        raise ValueError(f"{name} must have the shape (n, {axes}), here it has {found.shape}")
-    return (found / MEV).astype(np.float32)
+    values = _regular(events, name)
+    if values.ndim != 2 + axes.count(","):
+        raise ValueError(f"{name} must have the shape (n, {axes}), here it has {values.shape}")
+    return (values / MEV).astype(np.float32)
 
 
-def one_shower_an_entry(found: Mapping[str, Any], layers: Mapping[str, Numbers]) -> ak.Array:
+def one_shower_an_entry(fields: Mapping[str, Any], layers: Mapping[str, Numbers]) -> ak.Array:
     """Showers, one an entry, with an `event_key` made of their numbers, unless they have one: copies share it.
 
     Args:
-        found: Columns by name, among them `energy` [GeV], shape (n, ...).
+        fields: Columns by name, among them `energy` [GeV], shape (n, ...).
         layers: Cells [GeV] of the layers, by name and in their order, shape (n, rows, columns).
 
     Returns:
         Showers, shape (n, 1).
     """
-    key = found["event_key"] if "event_key" in found else _event_key(found["energy"], list(layers.values()))
-    others = {name: column for name, column in found.items() if name != "event_key"}
+    key = fields["event_key"] if "event_key" in fields else _event_key(fields["energy"], list(layers.values()))
+    others = {name: column for name, column in fields.items() if name != "event_key"}
     showers = ak.zip({**others, **layers, "event_key": key}, depth_limit=1)
     return ak.unflatten(showers, np.ones(len(showers), dtype=np.int64))
 

@@ -69,12 +69,12 @@ def jets(events: ak.Array) -> ak.Array:
     """
     columns.require(_REQUIRED, columns.names(events), NAME)
     pt, eta, phi, energy = (columns.flat(columns.column(events, name)) for name in _JET_MOMENTUM)
-    found: dict[str, Any] = {"pt": pt, "eta": eta, "phi": phi, "mass": _jet_mass(pt, eta, energy)}
-    found |= columns.chosen(events, _JETS, "jet_")
-    found |= {name: columns.column(events, name) for name in _flags(events.fields)}
-    found["event_key"] = event_key_of_momenta(pt, eta, phi, energy)
-    found["constituents"] = _constituents(events)
-    return one_jet_an_entry(columns.momenta(found))
+    fields: dict[str, Any] = {"pt": pt, "eta": eta, "phi": phi, "mass": _jet_mass(pt, eta, energy)}
+    fields |= columns.chosen(events, _JETS, "jet_")
+    fields |= {name: columns.column(events, name) for name in _flags(events.fields)}
+    fields["event_key"] = event_key_of_momenta(pt, eta, phi, energy)
+    fields["constituents"] = _constituents(events)
+    return one_jet_an_entry(columns.momenta(fields))
 
 
 def record(events: ak.Array) -> ak.Array:

@@ -68,14 +68,14 @@ def jets(events: ak.Array) -> ak.Array:
         KeyError: If a required column is missing.
     """
     columns.require(_REQUIRED, columns.names(events), NAME)
-    found: dict[str, Any] = {name: columns.flat(columns.column(events, branch)) for name, branch in _JETS.items()}
+    fields: dict[str, Any] = {name: columns.flat(columns.column(events, branch)) for name, branch in _JETS.items()}
     if _FLAVOUR in columns.names(events):
-        found["flavour"] = columns.flat(columns.column(events, _FLAVOUR)).astype(np.int32)
-    found["event_key"] = _event_key(events, [found[name] for name in _JETS])
-    found["tracks"] = ak.unflatten(ak.zip(_tracks(events)), ak.num(columns.column(events, "trk_d0")))
+        fields["flavour"] = columns.flat(columns.column(events, _FLAVOUR)).astype(np.int32)
+    fields["event_key"] = _event_key(events, [fields[name] for name in _JETS])
+    fields["tracks"] = ak.unflatten(ak.zip(_tracks(events)), ak.num(columns.column(events, "trk_d0")))
     if not columns.missing(_POSITION.values(), columns.names(events)):
-        found["true_vertices"] = _true_vertices(events)
-    return one_jet_an_entry(columns.momenta(found))
+        fields["true_vertices"] = _true_vertices(events)
+    return one_jet_an_entry(columns.momenta(fields))
 
 
 def record(events: ak.Array) -> ak.Array:
@@ -90,9 +90,9 @@ def record(events: ak.Array) -> ak.Array:
     Raises:
         KeyError: If a required column is missing.
     """
-    found = jets(events)
+    all_jets = jets(events)
     numbers = columns.chosen(events, {"event": _EVENT, "weight": _WEIGHT})
-    return columns.records({"jets": found, "event_key": ak.flatten(found["event_key"])} | numbers)
+    return columns.records({"jets": all_jets, "event_key": ak.flatten(all_jets["event_key"])} | numbers)
 
 
 def _partitions(available: Iterable[str]) -> dict[str, str]:
@@ -115,22 +115,22 @@ def _tracks(events: ak.Array) -> dict[str, npt.NDArray[Any]]:
     theta = np.arctan2(1.0, cot_theta.astype(np.float64))
     with np.errstate(divide="ignore", invalid="ignore"):
         q_over_p = charge * np.sin(theta) / pt.astype(np.float64)
-    found = {"d0": d0, "z0": z0, "phi": phi, "theta": theta, "q_over_p": q_over_p}
-    found |= {"pt": pt, "eta": np.arcsinh(cot_theta), "mass": np.full(len(pt), _CHARGED_PION_MASS)}
-    found |= _flat(events, _COVARIANCE)
+    floats = {"d0": d0, "z0": z0, "phi": phi, "theta": theta, "q_over_p": q_over_p}
+    floats |= {"pt": pt, "eta": np.arcsinh(cot_theta), "mass": np.full(len(pt), _CHARGED_PION_MASS)}
+    floats |= _flat(events, _COVARIANCE)
     numbers = {"charge": charge} | _flat(events, _TRUTH | _partitions(columns.names(events)))
-    return _as(found, np.float32) | _as(numbers, np.int32)
+    return _as(floats, np.float32) | _as(numbers, np.int32)
 
 
 def _true_vertices(events: ak.Array) -> ak.Array:
     """True vertices of each jet, shape (n, var)."""
-    found = _as(_flat(events, _POSITION | _DECAYED), np.float32) | _as(_flat(events, _NUMBERS), np.int32)
-    return ak.unflatten(ak.zip(found), ak.num(columns.column(events, _POSITION["x"])))
+    vertices = _as(_flat(events, _POSITION | _DECAYED), np.float32) | _as(_flat(events, _NUMBERS), np.int32)
+    return ak.unflatten(ak.zip(vertices), ak.num(columns.column(events, _POSITION["x"])))
 
 
 def _flat(events: ak.Array, renamed: dict[str, str]) -> dict[str, npt.NDArray[Any]]:
     return {name: columns.flat(column) for name, column in columns.chosen(events, renamed).items()}
 
 
-def _as(found: dict[str, npt.NDArray[Any]], kind: type[np.generic]) -> dict[str, npt.NDArray[Any]]:
-    return {name: column.astype(kind) for name, column in found.items()}
+def _as(fields: dict[str, npt.NDArray[Any]], kind: type[np.generic]) -> dict[str, npt.NDArray[Any]]:
+    return {name: column.astype(kind) for name, column in fields.items()}

@@ -57,12 +57,12 @@ def jets(events: ak.Array) -> ak.Array:
     momenta, counts = _from_slots(events) if _slots(events.fields) else _from_jagged(events)
     owner = np.repeat(np.arange(len(events)), counts)
     total = [np.bincount(owner, component, minlength=len(events)) for component in momenta]
-    found: dict[str, Any] = dict(cylindrical(*total))
+    fields: dict[str, Any] = dict(cylindrical(*total))
     if _LABEL in events.fields:
-        found["is_signal"] = columns.flat(columns.column(events, _LABEL)).astype(np.int32)
-    found["event_key"] = event_key_of_momenta(*_first_of_each(momenta, counts))
-    found["constituents"] = ak.unflatten(columns.momenta(cylindrical(*momenta[:3])), counts)
-    return one_jet_an_entry(columns.momenta(found))
+        fields["is_signal"] = columns.flat(columns.column(events, _LABEL)).astype(np.int32)
+    fields["event_key"] = event_key_of_momenta(*_first_of_each(momenta, counts))
+    fields["constituents"] = ak.unflatten(columns.momenta(cylindrical(*momenta[:3])), counts)
+    return one_jet_an_entry(columns.momenta(fields))
 
 
 def record(events: ak.Array) -> ak.Array:
@@ -97,8 +97,8 @@ def _first_of_each(momenta: Momenta, counts: Counts) -> Momenta:
 def _from_jagged(events: ak.Array) -> tuple[Momenta, Counts]:
     """Momenta of all constituents in a row, and their number in each entry: the ROOT form."""
     columns.require(_JAGGED, columns.names(events), NAME)
-    found = [columns.column(events, name) for name in _JAGGED]
-    return [columns.flat(component) for component in found], columns.flat(ak.num(found[0]))
+    components = [columns.column(events, name) for name in _JAGGED]
+    return [columns.flat(component) for component in components], columns.flat(ak.num(components[0]))
 
 
 def _from_slots(events: ak.Array) -> tuple[Momenta, Counts]:

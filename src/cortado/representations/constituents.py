@@ -97,14 +97,14 @@ def flat(
         nothing = np.zeros(0, dtype=np.int64)
         return Constituents(np.zeros(layout.length, dtype=np.int64), nothing, columns)
     wanted = ("pt", *inner) if by_pt else inner
-    counts, found = _constituents(layout, tuple(dict.fromkeys(wanted)), collection, caller)
+    counts, own = _constituents(layout, tuple(dict.fromkeys(wanted)), collection, caller)
     owner = np.repeat(np.arange(len(counts)), counts)
-    for name, column in found.items():
+    for name, column in own.items():
         _require_finite(column, f"{collection}.{name}", owner, caller)
-    if by_pt and not np.all((found["pt"][1:] <= found["pt"][:-1]) | (owner[1:] != owner[:-1])):
-        order = descending(found["pt"], counts)
-        found = {name: column[order] for name, column in found.items()}
-    columns |= {f"{collection}.{name}": found[name] for name in found}
+    if by_pt and not np.all((own["pt"][1:] <= own["pt"][:-1]) | (owner[1:] != owner[:-1])):
+        order = descending(own["pt"], counts)
+        own = {name: column[order] for name, column in own.items()}
+    columns |= {f"{collection}.{name}": own[name] for name in own}
     return Constituents(counts, owner, columns, collection)
 
 
@@ -200,8 +200,8 @@ def descending(values: Floats, counts: NDArray[np.int64]) -> NDArray[np.int64]:
     rows[mask] = -values
     # A stable sort of padded rows is five times as fast as one of all values by jet and value.
     order = rows.argsort(axis=1, kind="stable") + (np.cumsum(counts) - counts)[:, np.newaxis]
-    found: NDArray[np.int64] = order[mask]
-    return found
+    flat_order: NDArray[np.int64] = order[mask]
+    return flat_order
 
 
 def blocks(counts: NDArray[np.int64], cells: int = 2**18) -> Iterator[NDArray[np.int64]]:

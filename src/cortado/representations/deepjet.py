@@ -269,7 +269,7 @@ def _object_arrays(
     with np.errstate(divide="ignore", invalid="ignore"):
         values = [feature.compute(objects) for feature in features]
     labels = [*names, f"the importance of {objects.collection}"]
-    found = as_float32(values, labels, objects.owner, "DeepJetFeatures")
+    stacked = as_float32(values, labels, objects.owner, "DeepJetFeatures")
     order = descending(values[-1], objects.counts)
     length = longest(objects.counts, most)
-    return padded(found[order, :-1], objects.counts, length), mask_of(objects.counts, length)
+    return padded(stacked[order, :-1], objects.counts, length), mask_of(objects.counts, length)

@@ -93,9 +93,9 @@ def correlator_ratios(
     Returns:
         By name, shape (n,).
     """
-    found = {name: np.zeros(len(constituents.counts)) for name in names}
-    if not found:
-        return found
+    ratios = {name: np.zeros(len(constituents.counts)) for name in names}
+    if not ratios:
+        return ratios
     length = longest(constituents.counts, max_constituents)
     counts = np.minimum(constituents.counts, length)
     columns = np.stack([constituents.own(name) for name in ("pt", "eta", "phi")], axis=-1)
@@ -105,15 +105,15 @@ def correlator_ratios(
         z = pt / pt.sum(axis=1, keepdims=True)
         distance = delta_r(eta[:, :, None], phi[:, :, None], eta[:, None], phi[:, None]) ** beta
         pairs = e2(z, distance)
-        if "c2" in found or "d2" in found:
+        if "c2" in ratios or "d2" in ratios:
             triplets = e3(z, distance)
-            _set(found, "c2", jets, triplets, pairs**2)
-            _set(found, "d2", jets, triplets, pairs**3)
-        if "n2" in found:
-            _set(found, "n2", jets, e3_smallest_two(z, distance), pairs**2)
-    return found
+            _set(ratios, "c2", jets, triplets, pairs**2)
+            _set(ratios, "d2", jets, triplets, pairs**3)
+        if "n2" in ratios:
+            _set(ratios, "n2", jets, e3_smallest_two(z, distance), pairs**2)
+    return ratios
 
 
-def _set(found: dict[str, Floats], name: str, jets: NDArray[np.int64], above: Floats, below: Floats) -> None:
-    if name in found:
-        found[name][jets] = np.divide(above, below, out=np.zeros_like(above), where=above != 0)
+def _set(ratios: dict[str, Floats], name: str, jets: NDArray[np.int64], above: Floats, below: Floats) -> None:
+    if name in ratios:
+        ratios[name][jets] = np.divide(above, below, out=np.zeros_like(above), where=above != 0)

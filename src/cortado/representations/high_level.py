@@ -122,8 +122,8 @@ class HighLevel:
         constituents = flat(jets, self.fields, caller="HighLevel")
         asked = [name for name in self.features if name in RATIOS]
         with np.errstate(invalid="ignore"):
-            found = correlator_ratios(constituents, asked, beta=self.beta, max_constituents=self.max_constituents)
+            ratios = correlator_ratios(constituents, asked, beta=self.beta, max_constituents=self.max_constituents)
         values = [
-            OBSERVABLES[name].compute(constituents) if name in OBSERVABLES else found[name] for name in self.features
+            OBSERVABLES[name].compute(constituents) if name in OBSERVABLES else ratios[name] for name in self.features
         ]
         return HighLevelInputs(as_float32(values, self.features, np.arange(len(jets)), "HighLevel"))

@@ -257,19 +257,19 @@ def _cell_shares(energies: Floats, core: list[int]) -> Floats:
 
 def _fractions_of_cells(shares: Floats, logits: NDArray[np.floating], core: list[int]) -> Floats:
     """Fractions of the energy of a layer, shape (n, c), from shares and their logits (n, c)."""
-    found, rest = np.empty_like(shares), _without(core, shares.shape[1])
-    found[:, core] = shares[:, core[:1]] if len(rest) else 1
+    fractions, rest = np.empty_like(shares), _without(core, shares.shape[1])
+    fractions[:, core] = shares[:, core[:1]] if len(rest) else 1
     for first, second in _halvings(core):
         share = shares[:, second[:1]]
-        found[:, first] *= share
-        found[:, second] *= 1 - share
+        fractions[:, first] *= share
+        fractions[:, second] *= 1 - share
     if len(rest):
         others = shares[:, rest]
         empty = ~others.any(axis=1)
         others[empty, logits[empty][:, rest].argmax(axis=1)] = 1
         others /= others.sum(axis=1, keepdims=True)
-        found[:, rest] = others * (1 - shares[:, core[:1]]) if core else others
-    return found
+        fractions[:, rest] = others * (1 - shares[:, core[:1]]) if core else others
+    return fractions
 
 
 def _without(core: list[int], cells: int) -> NDArray[np.intp]:
@@ -313,9 +313,9 @@ def _ranked(shares: Floats) -> tuple[NDArray[np.intp], Floats]:
     return ranks, np.take_along_axis(shares, order, axis=1)
 
 
-def _last(found: NDArray[np.bool_]) -> NDArray[np.intp]:
+def _last(flags: NDArray[np.bool_]) -> NDArray[np.intp]:
     """One more than the index of the last that is true in each row (n, c); 0 without one."""
-    last: NDArray[np.intp] = np.where(found, np.arange(1, found.shape[1] + 1), 0).max(axis=1)
+    last: NDArray[np.intp] = np.where(flags, np.arange(1, flags.shape[1] + 1), 0).max(axis=1)
     return last
 
 
@@ -342,5 +342,5 @@ def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def _ratio(above: Floats, below: Floats) -> Floats:
     """Quotient, 0 where there is nothing to divide by."""
-    found: Floats = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
-    return found
+    ratio: Floats = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+    return ratio

@@ -59,8 +59,8 @@ def _in_hardest(constituents: Constituents, subjet: Integers, pt: Floats) -> NDA
     filled = constituents.counts > 0
     leading = np.zeros(len(constituents.counts), dtype=np.int64)
     leading[filled] = subjet[order[constituents.first[filled]]]
-    found: NDArray[np.bool_] = subjet == leading[constituents.owner]
-    return found
+    inside: NDArray[np.bool_] = subjet == leading[constituents.owner]
+    return inside
 
 
 def _cluster(momenta: Floats, counts: Integers, radius: float) -> Integers:
@@ -109,8 +109,8 @@ def _distances(first: Floats, second: Floats, radius: float) -> Floats:
     """The kT distances min(pt^2) * delta_r^2 / R^2 between places (pt^2, y, phi)."""
     (pt2_1, y1, phi1), (pt2_2, y2, phi2) = first, second
     apart = np.square(y1 - y2) + np.square(delta_phi(phi1, phi2))
-    found: Floats = np.minimum(pt2_1, pt2_2) * (apart / radius**2)
-    return found
+    distances: Floats = np.minimum(pt2_1, pt2_2) * (apart / radius**2)
+    return distances
 
 
 def _place(momenta: Floats) -> tuple[Floats, Floats, Floats]:

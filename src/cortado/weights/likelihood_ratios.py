@@ -71,14 +71,14 @@ def ratio_weights(
         ratios = WeightVariations(np.exp(log_ratio), np.exp(log_ratio + spread), np.exp(log_ratio - spread))
     if clip is None:
         return ratios
-    found, number = clipped(ratios, clip)
+    weights, number = clipped(ratios, clip)
     if number:
         warnings.warn(
             f"{number} of {log_ratio.size} likelihood-ratio weights clipped to {clip[0]:g} .. {clip[1]:g}; "
             f"they ranged from {ratios.nominal.min():g} to {ratios.nominal.max():g}",
             stacklevel=3,  # who calls `likelihood_ratio_weights` or the weights of an ensemble
         )
-    return found
+    return weights
 
 
 def clipped(weights: WeightVariations, clip: tuple[float, float]) -> tuple[WeightVariations, int]:
