@@ -9,10 +9,11 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from cortado.bundle.chain import Bundle, checked_outputs, columns, tensors
+from cortado.bundle.chain import Bundle, checked_outputs, columns, lengths, tensors
 
 TOLERANCE = 1e-4  # float32 sums in another order, on another processor
 OBJECTS = 16
+CONSTITUENTS = 20_000  # of all of them together, but for the first: events with all their hits are large
 _COUNTS = ":counts"
 
 
@@ -24,7 +25,7 @@ def pack(path: str, bundle: Bundle, objects: ak.Array) -> bytes:
     """
     if len(objects) == 0:
         raise ValueError(f"{path}: a bundle needs at least one canary object, got none")
-    objects = columns(objects[:OBJECTS], bundle.fields)
+    objects = _few(columns(objects[:OBJECTS], bundle.fields))
     prepared = bundle.prepare(objects)
     inputs = bundle.use.inputs(prepared, np.random.default_rng(1))
     arrays = {f"objects/{name}": column for name, column in _flat_columns(objects)}
@@ -101,6 +102,10 @@ def _flat_columns(objects: ak.Array) -> Iterator[tuple[str, NDArray[Any]]]:
             yield from ((f"{name}.{x}", ak.to_numpy(ak.flatten(objects[name][x]))) for x in inner)
         else:
             yield name, ak.to_numpy(objects[name])
+
+
+def _few(objects: ak.Array) -> ak.Array:
+    return objects[: max(1, int(np.count_nonzero(np.cumsum(lengths(objects)) <= CONSTITUENTS)))]
 
 
 def _drawn(prepared: Any, inputs: Any) -> list[str]:

@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from cortado.cli.analysis import plot, run
+from cortado.cli.converting import convert
 from cortado.cli.generation import generate
 from cortado.cli.inspection import inspect
 from cortado.cli.samples import fetch, simulate
@@ -44,7 +45,7 @@ app = typer.Typer(
     help="Deep learning for coffea analyses: ROOT ntuples in, event weights and histograms out.",
     epilog="CORTADO_TRACEBACK=1 shows where an error comes from.",
 )
-for command in (simulate, fetch, train, score, generate, run, plot, inspect):
+for command in (simulate, fetch, convert, train, score, generate, run, plot, inspect):
     app.command()(command)
 
 

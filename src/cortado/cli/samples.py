@@ -9,13 +9,15 @@ from cortado.cli.generation import energy_range
 from cortado.cli.terminal import console, progress
 
 SHOWERS = ("photon", "electron", "positron", "pion")
+HITS = ("hits", "toy_hits")
 
 
 def simulate(
     process: Annotated[
         str,
         typer.Argument(
-            help="wprime (W' -> WZ), top, qcd; flavour: b, c and light jets; photon, electron, positron, pion: showers"
+            help="wprime (W' -> WZ), top, qcd; flavour: b, c and light jets; photon, electron, positron, pion: showers; "
+            "hits: of a tracker; toy_hits: straight tracks in a square of pixels"
         ),
     ],
     out: Annotated[Path, typer.Option(help="ROOT file to write; of showers also HDF5 (.h5)")],
@@ -27,16 +29,27 @@ def simulate(
         typer.Option(help="range of the jet pT [GeV]; 500 700 if not given, not for flavour"),
     ] = None,
     seed: Annotated[int, typer.Option(help="same seed, same file")] = 1,
+    events: Annotated[int, typer.Option(min=1, help="events of hits")] = 100,
+    mu: Annotated[float, typer.Option(min=0, help="mean number of pile-up collisions of hits")] = 20.0,
+    detector: Annotated[str, typer.Option(help="of hits: compact, or generic (ACTS, extra acts)")] = "compact",
+    generator: Annotated[str, typer.Option(help="of hits: simple, or pythia (top pairs and pile-up)")] = "simple",
+    tracks: Annotated[int, typer.Option(min=1, help="tracks of toy_hits")] = 1,
+    noise: Annotated[float, typer.Option(min=0, max=1, help="probability of a noise hit of toy_hits")] = 0.0,
     mpi: Annotated[bool, typer.Option(help="multi-parton interactions: realistic, four times slower")] = True,
     workers: Annotated[int, typer.Option(min=1, help="worker processes")] = 2,
 ) -> None:
-    """Make jets with Pythia and a fast detector, or calorimeter showers by a compact simulation (extra `sim`).
+    """Make jets with Pythia and a fast detector (extra `sim`), calorimeter showers, or hits of a tracker.
 
-    Jets are written as CMS NanoAOD v15, those of flavour as Set2Graph with tracks; showers in CaloGAN's dialect.
+    Jets are written as CMS NanoAOD v15, those of flavour as Set2Graph with tracks; showers in CaloGAN's dialect; hits in
+    one of their own, with the true particles.
 
     Example: [cyan]cortado simulate wprime --jets 5000 --out wprime.root[/],
-    [cyan]cortado simulate photon --showers 5000 --energy 1:100 --out photons.root[/]
+    [cyan]cortado simulate photon --showers 5000 --energy 1:100 --out photons.root[/],
+    [cyan]cortado simulate hits --events 100 --mu 20 --out hits.root[/]
     """
+    if process in HITS:
+        _simulate_hits(process, out, events, seed, workers, mu, detector, generator, tracks, noise)
+        return
     if process in SHOWERS:
         _simulate_showers(process, out, showers, energy_range(energy), seed, workers)
         return
@@ -52,6 +65,29 @@ def simulate(
             made = simulate_jets(out, process=process, pt_range=pt or (500.0, 700.0), **common)
     events = f"{made.events} of {made.generated} generated events"
     console.print(f"wrote {out}: {made.jets} jets of {process} in {events}", markup=False)
+
+
+def _simulate_hits(
+    process: str,
+    out: Path,
+    events: int,
+    seed: int,
+    workers: int,
+    mu: float,
+    detector: str,
+    generator: str,
+    tracks: int,
+    noise: float,
+) -> None:
+    from cortado.simulation import simulate_hits, simulate_toy_hits
+
+    with progress(f"simulating {process}", events) as advance:
+        common: dict[str, Any] = {"events": events, "seed": seed, "progress": advance}
+        if process == "toy_hits":
+            hits = simulate_toy_hits(out, tracks=tracks, noise=noise, **common).hits
+        else:
+            hits = simulate_hits(out, mu=mu, detector=detector, generator=generator, workers=workers, **common).hits
+    console.print(f"wrote {out}: {hits:,} hits in {events:,} events", markup=False)
 
 
 def _simulate_showers(

@@ -1,4 +1,4 @@
-"""ROOT, HDF5 and parquet ntuples in and out: the only file opener of the package.
+"""ROOT, HDF5 and parquet ntuples in and out, and events in CSV, JSON and npz in: the only file opener of the package.
 
 Reading goes in steps: `steps` cuts files into ranges of entries that follow the file's clusters; `arrays`
 reads chosen branches of one range, `iterate` does both and keeps each file open while it reads it. Nothing is

@@ -20,6 +20,11 @@ A record is an awkward array of events with the fields
 - in the dialects of calorimeters, instead of jets, `showers` (n_events, var): the incident `energy` and the cells of
   each layer, `layer_0` (rows, columns), `layer_1`, ... (GeV), event_key; where the file has them `overflow` (GeV),
   pdg_id and is_generated (made by a network);
+- in the dialects of trackers, instead of jets, `hits` (n_events, var): x, y, z (mm), layer (counted over the whole
+  detector), and where the file has them volume, module, cells (how many), charge, and the truth: particle_id (0 for
+  noise), weight; with it the true `particles` (n_events, var): particle_id, n_hits, their `hits` (var) in the order in
+  which they were left, and where they are known px, py, pz (GeV), vx, vy, vz (mm), charge, pdg_id; and in prepared
+  graphs the `edges` (n_events, var): inner, outer (positions of hits in the event), label. See `hit_records`;
 - `event_key`: 64 bits that name the event (see `event_keys`), for `splits`;
 - where the file has them `run`, `luminosity_block`, `event`, `weight` (of the generator), `gen_particles`: pt, eta,
   phi, mass, pdg_id, status, status_flags, mother (position in the event, -1: none), and `secondary_vertices` (NanoAOD
@@ -39,33 +44,45 @@ from types import ModuleType
 import awkward as ak
 
 from cortado.readers import (
+    acts_csv,
     calochallenge,
     calogan,
     columns,
     deepntuple,
     edm4hep,
+    hit_graphs,
+    hits,
     jetclass,
     nanoaod,
     pfnano,
+    ramp,
     set2graph,
     toptagging,
+    trackml,
+    velo,
 )
 
 __all__ = [
     "DIALECTS",
+    "acts_csv",
     "calochallenge",
     "calogan",
     "deepntuple",
     "dialect",
     "edm4hep",
+    "hit_graphs",
+    "hits",
     "jetclass",
     "jets",
     "nanoaod",
     "pfnano",
+    "ramp",
     "set2graph",
     "showers",
     "toptagging",
+    "trackml",
     "tracks",
+    "velo",
 ]
 
 DIALECTS: tuple[ModuleType, ...] = (
@@ -78,6 +95,12 @@ DIALECTS: tuple[ModuleType, ...] = (
     set2graph,
     calogan,
     calochallenge,
+    hits,
+    trackml,
+    acts_csv,
+    velo,
+    hit_graphs,
+    ramp,
 )
 """The dialects that are recognised, in the order in which they are tried."""
 

@@ -68,12 +68,13 @@ def preparation(study: Study, survey: Survey) -> Preparation:
 
 
 def _bytes_of_an_object(prepare: Preparation, examples: Examples) -> int | None:
-    """Size of an object as the network sees it; None where it is padded, and so depends on the others of a batch."""
+    """Size of an object as the network sees it; None where that is no row of an array, or depends on the others."""
     inputs = dataclasses.replace(prepare, keeps="inputs")
     each = [inputs.keep(examples.take(slice(i, i + 1))) for i in range(len(examples.category))]
     shapes = {tuple(array.shape for arrays in kept for array in arrays) for kept in each}
     padded = len(shapes) > 1 or any("mask" in name for name in each[0].inputs._fields)
-    return None if padded else sum(array.nbytes for arrays in each[0] for array in arrays)
+    in_rows = all(len(array) == 1 for arrays in each[0] for array in arrays)
+    return None if padded or not in_rows else sum(array.nbytes for arrays in each[0] for array in arrays)
 
 
 def _tensors(arrays: Any) -> Any:

@@ -2,11 +2,13 @@
 
 from cortado.weights.likelihood_ratios import clipped, likelihood_ratio_weights, ratio_weights
 from cortado.weights.scale_factors import ScaleFactor, jet_weights, per_event, working_point_weights
+from cortado.weights.target_distributions import TargetDistribution
 from cortado.weights.variations import WeightVariations
 from cortado.weights.working_points import WorkingPoint, efficiency, working_points
 
 __all__ = [
     "ScaleFactor",
+    "TargetDistribution",
     "WeightVariations",
     "WorkingPoint",
     "clipped",
