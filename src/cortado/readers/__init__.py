@@ -77,6 +77,7 @@ __all__ = [
     "nanoaod",
     "pfnano",
     "ramp",
+    "record",
     "set2graph",
     "showers",
     "toptagging",
@@ -121,7 +122,7 @@ def dialect(available: Collection[str], path: str = "", *, name: str | None = No
     """
     forms = [(module, form) for module in _candidates(name) for form in module.FORMS]
     tried = [(module, columns.missing(form, available), len(form)) for module, form in forms]
-    nearest_first = sorted(tried, key=lambda found: len(found[1]) / found[2])
+    nearest_first = sorted(tried, key=lambda one: len(one[1]) / one[2])
     module, absent, _ = nearest_first[0]
     if not absent:
         return module
@@ -147,6 +148,23 @@ def _guess(available: Collection[str]) -> str:
     if "FatJet_pt" in available and not any(name.startswith("PFCand") for name in available):
         return " (NanoAOD without particle-flow candidates; version 15 and PFNano have them)"
     return ""
+
+
+def record(events: ak.Array) -> ak.Array:
+    """Events of any dialect, plain arrays or coffea NanoEvents, in the form of the package.
+
+    Args:
+        events: Events, shape (n_events,).
+
+    Returns:
+        Record, shape (n_events,), see above.
+
+    Raises:
+        ValueError: If the events are of no known dialect, or a link in them points nowhere.
+    """
+    module = dialect(columns.names(events))
+    events_in_form: ak.Array = module.record(events)
+    return events_in_form
 
 
 def jets(events: ak.Array) -> ak.Array:
@@ -177,8 +195,8 @@ def tracks(events: ak.Array) -> ak.Array | None:
         ValueError: If the events are of no known dialect, or a link in them points nowhere.
     """
     module = dialect(columns.names(events))
-    found: ak.Array | None = module.tracks(events) if "tracks" in module.__all__ else None
-    return found
+    every: ak.Array | None = module.tracks(events) if "tracks" in module.__all__ else None
+    return every
 
 
 def showers(events: ak.Array) -> ak.Array:
@@ -201,5 +219,5 @@ def _objects(events: ak.Array, kind: str, instead: str) -> ak.Array:
     module = dialect(columns.names(events))
     if kind not in module.__all__:
         raise ValueError(f"{module.NAME} events have no {kind}, they have {instead}: use readers.{instead}")
-    found: ak.Array = getattr(module, kind)(events)
-    return found
+    objects: ak.Array = getattr(module, kind)(events)
+    return objects
