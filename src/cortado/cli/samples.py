@@ -63,8 +63,8 @@ def simulate(
             made = simulate_flavour_jets(out, **common)
         else:
             made = simulate_jets(out, process=process, pt_range=pt or (500.0, 700.0), **common)
-    events = f"{made.events} of {made.generated} generated events"
-    console.print(f"wrote {out}: {made.jets} jets of {process} in {events}", markup=False)
+    of_events = f"{made.events} of {made.generated} generated events"
+    console.print(f"wrote {out}: {made.jets} jets of {process} in {of_events}", markup=False)
 
 
 def _simulate_hits(
