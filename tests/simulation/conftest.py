@@ -26,7 +26,7 @@ class Sample(NamedTuple):
 @pytest.fixture(scope="session")
 def simulate():
     """Function that simulates a file, without multi-parton interactions unless told, and reads it back."""
-    simulation = pytest.importorskip("cortado.simulation", reason=REASON, exc_type=ImportError)
+    simulation = pytest.importorskip("cortado.simulation.jets", reason=REASON, exc_type=ImportError)
 
     def run(path, **options):
         summary = simulation.simulate_jets(path, **({"mpi": False, "workers": 1} | options))
@@ -52,7 +52,7 @@ def samples(tmp_path_factory, simulate):
 @pytest.fixture(scope="session")
 def pythia_events():
     """Function of a process: Pythia's own record of 40 events, seed 7."""
-    pytest.importorskip("cortado.simulation", reason=REASON, exc_type=ImportError)
+    pytest.importorskip("cortado.simulation.jets", reason=REASON, exc_type=ImportError)
     from cortado.simulation.events import find_process, generator
 
     made = {}
@@ -68,7 +68,7 @@ def pythia_events():
 @pytest.fixture(scope="session")
 def flavour_sample(tmp_path_factory):
     """6000 b, c and light jets with a little pile-up: summary and branches; made by one of the test processes."""
-    simulation = pytest.importorskip("cortado.simulation", reason=REASON, exc_type=ImportError)
+    simulation = pytest.importorskip("cortado.simulation.flavour_jets", reason=REASON, exc_type=ImportError)
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent

@@ -3,7 +3,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-pytest.importorskip("cortado.simulation", reason="needs Pythia and FastJet (extra `sim`)", exc_type=ImportError)
+pytest.importorskip("pythia8mc", reason="needs Pythia and FastJet (extra `sim`)", exc_type=ImportError)
 
 from cortado.simulation import balance
 

@@ -2,7 +2,7 @@ import awkward as ak
 import numpy as np
 import pytest
 
-pytest.importorskip("cortado.simulation", reason="needs Pythia and FastJet (extra `sim`)", exc_type=ImportError)
+pytest.importorskip("pythia8mc", reason="needs Pythia and FastJet (extra `sim`)", exc_type=ImportError)
 
 from cortado.simulation.events import PROCESSES, Process, find_process, generator
 

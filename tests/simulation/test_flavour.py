@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import uproot
 
-pytest.importorskip("cortado.simulation", reason="needs Pythia and FastJet (extra `sim`)", exc_type=ImportError)
+pytest.importorskip("pythia8mc", reason="needs Pythia and FastJet (extra `sim`)", exc_type=ImportError)
 
 from cortado.simulation import balance, simulate_flavour_jets
 from cortado.simulation import flavour as flavour_room

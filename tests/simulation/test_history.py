@@ -2,7 +2,7 @@ import awkward as ak
 import numpy as np
 import pytest
 
-pytest.importorskip("cortado.simulation", reason="needs Pythia and FastJet (extra `sim`)", exc_type=ImportError)
+pytest.importorskip("pythia8mc", reason="needs Pythia and FastJet (extra `sim`)", exc_type=ImportError)
 
 from cortado.simulation.detector import charge_of
 from cortado.simulation.history import C_FROM_B, FROM_B, FROM_C, OTHER, PRIMARY, history, origins

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("cortado.simulation", reason="needs Pythia and FastJet (extra `sim`)", exc_type=ImportError)
+pytest.importorskip("pythia8mc", reason="needs Pythia and FastJet (extra `sim`)", exc_type=ImportError)
 
 from cortado.simulation.history import FAKE, PILEUP
 from cortado.simulation.pileup import Library, fakes, minimum_bias, overlay

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import uproot
 
-pytest.importorskip("cortado.simulation", reason="needs the extra `sim`", exc_type=ImportError)
+pytest.importorskip("pythia8mc", reason="needs the extra `sim`", exc_type=ImportError)
 
 from cortado.simulation import simulate_showers
 from cortado.simulation.showers import simulate as simulate_room

@@ -5,7 +5,7 @@ import h5py
 import numpy as np
 import pytest
 
-pytest.importorskip("cortado.simulation", reason="needs the extra `sim`", exc_type=ImportError)
+pytest.importorskip("pythia8mc", reason="needs the extra `sim`", exc_type=ImportError)
 
 from cortado.calorimeter import CALOGAN, Geometry, Layer, layers, shower_shapes
 from cortado.simulation.showers.cascade import shower

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-pytest.importorskip("cortado.simulation", reason="needs the extra `sim`", exc_type=ImportError)
+pytest.importorskip("pythia8mc", reason="needs the extra `sim`", exc_type=ImportError)
 
 from cortado.simulation.showers import processes, sampling
 from cortado.simulation.showers.materials import ELECTRON_MASS, LEAD, LIQUID_ARGON, PION_MASS

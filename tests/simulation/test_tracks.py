@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-pytest.importorskip("cortado.simulation", reason="needs Pythia and FastJet (extra `sim`)", exc_type=ImportError)
+pytest.importorskip("pythia8mc", reason="needs Pythia and FastJet (extra `sim`)", exc_type=ImportError)
 
 from cortado.simulation.tracks import (
     CORRELATION,

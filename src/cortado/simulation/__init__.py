@@ -1,28 +1,76 @@
-"""Simulated samples (extra ``sim``): jets in the dialects of CMS NanoAOD v15 and of Set2Graph, showers in CaloGAN's.
+"""Simulated samples: jets in the dialects of CMS NanoAOD v15 and of Set2Graph, showers in CaloGAN's, hits of trackers.
 
-Pythia and FastJet are GPL programs: they are never needed to train, score or analyse, only to make samples here.
+Jets and showers need the extra ``sim``. Pythia and FastJet are GPL programs: they are never needed to train, score or
+analyse, only to make samples here. Hits need no extra, unless they come from Pythia (``sim``) or ACTS (``acts``).
 """
 
-try:
-    import fastjet  # noqa: F401
-    import numba  # noqa: F401
-    import pythia8mc  # noqa: F401
-except ImportError as error:
-    raise ImportError(
-        f'cannot simulate without {error.name}; Pythia 8, FastJet and Numba come with: pip install "cortado[sim]"'
-    ) from error
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from cortado.simulation.events import PROCESSES
-from cortado.simulation.flavour import FLAVOUR_PROCESSES, simulate_flavour_jets
-from cortado.simulation.jets import SimulationSummary, simulate_jets
-from cortado.simulation.showers import ShowerSummary, simulate_showers
+if TYPE_CHECKING:
+    from cortado.simulation.events import PROCESSES
+    from cortado.simulation.flavour import FLAVOUR_PROCESSES, simulate_flavour_jets
+    from cortado.simulation.hits import (
+        ActsTracks,
+        CkfSettings,
+        HitSummary,
+        ToyHitSummary,
+        acts_tracks,
+        simulate_hits,
+        simulate_toy_hits,
+    )
+    from cortado.simulation.jets import SimulationSummary, simulate_jets
+    from cortado.simulation.showers import ShowerSummary, simulate_showers
 
 __all__ = [
     "FLAVOUR_PROCESSES",
     "PROCESSES",
+    "ActsTracks",
+    "CkfSettings",
+    "HitSummary",
     "ShowerSummary",
     "SimulationSummary",
+    "ToyHitSummary",
+    "acts_tracks",
     "simulate_flavour_jets",
+    "simulate_hits",
     "simulate_jets",
     "simulate_showers",
+    "simulate_toy_hits",
 ]
+
+_HOMES = {
+    "FLAVOUR_PROCESSES": "flavour",
+    "PROCESSES": "events",
+    "ActsTracks": "hits",
+    "CkfSettings": "hits",
+    "HitSummary": "hits",
+    "ShowerSummary": "showers",
+    "SimulationSummary": "jets",
+    "ToyHitSummary": "hits",
+    "acts_tracks": "hits",
+    "simulate_flavour_jets": "flavour",
+    "simulate_hits": "hits",
+    "simulate_jets": "jets",
+    "simulate_showers": "showers",
+    "simulate_toy_hits": "hits",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module when it is first used: hits need no Pythia.
+
+    Raises:
+        ImportError: If a program of the extra ``sim`` is missing.
+        AttributeError: If there is no such name.
+    """
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cortado.simulation' has no attribute {name!r}; it has {', '.join(__all__)}")
+    try:
+        return getattr(import_module(f"cortado.simulation.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name not in ("fastjet", "numba", "pythia8mc"):
+            raise
+        raise ImportError(
+            f'cannot simulate without {error.name}; Pythia 8, FastJet and Numba come with: pip install "cortado[sim]"'
+        ) from error
