@@ -261,7 +261,7 @@ def test_nano_events_give_the_same_jets(dialect, tmp_path):
 def test_real_nano_events_give_the_same_jets(dialect, test_data):
     plain = real_events(dialect, test_data)
     events, _ = nano_events(test_data / REAL_FILES[dialect])
-    assert readers.jets(events).tolist() == dialect.jets(plain).tolist()
+    assert str(readers.jets(events).tolist()) == str(dialect.jets(plain).tolist())  # a jet without a match has NaN
 
 
 def test_virtual_columns_are_read_when_they_are_used(tmp_path):

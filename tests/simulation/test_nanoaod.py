@@ -3,11 +3,12 @@ import numpy as np
 import pytest
 import uproot
 
-pytest.importorskip("cortado.simulation", reason="needs Pythia and FastJet (extra `sim`)", exc_type=ImportError)
+pytest.importorskip("pythia8mc", reason="needs Pythia and FastJet (extra `sim`)", exc_type=ImportError)
 
 from cortado import kinematics
 from cortado.simulation.clustering import anti_kt
 from cortado.simulation.detector import particle_flow
+from cortado.simulation.gen_jets import gen_jets
 from cortado.simulation.gen_particles import hard_process
 from cortado.simulation.nanoaod import collections
 
@@ -17,7 +18,7 @@ def test_links_against_loops(pythia_events):
     particles = pythia_events("qcd")
     candidates = particle_flow(particles, np.random.default_rng(5))
     jets = anti_kt(candidates)
-    stored = collections(jets, candidates, hard_process(particles))
+    stored = collections(jets, candidates, hard_process(particles), gen_jets(particles))
     for i in range(len(particles)):
         assert sorted(stored["FatJetPFCand"][i].pfCandIdx) == list(range(len(stored["PFCand"][i])))
         for k, jet in enumerate(jets[i]):
@@ -33,7 +34,8 @@ def test_a_byte_saturates():
     zeros = np.zeros(n, np.float32)
     columns = {"pt": zeros + 1, "eta": eta, "phi": 0.3 * np.sin(50 * eta), "mass": zeros}
     candidates = ak.unflatten(ak.zip(columns), [n])
-    stored = collections(anti_kt(candidates), candidates, ak.Array([[]]))
+    jets = anti_kt(candidates)
+    stored = collections(jets, candidates, ak.Array([[]]), jets[:, :0])
     assert stored["FatJet"].nConstituents.to_list() == [[255]]
     assert ak.num(stored["PFCand"]).to_list() == [n]
 

@@ -9,6 +9,7 @@ from cortado.plotting.showers import average_showers, shower_neighbours
 from cortado.plotting.stack import stacked
 from cortado.plotting.style import COLOURS, label, save, style
 from cortado.plotting.tables import confusion_matrix, cutflow
+from cortado.plotting.tracks import track_display, track_rates
 from cortado.plotting.vertex_display import vertex_display
 from cortado.plotting.vertices import binned_estimates, binned_means, binned_rates
 
@@ -34,6 +35,8 @@ __all__ = [
     "shower_neighbours",
     "stacked",
     "style",
+    "track_display",
+    "track_rates",
     "vertex_display",
     "weight_distribution",
 ]

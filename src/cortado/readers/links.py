@@ -35,6 +35,8 @@ GEN_PARTICLES = KINEMATICS | {
     "status_flags": "statusFlags",
     "mother": "genPartIdxMother",
 }
+TRUTH = {f"true_{name}": name for name in KINEMATICS}
+GEN_JETS, GEN_JET_INDEX = "GenJetAK8", "FatJet_genJetAK8Idx"
 EVENT = {"run": "run", "luminosity_block": "luminosityBlock", "event": "event"}
 NEUTRAL, SAME_SIGN, OPPOSITE_SIGN = (0, 1, 2, 22, 130, 310, 2112), (211, 321, 2212), (11, 13, 15)
 
@@ -75,6 +77,8 @@ class Naming:
             *(f"FatJet_{name}" for name in JETS.values()),
             *(f"{self.candidates}_{name}" for name in CANDIDATES.values()),
             *(f"GenPart_{name}" for name in GEN_PARTICLES.values()),
+            *(f"{GEN_JETS}_{name}" for name in TRUTH.values()),
+            GEN_JET_INDEX,
             "genWeight",
         ]
         there = set(available)
@@ -196,6 +200,32 @@ def gen_particles(events: ak.Array) -> ak.Array | None:
     return ak.unflatten(particles, ak.num(found["pt"]))
 
 
+def true_kinematics(events: ak.Array) -> dict[str, npt.NDArray[Any]]:
+    """Kinematics of the generated jet that each jet is matched to; of virtual events, these columns are read.
+
+    Args:
+        events: Events, shape (n_events,).
+
+    Returns:
+        true_pt, true_eta, true_phi and true_mass [GeV, rad], shape (n_jets,), NaN for jets without a match (index -1),
+        or with one that the file does not keep: NanoAOD drops soft generated jets, and before 2021 left the index.
+        Nothing for files without generated jets or the index.
+    """
+    gen_jets = columns.chosen(events, TRUTH, f"{GEN_JETS}_")
+    if gen_jets.keys() != TRUTH.keys() or GEN_JET_INDEX not in columns.names(events):
+        return {}
+    index = columns.column(events, GEN_JET_INDEX)
+    counts = ak.num(gen_jets["true_pt"])
+    matched = (index >= 0) & (index < counts)
+    gen_jet, has_match = global_index(index[matched], counts, GEN_JET_INDEX, GEN_JETS), columns.flat(matched)
+    kinematics = {}
+    for name, column in gen_jets.items():
+        values = columns.flat(column)
+        kinematics[name] = np.full(len(has_match), np.nan, values.dtype)
+        kinematics[name][has_match] = values[gen_jet]
+    return kinematics
+
+
 def jets(events: ak.Array, naming: Naming) -> ak.Array:
     """Jets with constituents, and truth where there are generated particles, shape (n_events, var)."""
     columns.require(naming.required, columns.names(events), naming.dialect)
@@ -206,6 +236,7 @@ def jets(events: ak.Array, naming: Naming) -> ak.Array:
     particles = gen_particles(events)
     if particles is not None:
         flat_columns["truth_pdg_id"] = ak.flatten(truth_pdg_id(ak.zip(found, depth_limit=1), particles))
+    flat_columns |= true_kinematics(events)
     flat_columns |= {"event_key": keys, "constituents": constituents(events, naming)}
     return ak.unflatten(columns.momenta(flat_columns), counts)
 

@@ -6,6 +6,9 @@ used. Impact parameters are in cm. The events are plain arrays (`events.FatJet_p
 
 Where the file gives no charge of the candidates, it is taken from their PDG code, see `charge_of`.
 
+True kinematics of a jet are those of the generated jet (`GenJetAK8`: stable particles without neutrinos) that
+`FatJet_genJetAK8Idx` names, NaN where there is none.
+
 Secondary vertices (`SV`) belong to the event; `vertices_in_jets` shares them out. Their lengths are in cm.
 """
 
@@ -57,7 +60,7 @@ def jets(events: ak.Array) -> ak.Array:
 
     Returns:
         Jets, shape (n_events, var), with pt, eta, phi, mass, event_key, constituents and, where the file has
-        them, soft_drop_mass, tau1 to tau4, truth_pdg_id (see `truth`).
+        them, soft_drop_mass, tau1 to tau4, truth_pdg_id (see `truth`), true_pt, true_eta, true_phi, true_mass.
 
     Raises:
         KeyError: If a required column is missing.

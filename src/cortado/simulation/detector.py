@@ -79,7 +79,7 @@ def particle_flow(particles: ak.Array, rng: np.random.Generator) -> ak.Array:
         Candidates, shape (n_events, var): ``pt eta phi mass`` as float32; ``pdgId`` (211, 130, 22, 11, 13, with CMS's
         signs) and ``charge``; ``d0 d0Err dz dzErr`` [cm] to the true primary vertex, zero for neutral ones.
     """
-    visible = _visible(particles)
+    visible = visible_particles(particles)
     tracked = _has_track(visible, rng)
     muon, photon = np.abs(visible.pdg_id) == MUON, np.isin(np.abs(visible.pdg_id), (PHOTON, ELECTRON))
     parts = (
@@ -94,7 +94,7 @@ def particle_flow(particles: ak.Array, rng: np.random.Generator) -> ak.Array:
     return ak.unflatten(ak.zip({name: column[order] for name, column in columns.items()}), counts)
 
 
-def _visible(particles: ak.Array) -> Particles:
+def visible_particles(particles: ak.Array) -> Particles:
     """Final-state particles that a detector can see."""
     stable = particles[particles.status > 0]
     event = np.repeat(np.arange(len(stable)), ak.to_numpy(ak.num(stable)))

@@ -12,6 +12,7 @@ from cortado import ntuples
 from cortado.simulation.clustering import MIN_PT, anti_kt
 from cortado.simulation.detector import particle_flow
 from cortado.simulation.events import PROCESSES, Process, find_process, generator
+from cortado.simulation.gen_jets import gen_jets
 from cortado.simulation.gen_particles import hard_process, holds_decay
 from cortado.simulation.nanoaod import collections
 from cortado.simulation.units import MOST_UNITS, check_limits, in_order
@@ -75,7 +76,8 @@ def simulate_jets(
     their own seeds: the events are the same for any number of workers.
 
     ``run`` is the seed, ``luminosityBlock`` the unit (from 1, 10001, 20001 for the three processes) and ``event`` the
-    number of the generated event in the unit: together unique over samples.
+    number of the generated event in the unit: together unique over samples. ``GenJetAK8`` are the jets of stable
+    particles before the detector, and ``FatJet_genJetAK8Idx`` says which of them each jet is.
 
     Args:
         path: File to write; on failure or Ctrl-C an older one stays as it was.
@@ -143,7 +145,9 @@ def simulate_unit(unit: Unit) -> UnitSample:
         if keep.any():
             block = MOST_UNITS * number + unit.number + 1
             identity = _identity(unit.seed, block, generated + 1 + np.flatnonzero(keep))
-            batches.append(identity | collections(jets[keep], candidates[keep], gen_particles[keep]))
+            batches.append(
+                identity | collections(jets[keep], candidates[keep], gen_particles[keep], gen_jets(particles[keep]))
+            )
         selected += int(ak.sum(pt_bin[keep] >= 0))
         generated += len(particles)
         if generated > _PATIENCE * (unit.jets + 10):

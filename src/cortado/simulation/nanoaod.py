@@ -5,10 +5,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cortado.simulation.clustering import substructure
+from cortado.simulation.gen_jets import matched
 
 
-def collections(jets: ak.Array, candidates: ak.Array, gen_particles: ak.Array) -> dict[str, ak.Array]:
-    """Assemble ``FatJet``, ``PFCand``, ``FatJetPFCand`` and ``GenPart`` of events, and their ``genWeight``.
+def collections(
+    jets: ak.Array, candidates: ak.Array, gen_particles: ak.Array, gen_jets: ak.Array
+) -> dict[str, ak.Array]:
+    """Assemble ``FatJet``, ``PFCand``, ``FatJetPFCand``, ``GenPart``, ``GenJetAK8`` and ``genWeight`` of events.
 
     As in CMS only candidates that belong to a jet are kept, and ``FatJetPFCand`` links the two by index. ``genWeight``
     is 1: samples are flat in pT by construction, not by weight.
@@ -17,6 +20,7 @@ def collections(jets: ak.Array, candidates: ak.Array, gen_particles: ak.Array) -
         jets: From ``anti_kt``, shape (n_events, var).
         candidates: Those that the jets were made of, shape (n_events, var).
         gen_particles: From ``hard_process``, shape (n_events, var).
+        gen_jets: From ``gen_jets``, shape (n_events, var).
     """
     in_event = ak.to_numpy(ak.num(candidates))
     links_in_event = ak.to_numpy(ak.sum(ak.num(jets.candidate, axis=2), axis=1))
@@ -32,11 +36,13 @@ def collections(jets: ak.Array, candidates: ak.Array, gen_particles: ak.Array) -
     }
     flat = ak.flatten(candidates)
     constituents = ak.unflatten(flat[chosen], ak.flatten(ak.num(jets.candidate, axis=2)))
+    fat_jets = ak.unflatten(_fat_jets(ak.flatten(jets), constituents), ak.num(jets))
     return {
-        "FatJet": ak.unflatten(_fat_jets(ak.flatten(jets), constituents), ak.num(jets)),
+        "FatJet": ak.with_field(fat_jets, matched(jets, gen_jets), "genJetAK8Idx"),
         "PFCand": ak.unflatten(flat[linked], kept_in_event),
         "FatJetPFCand": ak.unflatten(ak.zip(links), links_in_event),
         "GenPart": gen_particles,
+        "GenJetAK8": gen_jets,
         "genWeight": ak.Array(np.ones(len(jets), np.float32)),
     }
 
