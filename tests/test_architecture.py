@@ -37,7 +37,17 @@ ARROWS = {
     "scoring": {"bundle", "models", "tasks", "weights", "splits", "perigee", "reconstruction"},
     "training": {"reading", "ntuples", "splits", "representations", "scaling", "bundle", "tasks"},
     "plotting": {"calorimeter", "metrics", "kinematics", "histograms", "perigee", "statistics"},
-    "processors": {"calorimeter", "reconstruction", "scoring", "weights", "histograms", "readers", "splits", "workers"},
+    "processors": {
+        "calorimeter",
+        "metrics",
+        "reconstruction",
+        "scoring",
+        "weights",
+        "histograms",
+        "readers",
+        "splits",
+        "workers",
+    },
     "simulation": {"calorimeter", "kinematics", "ntuples", "perigee", "workers"},
 }
 # library -> the only rooms that may import it
@@ -54,6 +64,7 @@ QUARANTINE = {
     "zuko": set(),  # compared with in tests
     "torch": {"models", "tasks", "bundle", "export", "scoring", "training"},
     "lightning": {"training"},
+    "torch_geometric": {"models"},
     "awkward": set(ARROWS) - {"models", "histograms", "perigee", "scaling", "statistics", "workers"} | {"cli"},
     "typer": {"cli"},
 }

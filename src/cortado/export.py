@@ -3,7 +3,8 @@
 The exported graph takes what the representation makes of the objects, before scaling, under the names of its
 fields; scaling is part of the graph. It gives the answers of the bundle's use by their names: of a tagger `logits` and
 `probabilities`, shape (objects, classes); of pairs the same, (objects, constituents, constituents); of a regression its
-numbers, (objects,), before they are multiplied by what they are relative to; of a generator, which takes `energy` and
+numbers, (objects,), before they are multiplied by what they are relative to; of the edges of a graph `logits`,
+`probabilities`, (edges,), and the `edges` themselves, (edges, 2); of a generator, which takes `energy` and
 `noise`, the `features`, still scaled. The file's metadata holds the description of the bundle (use, working points,
 representation with its arguments) as JSON under "cortado". All answers are compared with the original on the canary
 before the file is put in place.
@@ -208,7 +209,14 @@ def _answers(bundle: bundles.Bundle, objects: ak.Array) -> dict[str, NDArray[Any
 
 
 def _dynamic_shapes(names: Sequence[str]) -> tuple[dict[int, Any], ...]:
-    """Free dimensions of each input: the objects, and the constituents of everything that comes with a mask."""
+    """Free dimensions of each input: the objects, and the constituents of everything that comes with a mask.
+
+    Those of a graph are its nodes and edges, of all objects together.
+    """
+    if "edge_index" in names:
+        nodes, edges = torch.export.Dim("nodes"), torch.export.Dim("graph_edges")
+        of_graph = {"nodes": {0: nodes}, "edge_index": {1: edges}, "edge_features": {0: edges}}
+        return tuple(of_graph[name] for name in names)
     objects, constituents = torch.export.Dim("objects"), torch.export.Dim("constituents")
     free: dict[int, Any] = {0: objects} | ({1: constituents} if "mask" in names else {})
     return tuple(free | {2: constituents} if name == "edges" else free for name in names)

@@ -22,10 +22,16 @@ from cortado.models import (
     DeepJet,
     EdgeFlavourTagger,
     FlavourTagger,
+    GraphAttention,
+    GraphConvolution,
+    InteractionNetwork,
     JetImageCNN,
     ParticleNet,
     SetToGraph,
+    TrackFollower,
     TrackPair,
+    TrkXLSTM,
+    TrkXNetwork,
     VertexRNN,
 )
 from cortado.models.particlenet import LITE
@@ -97,6 +103,30 @@ def images(lengths, seed=0, *, channels=1, pixels=25):
     generator = torch.Generator().manual_seed(seed)
     pattern = torch.rand(len(lengths), channels, pixels, pixels, generator=generator)
     return (pattern * torch.rand(len(lengths), 1, 1, 1, generator=generator),)
+
+
+def hit_graphs(lengths, seed=0):
+    """Graphs with as many hits as told, joined: nodes, three edges for every two hits, and their features."""
+    generator = torch.Generator().manual_seed(seed)
+    edges = [3 * length // 2 if length > 1 else 0 for length in lengths]
+    starts = torch.tensor([0, *lengths]).cumsum(0)
+    ends = [torch.randint(max(n, 1), (2, m), generator=generator) for n, m in zip(lengths, edges)]
+    index = torch.cat([torch.zeros(2, 0, dtype=torch.int64), *(e + s for e, s in zip(ends, starts))], dim=1)
+    nodes = torch.randn(sum(lengths), 3, generator=generator)
+    return nodes, index, torch.randn(sum(edges), 4, generator=generator)
+
+
+def pictures_of_layers(lengths, seed=0, *, pixels=10):
+    """Pictures of 12 layers for as many events as there are lengths."""
+    return (torch.rand(len(lengths), 12, pixels, generator=torch.Generator().manual_seed(seed)) < 0.2,)
+
+
+def hit_sequences(lengths, seed=0):
+    """Hits that move outwards [mm], as many as told, and their mask."""
+    generator, longest = torch.Generator().manual_seed(seed), max(*lengths, 1)
+    steps = torch.rand(len(lengths), longest, 3, generator=generator) * torch.tensor([40.0, 3, 50]) + 1
+    mask = torch.arange(longest) < torch.tensor(lengths).unsqueeze(1)
+    return torch.where(mask.unsqueeze(-1), steps.cumsum(1), 0.0), mask
 
 
 CASES = [
@@ -202,6 +232,45 @@ FINDERS = [
     ),
 ]
 """Models that give logits (n, p, p) of pairs, under the laws of test_vertex_finders.py."""
+
+EDGE_NETWORKS = [
+    Case("InteractionNetwork", InteractionNetwork, 6_448, partial(InteractionNetwork, hidden=8), hit_graphs, False),
+    Case("TrkXNetwork", TrkXNetwork, 26_049, partial(TrkXNetwork, hidden=8, iterations=2), hit_graphs, False),
+    Case(
+        "TrkXNetwork-all-pt",
+        partial(TrkXNetwork, hidden=128, iterations=6),
+        101_249,
+        partial(TrkXNetwork, hidden=6, iterations=1),
+        hit_graphs,
+        False,
+    ),
+    Case(
+        "GraphConvolution",
+        GraphConvolution,
+        # shortcuts, convolutions with biases, and the perceptron on edges
+        2 * (3 + 2 * 40) * 40 + 3 * 40 + 85 * 40 + 41 * 40 + 41,
+        partial(GraphConvolution, hidden=8),
+        hit_graphs,
+        False,
+    ),
+    Case(
+        "GraphAttention",
+        GraphAttention,
+        # as above, with attention to two hits and an edge
+        2 * (3 + 2 * 40) * 40 + 3 * 40 + 85 * 40 + 41 * 40 + 41 + 3 * (3 * 40 + 4 * 40),
+        partial(GraphAttention, hidden=8),
+        hit_graphs,
+        False,
+    ),
+]
+"""Models that give logits (E,) of edges, under the laws of test_edge_networks.py."""
+
+SEQUENCES = [
+    Case("TrkXLSTM", TrkXLSTM, 22_750, partial(TrkXLSTM, pixels=10, hidden=8), pictures_of_layers, False),
+    Case("TrkXLSTM-100", partial(TrkXLSTM, hidden=100), 65_450, partial(TrkXLSTM, hidden=8), pictures_of_layers, False),
+    Case("TrackFollower", TrackFollower, 24_455, partial(TrackFollower, hidden=8), hit_sequences, True),
+]
+"""Models of layers and hits in their order, under the laws of test_sequences.py."""
 
 LAYERS = ((2, 6), (4, 3), (3, 1))
 FLOW = {"layers": (12, 12, 3), "layer_blocks": 2, "layer_hidden": (8,), "blocks": 3, "hidden": (10, 9), "bins": 4}

@@ -3,15 +3,38 @@
 import functools
 from typing import Any, NamedTuple
 
+import awkward as ak
 import numpy as np
 import torch
+from toy_hits import toy_hits
+from toy_layers import toy_layers
 from toy_showers import toy_showers
 from toy_tracks import jets_of
 from toys import toy_jets
 
-from cortado.models import MLP, PFN, CaloGAN, CaloGANDiscriminator, CaloVAE, SetToGraph
-from cortado.representations import HighLevel, ParticleList, ShowerImages, ShowerLogits, TrackSet
-from cortado.tasks import Batch, Classify, Generate, GenerateAgainst, Pair, Regress
+from cortado.models import (
+    MLP,
+    PFN,
+    CaloGAN,
+    CaloGANDiscriminator,
+    CaloVAE,
+    InteractionNetwork,
+    SetToGraph,
+    TrackFollower,
+    TrkXLSTM,
+)
+from cortado.representations import (
+    HighLevel,
+    HitGraph,
+    HitSequence,
+    LayerImage,
+    ParticleList,
+    ShowerImages,
+    ShowerLogits,
+    TrackSet,
+)
+from cortado.tasks import Batch, Classify, ClassifyEdges, Follow, Generate, GenerateAgainst, Locate, Pair, Regress
+from cortado.truth.trajectories import with_hits
 
 
 class Case(NamedTuple):
@@ -46,7 +69,30 @@ def _particles(task):
     return Case(task, ParticleList(max_constituents=20), PFN, arguments, _jets)
 
 
+def _followed(number):
+    events = toy_hits(1 + number // 4, 12, seed=4, noise=0.0)
+    particles = ak.flatten(with_hits(events.particles, events.hits))
+    return particles[ak.num(particles.hits) > 3][:number]
+
+
+_LAYERS = tuple((layer, layer + 1) for layer in range(9))
+
 CASES = {
+    "edges": Case(
+        ClassifyEdges(weights=(2.0, 0.5)),
+        HitGraph(pairs=_LAYERS, windows=((0.001, 200.0),) * len(_LAYERS)),
+        InteractionNetwork,
+        {"hidden": 8},
+        lambda number: toy_hits(number, 6, seed=4, noise=0.3),
+    ),
+    "follow": Case(Follow(), HitSequence(), TrackFollower, {"hidden": 8, "head": (8,)}, _followed),
+    "locate": Case(
+        Locate(seed_layers=3),
+        LayerImage(layers=12, pixels=10),
+        TrkXLSTM,
+        {"pixels": 10, "hidden": 8},
+        lambda number: toy_layers(number, seed=4),
+    ),
     "classify": _particles(Classify(classes={"qcd": _is_qcd, "w": _is_w}, signal="w", label_smoothing=0.1)),
     "pair": Case(
         Pair(partition="tracks.vertex_index"),

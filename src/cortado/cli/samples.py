@@ -16,8 +16,8 @@ def simulate(
     process: Annotated[
         str,
         typer.Argument(
-            help="wprime (W' -> WZ), top, qcd; flavour: b, c and light jets; photon, electron, positron, pion: showers; "
-            "hits: of a tracker; toy_hits: straight tracks in a square of pixels"
+            help="wprime (W' -> WZ), top, qcd; flavour: b, c and light jets; photon, electron, positron, pion: "
+            "showers; hits: of a tracker; toy_hits: straight tracks in a square of pixels"
         ),
     ],
     out: Annotated[Path, typer.Option(help="ROOT file to write; of showers also HDF5 (.h5)")],
@@ -40,8 +40,8 @@ def simulate(
 ) -> None:
     """Make jets with Pythia and a fast detector (extra `sim`), calorimeter showers, or hits of a tracker.
 
-    Jets are written as CMS NanoAOD v15, those of flavour as Set2Graph with tracks; showers in CaloGAN's dialect; hits in
-    one of their own, with the true particles.
+    Jets are written as CMS NanoAOD v15, those of flavour as Set2Graph with tracks; showers in CaloGAN's dialect; hits
+    in one of their own, with the true particles.
 
     Example: [cyan]cortado simulate wprime --jets 5000 --out wprime.root[/],
     [cyan]cortado simulate photon --showers 5000 --energy 1:100 --out photons.root[/],

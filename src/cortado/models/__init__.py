@@ -18,6 +18,27 @@ model                representation      reference
 `DeepJet`            `DeepJetFeatures`   arXiv:2008.10519
 ===================  ==================  ===============================
 
+Networks on graphs of hits (extra `graphs`: PyTorch Geometric) return logits (E,) of the edges:
+
+====================  ==========================  ================
+network               representation              reference
+====================  ==========================  ================
+`InteractionNetwork`  `HitGraph`, `GivenGraph`    arXiv:2103.16701
+`TrkXNetwork`         `HitGraph`, `GivenGraph`    arXiv:1810.06111
+`GraphConvolution`    `HitGraph`, `GivenGraph`    arXiv:1609.02907
+`GraphAttention`      `HitGraph`, `GivenGraph`    arXiv:1710.10903
+====================  ==========================  ================
+
+Networks on sequences: `TrkXLSTM` returns logits of the pixels of each layer (n, layers, pixels), `TrackFollower` what
+it says of the next hit after each (n, p, 5):
+
+===============  ==============  ================
+network          representation  reference
+===============  ==============  ================
+`TrkXLSTM`       `LayerImage`    arXiv:1810.06111
+`TrackFollower`  `HitSequence`   arXiv:1810.06111
+===============  ==============  ================
+
 Generators of calorimeter showers take incident energies (n,) [GeV] and standard normal noise (n, latent), and return
 the features of a representation (n, f); in training they minimise their `loss(energy, features)`, where there is one:
 
@@ -42,11 +63,16 @@ from cortado.models.calovae import CaloVAE
 from cortado.models.deep_sets import EFN, PFN
 from cortado.models.deepjet import DeepJet
 from cortado.models.flavour_tagger import EdgeFlavourTagger, FlavourTagger
+from cortado.models.graph_rivals import GraphAttention, GraphConvolution
+from cortado.models.interaction_network import InteractionNetwork
 from cortado.models.jet_image_cnn import JetImageCNN
 from cortado.models.mlp import MLP
 from cortado.models.particlenet import ParticleNet
 from cortado.models.set2graph import SetToGraph
+from cortado.models.track_follower import TrackFollower
 from cortado.models.track_pair import TrackPair
+from cortado.models.trkx_lstm import TrkXLSTM
+from cortado.models.trkx_network import TrkXNetwork
 from cortado.models.vertex_rnn import VertexRNN
 
 __all__ = [
@@ -62,9 +88,15 @@ __all__ = [
     "DeepJet",
     "EdgeFlavourTagger",
     "FlavourTagger",
+    "GraphAttention",
+    "GraphConvolution",
+    "InteractionNetwork",
     "JetImageCNN",
     "ParticleNet",
     "SetToGraph",
+    "TrackFollower",
     "TrackPair",
+    "TrkXLSTM",
+    "TrkXNetwork",
     "VertexRNN",
 ]

@@ -15,6 +15,7 @@ from cortado.processors.bookkeeping import generator_weights
 from cortado.processors.running import EXECUTORS, NanoAOD, run
 from cortado.processors.showers import ShowerProcessor
 from cortado.processors.tagging import TaggingProcessor
+from cortado.processors.tracking import TrackingProcessor
 from cortado.processors.vertexing import VertexingProcessor
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "NanoAOD",
     "ShowerProcessor",
     "TaggingProcessor",
+    "TrackingProcessor",
     "VertexingProcessor",
     "generator_weights",
     "run",

@@ -8,6 +8,10 @@ representation     arrays                                                      f
 `ParticleList`     features (n, p, f), mask (n, p)                             `PFN`, `EFN`
 `PointCloud`       points (n, p, 2), features (n, p, f), mask (n, p)           `ParticleNet`
 `TrackSet`         features (n, p, f), mask (n, p)                             vertex finders, `FlavourTagger`
+`HitGraph`         nodes (N, 3), edge_index (2, E), edge_features (E, 4)       networks on graphs of
+`GivenGraph`       of N hits and E edges of all n events                       hits
+`HitSequence`      hits (n, p, 3), mask (n, p)                                 `TrackFollower`
+`LayerImage`       image (n, layers, pixels)                                   `TrkXLSTM`
 `TrackGraph`       features (n, p, f), mask (n, p), edges (n, p, p)            `EdgeFlavourTagger`
 `DeepJetFeatures`  jet (n, f), and features (n, p, f), mask (n, p) of three    `DeepJet`
                    collections: charged, neutral, vertices
@@ -32,7 +36,10 @@ Example:
 
 from cortado.representations.deepjet import DeepJetFeatures
 from cortado.representations.high_level import HighLevel
+from cortado.representations.hit_graph import GivenGraph, HitGraph
+from cortado.representations.hit_sequence import HitSequence
 from cortado.representations.jet_image import JetImage
+from cortado.representations.layer_image import LayerImage
 from cortado.representations.particle_list import ParticleList
 from cortado.representations.point_cloud import PointCloud
 from cortado.representations.shower_cells import ShowerCells
@@ -43,8 +50,12 @@ from cortado.representations.track_set import TrackGraph, TrackSet
 
 __all__ = [
     "DeepJetFeatures",
+    "GivenGraph",
     "HighLevel",
+    "HitGraph",
+    "HitSequence",
     "JetImage",
+    "LayerImage",
     "ParticleList",
     "PointCloud",
     "ShowerCells",

@@ -13,6 +13,7 @@ from cortado.scoring.loading import load
 from cortado.scoring.predictor import Predictor
 from cortado.scoring.process import loads
 from cortado.scoring.scorer import Scorer
+from cortado.scoring.track_finder import TrackFinder
 
 __all__ = [
     "EnsemblePredictor",
@@ -20,6 +21,7 @@ __all__ = [
     "Predictor",
     "Scorer",
     "ShowerGenerator",
+    "TrackFinder",
     "VertexFinder",
     "ensemble",
     "folds",

@@ -11,13 +11,14 @@ from cortado.scoring.finder import VertexFinder
 from cortado.scoring.generator import ShowerGenerator
 from cortado.scoring.predictor import VERBS, Predictor
 from cortado.scoring.scorer import Scorer
+from cortado.scoring.track_finder import TrackFinder
 
 _COMMON = ("device", "threads", "batch_size", "precision", "without_constituents", *Own._fields)
-_CLASSES = {each.__name__: each for each in (Scorer, VertexFinder, ShowerGenerator)}
+_CLASSES = {each.__name__: each for each in (Scorer, VertexFinder, ShowerGenerator, TrackFinder)}
 
 
 def load(path: str | os.PathLike[str], **settings: Any) -> Any:
-    """What the bundle at `path` can do: a `Scorer`, `VertexFinder` or `ShowerGenerator`, else a `Predictor`.
+    """What the bundle at `path` can do: a `Scorer`, a finder, a generator; for a use without verbs a `Predictor`.
 
     `Scorer.load` and its like take the same and are typed.
 
@@ -25,7 +26,8 @@ def load(path: str | os.PathLike[str], **settings: Any) -> Any:
         path: The bundle.
         **settings: Attributes of `Predictor`: device, threads, batch_size, precision, without_constituents; classes of
             your own: representations, models, uses; and what the class of the result takes: threshold of a
-            `VertexFinder`, extrapolate of a `ShowerGenerator`, working_points of a `Scorer`.
+            `VertexFinder`, extrapolate of a `ShowerGenerator`, working_points of a `Scorer`; threshold, min_hits
+            and build of a `TrackFinder`.
     Raises:
         FileNotFoundError: If there is no bundle.
         ValueError: If it cannot be trusted (see `cortado.bundle.load`), or the device is not there.

@@ -20,7 +20,7 @@ from cortado.tasks import Use
 Precision = Literal["float32", "bfloat16"]
 Empty = Literal["raise", "nan"]
 
-VERBS = {"Classes": "Scorer", "Pairs": "VertexFinder", "Showers": "ShowerGenerator"}
+VERBS = {"Classes": "Scorer", "Pairs": "VertexFinder", "Showers": "ShowerGenerator", "Edges": "TrackFinder"}
 """What `cortado.load` gives for a bundle of each use; for all others a `Predictor`."""
 
 

@@ -7,6 +7,9 @@ what of it travels in the bundle: what the outputs of the network mean.
 task                   use                                    learns
 =====================  =====================================  ======================================================
 `Classify`             `Classes`                              which class an object is of
+`ClassifyEdges`        `Edges`                                which edges of a graph of hits are pieces of a track
+`Follow`               `Followed`                             where the next hit of a particle will be
+`Locate`               `Located`                              in which pixel of each layer of a detector a track is
 `Pair`                 `Pairs`                                which constituents of an object belong together
 `Regress`              `Numbers`                              numbers of an object, with or without their uncertainty
 `Generate`             `Showers`                              to make objects, by a loss of the network's own
@@ -17,12 +20,15 @@ A task of your own is a frozen dataclass with the attributes and methods of `Tas
 """
 
 from cortado.tasks.classify import Classes, Classify
+from cortado.tasks.edges import ClassifyEdges, Edges
+from cortado.tasks.follow import Follow, Followed
 from cortado.tasks.generate import Generate, GenerateAgainst, Showers
+from cortado.tasks.locate import Locate, Located
 from cortado.tasks.pair import Pair, Pairs
 from cortado.tasks.regress import Numbers, Regress
 from cortado.tasks.task import Answers, Batch, Evaluation, Measured, Merit, Move, Rival, Task, Use
 
-USES = (Classes, Numbers, Pairs, Showers)
+USES = (Classes, Edges, Followed, Located, Numbers, Pairs, Showers)
 """What a bundle may name as its use."""
 
 __all__ = [
@@ -31,9 +37,15 @@ __all__ = [
     "Batch",
     "Classes",
     "Classify",
+    "ClassifyEdges",
+    "Edges",
     "Evaluation",
+    "Follow",
+    "Followed",
     "Generate",
     "GenerateAgainst",
+    "Locate",
+    "Located",
     "Measured",
     "Merit",
     "Move",

@@ -1,0 +1,256 @@
+"""Tracks of charged particles from the hits of a tracker: read it from top to bottom.
+
+Events of the generic detector of ACTS become graphs of hits, an interaction network says which segments are pieces of
+tracks, and chains of the best segments are the tracks. They are judged on events that no training has seen, beside the
+combinatorial Kalman filter of ACTS on the same events, and found once more in a coffea processor.
+"""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from cortado import metrics, ntuples, plotting, processors, reading, scoring, training
+from cortado.models import InteractionNetwork
+from cortado.perigee import PARAMETERS
+from cortado.reconstruction import HitErrors, fit_tracks, true_tracks
+from cortado.representations import HitGraph
+from cortado.representations.hit_graph import fitted, kept_segments
+from cortado.simulation import CkfSettings, acts_tracks, simulate_hits
+from cortado.splits import Split
+from cortado.tasks import ClassifyEdges
+from cortado.training import Objects, Recipe, Study
+
+SPLIT = Split(validation=0.15, test=0.0, seed=1)
+SELECTION = {"min_pt": 0.5, "max_abs_eta": 2.5, "min_hits": 9}
+FIELD = 2.0  # T
+MIN_HITS = 6  # of a track
+TITLES = {"interaction_network": "Interaction network", "ckf": "ACTS CKF"}
+MATTER = 0.012  # radiation lengths at each hit
+EDGES = {"pt": np.geomspace(0.5, 20, 9), "eta": np.linspace(-2.5, 2.5, 11)}
+SHOWN = r"$p_\mathrm{T}$ > 0.5 GeV, |$\eta$| < 2.5, 9 hits"
+console = Console(highlight=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Size of the samples, and length of the training."""
+
+    generator: str
+    mu: float
+    events: dict[str, int]
+    epochs: int
+    keep: float  # of the true segments, in the graph
+    pile_up: tuple[float, ...] = ()  # where time is measured
+
+
+PRESETS = {
+    "quick": Preset(generator="simple", mu=10, events={"training": 150, "judging": 30}, epochs=10, keep=0.99),
+    "full": Preset(
+        generator="pythia",
+        mu=20,
+        events={"training": 240, "judging": 100},
+        epochs=10,
+        keep=0.99,
+        pile_up=(20, 60, 120, 200),
+    ),
+}
+
+
+def preset_named(name):
+    if name not in PRESETS:
+        raise ValueError(f"unknown preset {name!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def sample(folder, name):
+    return Path(folder) / "samples" / f"{name}.root"
+
+
+def hit_errors(hits):
+    """Resolution of the generic detector's pixels and strips [mm]: pixels in the four innermost layers, and discs."""
+    is_pixel = np.hypot(hits.x, hits.y) < 200
+    is_disc = np.isin(np.asarray(hits.volume), (7, 9, 12, 14, 16, 18))
+    transverse, along = np.where(is_pixel, 0.02, 0.1), np.where(is_pixel, 0.05, 1.5)
+    return HitErrors(transverse, np.where(is_disc, 0.0, along), np.where(is_disc, along, 0.0))
+
+
+def studies(preset, folder):
+    """The one training of a preset, on the graphs that the training events ask for."""
+    chosen = preset_named(preset)
+    study = Study(
+        name="interaction_network",
+        objects=Objects(files=(sample(folder, "training"),), collection="events", split=SPLIT),
+        representation=graph(preset, folder),
+        model=partial(InteractionNetwork),
+        task=ClassifyEdges(),
+        recipe=Recipe(epochs=chosen.epochs, batch_size=2, learning_rate=3e-3, step_size=20),
+    )
+    return {study.name: study}
+
+
+def graph(preset, folder):
+    """Layers and windows of the segments, from the first training events; written down, so that they stay."""
+    path = Path(folder) / "graph.json"
+    if not path.exists():
+        events = reading.read(sample(folder, "training"), stop=30)
+        path.write_text(json.dumps(asdict(fitted(events, keep=preset_named(preset).keep, min_hits=4, chain=4))))
+    numbers = json.loads(path.read_text())
+    return HitGraph(**{name: tuples(value) for name, value in numbers.items()})
+
+
+def tuples(value):
+    """JSON's lists as tuples."""
+    return tuple(map(tuples, value)) if isinstance(value, list) else value
+
+
+def run(*, preset, folder, files, executor, workers, scheduler, accelerator):
+    """Simulate, train, judge, run the coffea processor, plot; what is there already is kept."""
+    if files:
+        return process(tuple(map(str, files)), folder, executor, workers, scheduler)
+    simulate(preset, folder, workers)
+    for name, study in studies(preset, folder).items():
+        console.print(f"\n[bold]{name}[/]")
+        training.train(study, folder / name, resume=True, accelerator=accelerator)
+    judge(preset, folder)
+    process((str(sample(folder, "judging")),), folder, executor, workers, scheduler)
+    figures = plot(folder, folder / "plots")
+    console.print(table(folder))
+    console.print(f"wrote {len(figures)} figures to {folder / 'plots'}, histograms to {folder / 'histograms.root'}")
+    return None
+
+
+def simulate(preset, folder, workers):
+    """Events of top pairs with pile-up, or of a simple spectrum, in the generic detector."""
+    chosen = preset_named(preset)
+    wanted = {name: (chosen.mu, number) for name, number in chosen.events.items()}
+    wanted |= {f"mu{mu:g}": (mu, 4) for mu in chosen.pile_up}
+    for seed, (name, (mu, events)) in enumerate(wanted.items(), start=1):
+        path = sample(folder, name)
+        if path.exists():
+            console.print(f"{path} is there")
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = {"detector": "generic", "generator": chosen.generator, "mu": mu, "seed": seed}
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task(f"simulating {name}", total=events)
+            hits = simulate_hits(path, events=events, **made, workers=workers, progress=partial(bar.advance, task)).hits
+        console.print(f"wrote {path}: {hits:,} hits in {events} events")
+
+
+def finder(folder):
+    path = Path(folder) / "interaction_network" / "interaction_network.cortado"
+    return scoring.load(path, min_hits=MIN_HITS, threads=1)
+
+
+def judge(preset, folder):
+    """Tracks of the judging events by both, what is found and what is fake, and how good the helices are."""
+    events = reading.read(sample(folder, "judging"))
+    begin = time.process_time()
+    labels = {"interaction_network": finder(folder)(events)}
+    seconds = {"interaction_network": time.process_time() - begin}
+    by_filter = acts_tracks(events.hits, settings=CkfSettings())
+    labels["ckf"], seconds["ckf"] = by_filter.label, float(by_filter.seconds.sum())
+    selected = metrics.reconstructable(events.particles, **SELECTION)
+    results = {"kept segments": kept_segments(graph(preset, folder), events), "hits": int(ak.sum(ak.num(events.hits)))}
+    for name, label in labels.items():
+        matches = metrics.match_tracks(label, events.hits.particle_id)
+        finding = metrics.track_finding(matches, events.particles, selected)
+        results[name] = {
+            "efficiency": finding.efficiency,
+            "fake rate": finding.fake_rate,
+            "duplicate rate": finding.duplicate_rate,
+            "seconds": seconds[name] / len(events),
+        }
+    results["pulls"] = pulls(events, labels["interaction_network"])
+    results["time"] = [times(folder, mu) for mu in preset_named(preset).pile_up]
+    ak.to_parquet(ak.zip(labels), folder / "labels.parquet")
+    (folder / "results.json").write_text(json.dumps(results, indent=1))
+
+
+def times(folder, mu):
+    """CPU seconds an event of our chain and of the filter at one pile-up, with hits and edges."""
+    events, found = reading.read(sample(folder, f"mu{mu:g}")), finder(folder)
+    found(events[:1])
+    begin = time.process_time()
+    edges = int(ak.sum(ak.num(found.edges(events))))
+    scored = time.process_time() - begin
+    found(events)
+    whole = time.process_time() - begin - scored
+    by_filter = float(acts_tracks(events.hits).seconds.sum())
+    hits = int(ak.sum(ak.num(events.hits)))
+    return {name: value / len(events) for name, value in
+            {"hits": hits, "edges": edges, "chain": whole, "ckf": by_filter}.items()} | {"mu": mu}  # fmt: skip
+
+
+def process(files, folder, executor, workers, scheduler):
+    """Run the coffea processor on ROOT files of hits and save its histograms."""
+    fileset = {Path(path).stem: {"files": {path: ntuples.find_tree(path)}, "metadata": {}} for path in files}
+    fit = {"errors": hit_errors, "magnetic_field": FIELD, "radiation_lengths": MATTER}
+    instance = processors.TrackingProcessor(finder(folder), **fit, **SELECTION)
+    output = processors.run(fileset, instance, executor=executor, workers=workers, scheduler=scheduler, chunksize=50)
+    names = ("track_pt", "track_eta", "track_hits", "multiplicity", "particle_pt", "particle_eta")
+    ntuples.write_histograms(folder / "histograms.json", {name: output[name] for name in names})
+    ntuples.write_histograms(folder / "histograms.root", {name: output[name] for name in names})
+    for name, events in output["events"].items():
+        console.print(f"{name}: {output['tracks'].get(name, 'no truth, so no')} tracks judged in {events} events")
+
+
+def table(folder):
+    """The results as a table."""
+    results = json.loads((Path(folder) / "results.json").read_text())
+    lines = Table("", "efficiency", "fake rate", "duplicates", "s/event, one thread", box=SIMPLE)
+    for name, title in TITLES.items():
+        figures = results[name]
+        numbers = [str(metrics.Estimate(*figures[key])) for key in ("efficiency", "fake rate", "duplicate rate")]
+        lines.add_row(title, *numbers, f"{figures['seconds']:.3f}")
+    return lines
+
+
+def plot(folder, plots):
+    """Efficiency against pT and eta, pulls of the helices, and one event."""
+    folder = Path(folder)
+    events, labels = reading.read(sample(folder, "judging")), ak.from_parquet(folder / "labels.parquet")
+    selected = metrics.reconstructable(events.particles, **SELECTION)
+    kinematics = metrics.particle_kinematics(events.particles[selected])
+    rates = {"pt": {}, "eta": {}}
+    for name, title in TITLES.items():
+        matches = metrics.match_tracks(labels[name], events.hits.particle_id)
+        is_found = metrics.found_particles(matches, events.particles)[selected]
+        for quantity, edges in EDGES.items():
+            rates[quantity][title] = metrics.track_rate(is_found, getattr(kinematics, quantity), edges)
+    label = labels["interaction_network"]
+    figures = {
+        "efficiency_pt": plotting.track_rates(
+            rates["pt"], EDGES["pt"], xlabel=r"True $p_\mathrm{T}$ [GeV]", log=True, low=0.8, right=SHOWN
+        ),
+        "efficiency_eta": plotting.track_rates(rates["eta"], EDGES["eta"], xlabel=r"True $\eta$", low=0.8, right=SHOWN),
+        "event": plotting.track_display(events[0], label[0], selected[0], right="Interaction network"),
+    }
+    return [plotting.save(figure, plots / f"{name}.png") for name, (figure, _) in figures.items()]
+
+
+def pulls(events, label):
+    """Bias and width of the pulls of the perigee parameters of tracks that match a selected particle."""
+    tracks = fit_tracks(events.hits, label, hit_errors, magnetic_field=FIELD, radiation_lengths=MATTER)
+    matches = metrics.match_tracks(label, events.hits.particle_id)
+    classes = metrics.classify_tracks(matches, events.particles, metrics.reconstructable(events.particles, **SELECTION))
+    flat = ak.flatten(tracks)
+    true = true_tracks(events.particles, magnetic_field=FIELD)
+    identity = ak.to_numpy(ak.flatten(events.particles.particle_id))
+    owner = np.repeat(np.arange(len(events)), ak.to_numpy(ak.num(events.particles)))
+    place = {pair: index for index, pair in enumerate(zip(owner.tolist(), identity.tolist()))}
+    matched = np.flatnonzero(classes.matched & ak.to_numpy(flat.converged))
+    mine = [place[pair] for pair in zip(matches.event[matched].tolist(), matches.particle_id[matched].tolist())]
+    errors = np.sqrt(np.stack([ak.to_numpy(flat[f"cov_{name}_{name}"])[matched] for name in PARAMETERS], axis=1))
+    parameters = np.stack([ak.to_numpy(flat[name])[matched] for name in PARAMETERS], axis=1)
+    each = metrics.parameter_residuals(metrics.track_residuals(parameters, true[mine]) / errors)
+    return {name: {"bias": each[i].bias, "width": each[i].resolution} for i, name in enumerate(PARAMETERS)}

@@ -1,0 +1,142 @@
+"""The processor of a tracking analysis: tracks of hits, their efficiency where truth is known, and event weights."""
+
+from typing import Any
+
+import awkward as ak
+import hist
+import numpy as np
+from coffea import processor
+from coffea.analysis_tools import Weights
+from numpy.typing import NDArray
+
+from cortado import histograms, metrics, readers
+from cortado.processors.bookkeeping import generator_weights, in_order
+from cortado.scoring import TrackFinder
+from cortado.splits import TEST, Split
+from cortado.weights import TargetDistribution
+
+__all__ = ["TrackingProcessor"]
+
+_TRACK_QUANTITIES = ("track_pt", "track_eta", "track_hits")
+
+
+class TrackingProcessor(processor.ProcessorABC):  # type: ignore[misc]
+    """Find the tracks of the hits of each event, fit them, and histogram them under the weights of the events.
+
+    The output holds the histograms `track_pt`, `track_eta`, `track_hits` and `multiplicity` (axes dataset, variation,
+    and the quantity); where the file has truth `particle_pt` and `particle_eta` (the same with the axis found: "yes" or
+    "no"), of the selected particles, without event weights; the numbers `events`, `sum_of_weights`, and of truth
+    `particles`, `found`, `tracks` and `fakes` by data set: sums, from which rates follow.
+
+    Args:
+        finder: Says which hits belong together.
+        errors: Of the hits, as of `TrackFinder.tracks`; None takes its default.
+        magnetic_field: Along z [T].
+        radiation_lengths: Of the matter at each hit.
+        target: Weights of events by the number of their tracks (pile-up); None weights none.
+        min_pt: Smallest transverse momentum of a selected particle [GeV].
+        max_abs_eta: Its largest |eta|.
+        min_hits: Its fewest hits.
+        held_out: The split of the training. In data sets whose metadata have `trained_on` only its test events are
+            kept.
+    """
+
+    def __init__(
+        self,
+        finder: TrackFinder,
+        *,
+        errors: Any = None,
+        magnetic_field: float = 2.0,
+        radiation_lengths: float = 0.0,
+        target: TargetDistribution | None = None,
+        min_pt: float = 0.5,
+        max_abs_eta: float = 2.5,
+        min_hits: int = 9,
+        held_out: Split | None = None,
+    ) -> None:
+        self.finder, self.target, self.held_out = finder, target, held_out
+        self.fit: dict[str, Any] = {"magnetic_field": magnetic_field, "radiation_lengths": radiation_lengths}
+        self.fit |= {} if errors is None else {"errors": errors}
+        self.selection: dict[str, Any] = {"min_pt": min_pt, "max_abs_eta": max_abs_eta, "min_hits": min_hits}
+
+    def process(self, events: ak.Array) -> dict[str, Any]:
+        """Histograms of one chunk of events in any dialect that has hits."""
+        dataset = events.metadata["dataset"]
+        record, generator = readers.record(events), generator_weights(events).weight()
+        if self.held_out is not None and events.metadata.get("trained_on"):
+            chosen = self.held_out.subset(ak.to_numpy(record.event_key)) == TEST
+            record, generator = record[chosen], generator[chosen]
+        label = self.finder(record)
+        tracks = self.finder.tracks(record, label=label, **self.fit)
+        weights = self._weights(generator, ak.to_numpy(ak.num(tracks)))
+        output: dict[str, Any] = {
+            "events": {dataset: len(record)},
+            "sum_of_weights": {dataset: float(generator.sum())},
+            **{name: _book(name) for name in (*_TRACK_QUANTITIES, "multiplicity")},
+            **{name: _book(name, "found") for name in ("particle_pt", "particle_eta")},
+        }
+        _fill_tracks(output, dataset, tracks, weights)
+        if "particles" in record.fields:
+            self._judge(output, dataset, record, label)
+        return output
+
+    def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
+        """Put categories in alphabetical order: that in which chunks arrive is not the same twice."""
+        booked = {name: each for name, each in accumulator.items() if isinstance(each, hist.Hist)}
+        return accumulator | {name: in_order(each) for name, each in booked.items()}
+
+    def _weights(self, generator: NDArray[np.float64], number: NDArray[np.int64]) -> Weights:
+        weights = Weights(len(generator))
+        weights.add("generator", generator.copy())
+        if self.target is not None:
+            varied = self.target(number)
+            weights.add("multiplicity", varied.nominal, weightUp=varied.up, weightDown=varied.down)
+        return weights
+
+    def _judge(self, output: dict[str, Any], dataset: str, record: ak.Array, label: ak.Array) -> None:
+        """Selected particles that have a track, and tracks that have no particle; ACTS' double match."""
+        selected = metrics.reconstructable(record.particles, **self.selection)
+        matches = metrics.match_tracks(label, record.hits.particle_id)
+        finding = metrics.track_finding(matches, record.particles, selected)
+        is_found = ak.to_numpy(ak.flatten(metrics.found_particles(matches, record.particles)[selected]))
+        particles = ak.flatten(record.particles[selected])
+        px, py, pz = (ak.to_numpy(particles[name]).astype(np.float64) for name in ("px", "py", "pz"))
+        pt = np.hypot(px, py)
+        category = {"found": np.where(is_found, "yes", "no")}
+        for name, values in (("particle_pt", pt), ("particle_eta", np.arcsinh(pz / pt))):
+            histograms.fill_variations(output[name], dataset, {**category, name: values}, np.ones(len(pt)))
+        output |= {
+            "particles": {dataset: finding.particles},
+            "found": {dataset: finding.found},
+            "tracks": {dataset: finding.tracks},
+            "fakes": {dataset: finding.fakes},
+        }
+
+
+def _fill_tracks(output: dict[str, Any], dataset: str, tracks: ak.Array, weights: Weights) -> None:
+    """Quantities of the tracks that could be fitted, and how many tracks an event has."""
+    varied = histograms.varied_weights(weights)
+    number = ak.to_numpy(ak.num(tracks))
+    histograms.fill_variations(output["multiplicity"], dataset, {"multiplicity": number}, varied)
+    flat, event = ak.flatten(tracks), np.repeat(np.arange(len(tracks)), number)
+    fitted = ak.to_numpy(flat.converged)
+    columns = {"track_pt": flat.pt, "track_eta": flat.eta, "track_hits": flat.n_hits}
+    of_tracks = {name: each[event[fitted]] for name, each in varied.items()}
+    for name in _TRACK_QUANTITIES:
+        histograms.fill_variations(output[name], dataset, {name: ak.to_numpy(columns[name])[fitted]}, of_tracks)
+
+
+def _book(quantity: str, *categories: str) -> hist.Hist:
+    axis = {
+        "track_pt": hist.axis.Regular(
+            40, 0.1, 100.0, name=quantity, transform=hist.axis.transform.log, label="Track $p_T$ [GeV]"
+        ),
+        "track_eta": hist.axis.Regular(40, -4.0, 4.0, name=quantity, label=r"Track $\eta$"),
+        "track_hits": hist.axis.Integer(0, 25, name=quantity, label="Hits of the track"),
+        "multiplicity": hist.axis.Regular(50, 0.0, 1000.0, name=quantity, label="Tracks of the event"),
+        "particle_pt": hist.axis.Regular(
+            20, 0.1, 100.0, name=quantity, transform=hist.axis.transform.log, label="Particle $p_T$ [GeV]"
+        ),
+        "particle_eta": hist.axis.Regular(20, -4.0, 4.0, name=quantity, label=r"Particle $\eta$"),
+    }[quantity]
+    return histograms.book(*(histograms.axis_category(name) for name in categories), axis)

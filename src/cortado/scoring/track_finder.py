@@ -1,0 +1,160 @@
+"""A track finder: which hits of an event belong to one track, and the helices of these tracks."""
+
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, get_args
+
+import awkward as ak
+import numpy as np
+
+from cortado import bundle as bundles
+from cortado import reconstruction
+from cortado.perigee import COVARIANCE
+from cortado.reconstruction import HitErrors
+from cortado.scoring.predictor import Predictor, require_verbs
+from cortado.scoring.process import require_one_of
+
+Build = Literal["best edges", "components"]
+Errors = HitErrors | Callable[[ak.Array], HitErrors]
+
+RESOLUTION = HitErrors(transverse=0.05, longitudinal=0.5)
+"""Of the hits of a silicon tracker, about [mm]; give your own detector's."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrackFinder:
+    """Finds the tracks of events from their hits; made by `load`. Truth is not needed.
+
+    Attributes:
+        predictor: Scores the edges between hits: a `Predictor`, `FoldPredictor` or `EnsemblePredictor`.
+        threshold: Score above which an edge may be part of a track.
+        min_hits: Fewer hits are no track.
+        build: "best edges" gives each hit one predecessor and one successor at most; "components" joins all that
+            edges join.
+    """
+
+    predictor: Any
+    threshold: float = 0.5
+    min_hits: int = 3
+    build: Build = "best edges"
+
+    tree: ClassVar[str] = "tracks"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"threshold must be a probability in (0, 1), got {self.threshold}")
+        if self.min_hits < 1:
+            raise ValueError(f"min_hits must be at least 1, got {self.min_hits}")
+        require_one_of("build", self.build, get_args(Build))
+
+    @classmethod
+    def of(
+        cls, predictor: Any, *, threshold: float = 0.5, min_hits: int = 3, build: Build = "best edges"
+    ) -> "TrackFinder":
+        """The finder of a predictor of edges; the arguments are the attributes.
+
+        Raises:
+            ValueError: If its answers are no edges.
+        """
+        require_verbs("TrackFinder", predictor)
+        return cls(predictor=predictor, threshold=threshold, min_hits=min_hits, build=build)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        threshold: float = 0.5,
+        min_hits: int = 3,
+        build: Build = "best edges",
+        **settings: Any,
+    ) -> "TrackFinder":
+        """Track finder of the bundle at `path`; the other settings are those of `cortado.load`.
+
+        Raises:
+            ValueError: As `cortado.load`, or if it finds no tracks.
+        """
+        return cls.of(Predictor.load(path, **settings), threshold=threshold, min_hits=min_hits, build=build)
+
+    @property
+    def path(self) -> str:
+        """Path of the bundle, or of all bundles."""
+        path: str = self.predictor.path
+        return path
+
+    def __call__(self, events: ak.Array) -> ak.Array:
+        """Number of its track for each hit, int32, -1 for none, shape (n_events, var).
+
+        Args:
+            events: Record with `hits`, shape (n_events,).
+        Raises:
+            ValueError: If a field is missing, or a position is not finite.
+        """
+        scored, hits = self.edges(events), events.hits
+        if self.build == "components":
+            return reconstruction.tracks_from_components(
+                scored, ak.num(hits), threshold=self.threshold, min_hits=self.min_hits
+            )
+        return reconstruction.tracks_from_best_edges(
+            scored, ak.num(hits), layer=hits.layer, threshold=self.threshold, min_hits=self.min_hits
+        )
+
+    def edges(self, events: ak.Array) -> ak.Array:
+        """Edges between hits, shape (n_events, var): inner, outer (index of the hit in its event), score."""
+        return self.predictor(events).edges
+
+    def tracks(
+        self,
+        events: ak.Array,
+        *,
+        errors: Errors = RESOLUTION,
+        magnetic_field: float = 2.0,
+        radiation_lengths: float = 0.0,
+        label: ak.Array | None = None,
+    ) -> ak.Array:
+        """Helices of the tracks, shape (n_events, var); see `cortado.reconstruction.fit_tracks`.
+
+        Args:
+            events: Record with `hits`, shape (n_events,).
+            errors: Of the hits [mm]: numbers, or a function of the flat hits.
+            magnetic_field: Along z [T].
+            radiation_lengths: Of the matter at each hit, for multiple scattering; without it errors of soft tracks are
+                far too small.
+            label: What calling this has given for the events, if it is known already.
+        """
+        label = self(events) if label is None else label
+        return reconstruction.fit_tracks(
+            events.hits, label, errors, magnetic_field=magnetic_field, radiation_lengths=radiation_lengths
+        )
+
+    def events(
+        self, record: ak.Array, *, errors: Errors = RESOLUTION, magnetic_field: float = 2.0
+    ) -> tuple[dict[str, ak.Array], Counter[str]]:
+        """What a friend tree holds of events, and what is to be said of it.
+
+        The collection hit has `trackIdx`, the index of the track in the event or -1; track has the perigee parameters
+        with respect to the origin (d0, z0 [mm], phi, theta, q_over_p [1/GeV]), pt, eta, n_hits, chi2 and ndf.
+        """
+        label = self(record)
+        tracks = self.tracks(record, errors=errors, magnetic_field=magnetic_field, label=label)
+        wanted = [name for name in tracks.fields if name not in (*COVARIANCE, "label", "converged")]
+        fields = {
+            {"degrees_of_freedom": "ndf"}.get(name, name): ak.values_astype(tracks[name], np.float32) for name in wanted
+        }
+        for name in ("n_hits", "ndf"):
+            fields[name] = ak.values_astype(fields[name], np.int32)
+        columns = {"hit": ak.zip({"trackIdx": label}), "track": ak.zip(fields)}
+        without = int(ak.sum((ak.num(record.hits) > 0) & (ak.num(tracks) == 0)))
+        return columns, Counter({"entries have hits, but not a single track was found": without} if without else {})
+
+    def bundle(self) -> bundles.Bundle:
+        """The bundle, with provenance and all, read from disk unless this process has it; of several the first."""
+        bundle: bundles.Bundle = self.predictor.bundle()
+        return bundle
+
+    def bundles(self) -> tuple[bundles.Bundle, ...]:
+        """All bundles."""
+        every: tuple[bundles.Bundle, ...] = self.predictor.bundles()
+        return every
