@@ -33,6 +33,14 @@ SPLIT = Split(validation=0.15, test=0.0, seed=1)
 SELECTION = {"min_pt": 0.5, "max_abs_eta": 2.5, "min_hits": 9}
 FIELD = 2.0  # T
 MIN_HITS = 6  # of a track
+CKF = CkfSettings(  # chosen on other events of mean pile-up 20
+    seeds_per_middle=3,
+    middle_radius=(40.0, 160.0),
+    chi2_measurement=30.0,
+    chi2_outlier=30.0,
+    seed_min_pt=0.4,
+    sigma_scattering=3.0,
+)
 TITLES = {"interaction_network": "Interaction network", "ckf": "ACTS CKF"}
 MATTER = 0.012  # radiation lengths at each hit
 EDGES = {"pt": np.geomspace(0.5, 20, 9), "eta": np.linspace(-2.5, 2.5, 11)}
@@ -157,7 +165,7 @@ def judge(preset, folder):
     begin = time.process_time()
     labels = {"interaction_network": finder(folder)(events)}
     seconds = {"interaction_network": time.process_time() - begin}
-    by_filter = acts_tracks(events.hits, settings=CkfSettings())
+    by_filter = acts_tracks(events.hits, settings=CKF)
     labels["ckf"], seconds["ckf"] = by_filter.label, float(by_filter.seconds.sum())
     selected = metrics.reconstructable(events.particles, **SELECTION)
     results = {"kept segments": kept_segments(graph(preset, folder), events), "hits": int(ak.sum(ak.num(events.hits)))}
@@ -185,7 +193,7 @@ def times(folder, mu):
     scored = time.process_time() - begin
     found(events)
     whole = time.process_time() - begin - scored
-    by_filter = float(acts_tracks(events.hits).seconds.sum())
+    by_filter = float(acts_tracks(events.hits, settings=CKF).seconds.sum())
     hits = int(ak.sum(ak.num(events.hits)))
     return {name: value / len(events) for name, value in
             {"hits": hits, "edges": edges, "chain": whole, "ckf": by_filter}.items()} | {"mu": mu}  # fmt: skip
