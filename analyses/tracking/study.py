@@ -1,13 +1,14 @@
 """Tracks of charged particles from the hits of a tracker: read it from top to bottom.
 
 Events of the generic detector of ACTS become graphs of hits, an interaction network says which segments are pieces of
-tracks, and chains of the best segments are the tracks. They are judged on events that no training has seen, beside the
-combinatorial Kalman filter of ACTS on the same events, and found once more in a coffea processor.
+tracks, and chains of the best segments are the tracks; an LSTM follows seeds from hit to hit. Both are judged on events
+that no training has seen, beside a plain seed-and-follow and the combinatorial Kalman filter of ACTS on the same ones.
+The graph network finds them once more in a coffea processor. Another LSTM finds the line of a toy with 50 layers.
 """
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,15 +19,18 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from cortado import metrics, ntuples, plotting, processors, reading, scoring, training
-from cortado.models import InteractionNetwork
+from cortado import bundle as bundles
+from cortado import metrics, ntuples, plotting, processors, reading, reconstruction, scoring, training
+from cortado.models import InteractionNetwork, TrackFollower, TrkXLSTM
 from cortado.perigee import PARAMETERS
-from cortado.reconstruction import HitErrors, fit_tracks, true_tracks
-from cortado.representations import HitGraph
+from cortado.reconstruction import BeamSearch, HitErrors, SeedAndFollow, fit_tracks, true_tracks
+from cortado.reconstruction.beam_search import layer_transitions
+from cortado.reconstruction.detector_layers import common_triplets, detector_layers
+from cortado.representations import HitGraph, HitSequence, LayerImage
 from cortado.representations.hit_graph import fitted, kept_segments
-from cortado.simulation import CkfSettings, acts_tracks, simulate_hits
+from cortado.simulation import CkfSettings, acts_tracks, simulate_hits, simulate_toy_hits
 from cortado.splits import Split
-from cortado.tasks import ClassifyEdges
+from cortado.tasks import ClassifyEdges, Follow, Locate
 from cortado.training import Objects, Recipe, Study
 
 SPLIT = Split(validation=0.15, test=0.0, seed=1)
@@ -41,7 +45,14 @@ CKF = CkfSettings(  # chosen on other events of mean pile-up 20
     seed_min_pt=0.4,
     sigma_scattering=3.0,
 )
-TITLES = {"interaction_network": "Interaction network", "ckf": "ACTS CKF"}
+TITLES = {
+    "interaction_network": "Interaction network",
+    "follower": "LSTM, beam of 2",
+    "seed_and_follow": "Seed and follow",
+    "ckf": "ACTS CKF",
+}
+TOYS = {"noise": ({"noise": 0.2}, 50), "tracks": ({"tracks": 6}, 100)}  # sample, and width of the LSTM
+PUBLISHED_TOYS = {"noise": 0.925, "tracks": 0.897}  # hit accuracy, Farrell et al. (2017), EPJ Web Conf. 150, 00003
 MATTER = 0.012  # radiation lengths at each hit
 EDGES = {"pt": np.geomspace(0.5, 20, 9), "eta": np.linspace(-2.5, 2.5, 11)}
 SHOWN = r"$p_\mathrm{T}$ > 0.5 GeV, |$\eta$| < 2.5, 9 hits"
@@ -55,18 +66,27 @@ class Preset:
     generator: str
     mu: float
     events: dict[str, int]
-    epochs: int
+    epochs: dict[str, int]
+    toys: dict[str, int]  # events for each kind of toy
     keep: float  # of the true segments, in the graph
     pile_up: tuple[float, ...] = ()  # where time is measured
 
 
 PRESETS = {
-    "quick": Preset(generator="simple", mu=10, events={"training": 150, "judging": 30}, epochs=10, keep=0.99),
+    "quick": Preset(
+        generator="simple",
+        mu=10,
+        events={"training": 150, "judging": 30},
+        epochs={"interaction_network": 10, "follower": 4, "toy": 8},
+        toys={"noise": 20_480},
+        keep=0.99,
+    ),
     "full": Preset(
         generator="pythia",
         mu=20,
         events={"training": 240, "judging": 100},
-        epochs=10,
+        epochs={"interaction_network": 10, "follower": 8, "toy": 14},
+        toys={"noise": 40_960, "tracks": 61_440},
         keep=0.99,
         pile_up=(20, 60, 120, 200),
     ),
@@ -91,18 +111,45 @@ def hit_errors(hits):
     return HitErrors(transverse, np.where(is_disc, 0.0, along), np.where(is_disc, along, 0.0))
 
 
+def is_trackable(particles):
+    return (np.hypot(particles.px, particles.py) > 0.4) & (particles.n_hits > 4)
+
+
 def studies(preset, folder):
-    """The one training of a preset, on the graphs that the training events ask for."""
+    """The trainings of a preset: on the graphs that the training events ask for, on true paths, and on the toys."""
     chosen = preset_named(preset)
-    study = Study(
+    network = Study(
         name="interaction_network",
         objects=Objects(files=(sample(folder, "training"),), collection="events", split=SPLIT),
         representation=graph(preset, folder),
         model=partial(InteractionNetwork),
         task=ClassifyEdges(),
-        recipe=Recipe(epochs=chosen.epochs, batch_size=2, learning_rate=3e-3, step_size=20),
+        recipe=Recipe(epochs=chosen.epochs["interaction_network"], batch_size=2, learning_rate=3e-3, step_size=20),
     )
-    return {study.name: study}
+    follower = Study(
+        name="follower",
+        objects=replace(network.objects, collection="particles", mask=is_trackable),
+        representation=HitSequence(),
+        model=partial(TrackFollower),
+        task=Follow(),
+        recipe=Recipe(
+            epochs=chosen.epochs["follower"], batch_size=256, learning_rate=3e-3, gradient_clip=1.0, step_size=20
+        ),
+    )
+    every = [network, follower]
+    for kind in chosen.toys:
+        toy = Study(
+            name=f"toy_{kind}",
+            objects=Objects(files=(sample(folder, f"toy_{kind}"),), collection="events", split=SPLIT),
+            representation=LayerImage(),
+            model=partial(TrkXLSTM, hidden=TOYS[kind][1]),
+            task=Locate(),
+            recipe=Recipe(
+                epochs=chosen.epochs["toy"], batch_size=128, learning_rate=1e-2, gradient_clip=1.0, step_size=2_048
+            ),
+        )
+        every.append(toy)
+    return {study.name: study for study in every}
 
 
 def graph(preset, folder):
@@ -152,6 +199,10 @@ def simulate(preset, folder, workers):
             task = bar.add_task(f"simulating {name}", total=events)
             hits = simulate_hits(path, events=events, **made, workers=workers, progress=partial(bar.advance, task)).hits
         console.print(f"wrote {path}: {hits:,} hits in {events} events")
+    for kind, number in chosen.toys.items():
+        for seed, (name, events) in enumerate({f"toy_{kind}": number, f"toy_{kind}_judging": 10_240}.items(), start=1):
+            if not sample(folder, name).exists():
+                simulate_toy_hits(sample(folder, name), events=events, seed=seed, **TOYS[kind][0])
 
 
 def finder(folder):
@@ -159,14 +210,37 @@ def finder(folder):
     return scoring.load(path, min_hits=MIN_HITS, threads=1)
 
 
-def judge(preset, folder):
-    """Tracks of the judging events by both, what is found and what is fake, and how good the helices are."""
-    events = reading.read(sample(folder, "judging"))
-    begin = time.process_time()
-    labels = {"interaction_network": finder(folder)(events)}
-    seconds = {"interaction_network": time.process_time() - begin}
+def found_tracks(folder, events):
+    """Track of each hit by all finders, and the CPU seconds that each took on one thread."""
+    some = reading.read(sample(folder, "training"), stop=30)
+    wanted = some.particles[metrics.reconstructable(some.particles, **SELECTION)]
+    detector = {"layers": detector_layers(some.hits), "triplets": common_triplets(wanted), "magnetic_field": FIELD}
+    searched = BeamSearch(**detector, transitions=layer_transitions(wanted))
+    follower = bundles.load(folder / "follower" / "follower.cortado")
+    ours = {
+        "interaction_network": finder(folder),
+        "follower": lambda some: reconstruction.beam_search(some.hits, searched, partial(predicted, follower)),
+        "seed_and_follow": lambda some: reconstruction.seed_and_follow(
+            some.hits, SeedAndFollow(**detector), hit_errors
+        ),
+    }
+    labels, seconds = {}, {}
+    for name, find in ours.items():
+        begin = time.process_time()
+        labels[name] = find(events)
+        seconds[name] = time.process_time() - begin
     by_filter = acts_tracks(events.hits, settings=CKF)
-    labels["ckf"], seconds["ckf"] = by_filter.label, float(by_filter.seconds.sum())
+    return labels | {"ckf": by_filter.label}, seconds | {"ckf": float(by_filter.seconds.sum())}
+
+
+def predicted(follower, hits, mask):
+    return bundles.run(follower.model, (hits, mask)).numpy()
+
+
+def judge(preset, folder):
+    """Tracks of the judging events by all finders: found, fake, and how good the helices are; lines of the toys."""
+    events = reading.read(sample(folder, "judging"))
+    labels, seconds = found_tracks(folder, events)
     selected = metrics.reconstructable(events.particles, **SELECTION)
     results = {"kept segments": kept_segments(graph(preset, folder), events), "hits": int(ak.sum(ak.num(events.hits)))}
     for name, label in labels.items():
@@ -180,8 +254,18 @@ def judge(preset, folder):
         }
     results["pulls"] = pulls(events, labels["interaction_network"])
     results["time"] = [times(folder, mu) for mu in preset_named(preset).pile_up]
+    results["toys"] = {kind: toy_accuracy(preset, folder, kind) for kind in preset_named(preset).toys}
     ak.to_parquet(ak.zip(labels), folder / "labels.parquet")
     (folder / "results.json").write_text(json.dumps(results, indent=1))
+
+
+def toy_accuracy(preset, folder, kind):
+    """Hit accuracy on toys that no training has seen, with its error."""
+    study = studies(preset, folder)[f"toy_{kind}"]
+    bundle = bundles.load(folder / study.name / f"{study.name}.cortado")
+    judging = (sample(folder, f"toy_{kind}_judging"),)
+    evaluation = partial(training.evaluate, bundle, study, files=judging, subset="all")
+    return study.task.measured(evaluation).merits
 
 
 def times(folder, mu):
@@ -220,6 +304,8 @@ def table(folder):
         figures = results[name]
         numbers = [str(metrics.Estimate(*figures[key])) for key in ("efficiency", "fake rate", "duplicate rate")]
         lines.add_row(title, *numbers, f"{figures['seconds']:.3f}")
+    for kind, merits in results["toys"].items():
+        console.print(f"toy with {kind}: {merits}; published hit accuracy {PUBLISHED_TOYS[kind]}")
     return lines
 
 

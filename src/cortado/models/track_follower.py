@@ -67,7 +67,7 @@ class TrackFollower(nn.Module):
         place = torch.arange(hits.shape[1], device=hits.device)
         begun = mask & (place >= 2)
         radius = torch.linalg.vector_norm(hits[..., :2], dim=-1)
-        following = torch.where(_next(mask), _next(radius), radius)
+        following = torch.where(_next(mask.to(radius.dtype)) > 0, _next(radius), radius)
         wide = extrapolated(hits[:, :1], hits[:, place // 2], hits, following)
         short = extrapolated(hits[:, (place - 2).clamp(min=0)], hits[:, (place - 1).clamp(min=0)], hits, following)
         apart = _difference(short, wide, following)

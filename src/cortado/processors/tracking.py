@@ -25,8 +25,9 @@ class TrackingProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     The output holds the histograms `track_pt`, `track_eta`, `track_hits` and `multiplicity` (axes dataset, variation,
     and the quantity); where the file has truth `particle_pt` and `particle_eta` (the same with the axis found: "yes" or
-    "no"), of the selected particles, without event weights; the numbers `events`, `sum_of_weights`, and of truth
-    `particles`, `found`, `tracks` and `fakes` by data set: sums, from which rates follow.
+    "no"), of the selected particles, without event weights; the numbers by data set `events`, `sum_of_weights`,
+    `unfitted` (tracks without a converged fit, which only `multiplicity` shows), and of truth `particles`, `found`,
+    `tracks` and `fakes`: sums, from which rates follow. It is the same for every executor and any size of the chunks.
 
     Args:
         finder: Says which hits belong together.
@@ -38,7 +39,7 @@ class TrackingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         max_abs_eta: Its largest |eta|.
         min_hits: Its fewest hits.
         held_out: The split of the training. In data sets whose metadata have `trained_on` only its test events are
-            kept.
+            kept, scaled up by their share. What is counted of truth is of these events, and not scaled.
     """
 
     def __init__(
@@ -62,19 +63,21 @@ class TrackingProcessor(processor.ProcessorABC):  # type: ignore[misc]
     def process(self, events: ak.Array) -> dict[str, Any]:
         """Histograms of one chunk of events in any dialect that has hits."""
         dataset = events.metadata["dataset"]
+        held_out = self.held_out if events.metadata.get("trained_on") else None
         record, generator = readers.record(events), generator_weights(events).weight()
-        if self.held_out is not None and events.metadata.get("trained_on"):
-            chosen = self.held_out.subset(ak.to_numpy(record.event_key)) == TEST
-            record, generator = record[chosen], generator[chosen]
-        label = self.finder(record)
-        tracks = self.finder.tracks(record, label=label, **self.fit)
-        weights = self._weights(generator, ak.to_numpy(ak.num(tracks)))
         output: dict[str, Any] = {
             "events": {dataset: len(record)},
             "sum_of_weights": {dataset: float(generator.sum())},
             **{name: _book(name) for name in (*_TRACK_QUANTITIES, "multiplicity")},
             **{name: _book(name, "found") for name in ("particle_pt", "particle_eta")},
         }
+        if held_out is not None:
+            kept = held_out.subset(ak.to_numpy(record.event_key)) == TEST
+            record, generator = record[kept], generator[kept] / held_out.test
+        label = self.finder(record)
+        tracks = self.finder.tracks(record, label=label, **self.fit)
+        output["unfitted"] = {dataset: int(ak.sum(~tracks.converged, axis=None))}
+        weights = self._weights(generator, ak.to_numpy(ak.num(tracks)))
         _fill_tracks(output, dataset, tracks, weights)
         if "particles" in record.fields:
             self._judge(output, dataset, record, label)

@@ -70,7 +70,13 @@ class Constituents(NamedTuple):
 
 
 def flat(
-    jets: ak.Array, fields: Iterable[str], *, caller: str, collection: str = "constituents", by_pt: bool = True
+    jets: ak.Array,
+    fields: Iterable[str],
+    *,
+    caller: str,
+    collection: str = "constituents",
+    by_pt: bool = True,
+    of: str = "jet",
 ) -> Constituents:
     """Flat columns of the named fields, in float64; constituents of equal pT keep their order.
 
@@ -81,6 +87,7 @@ def flat(
         caller: The representation that asks, for messages.
         collection: Field that holds the constituents; it may be the tracks.
         by_pt: Whether to order them by pT; else they stay in the order of the file.
+        of: What they are the constituents of, for messages.
 
     Raises:
         KeyError: If a field is missing.
@@ -89,18 +96,18 @@ def flat(
     """
     layout = ak.to_layout(jets, allow_record=False)
     if layout.purelist_depth != 1:
-        raise ValueError(f"{caller} takes jets of shape (n,), got {ak.type(jets)!s:.60}; flatten the events first")
+        raise ValueError(f"{caller} takes {of}s of shape (n,), got {ak.type(jets)!s:.60}; flatten the events first")
     names = tuple(dict.fromkeys(fields))
-    columns = {name: _column(layout, name, caller) for name in names if "." not in name}
+    columns = {name: _column(layout, name, caller, of) for name in names if "." not in name}
     inner = [name.partition(".")[2] for name in names if "." in name]
     if not inner:
         nothing = np.zeros(0, dtype=np.int64)
         return Constituents(np.zeros(layout.length, dtype=np.int64), nothing, columns)
     wanted = ("pt", *inner) if by_pt else inner
-    counts, own = _constituents(layout, tuple(dict.fromkeys(wanted)), collection, caller)
+    counts, own = _constituents(layout, tuple(dict.fromkeys(wanted)), collection, caller, of)
     owner = np.repeat(np.arange(len(counts)), counts)
     for name, column in own.items():
-        _require_finite(column, f"{collection}.{name}", owner, caller)
+        _require_finite(column, f"{collection}.{name}", owner, caller, of)
     if by_pt and not np.all((own["pt"][1:] <= own["pt"][:-1]) | (owner[1:] != owner[:-1])):
         order = descending(own["pt"], counts)
         own = {name: column[order] for name, column in own.items()}
@@ -241,25 +248,25 @@ def as_float32(
     return stacked
 
 
-def _column(layout: Any, name: str, caller: str) -> Floats:
-    _require(name, layout.fields, caller)
+def _column(layout: Any, name: str, caller: str, of: str) -> Floats:
+    _require(name, layout.fields, caller, of)
     column = _numbers(layout[name].to_packed(), name, caller)
-    _require_finite(column, name, None, caller)
+    _require_finite(column, name, None, caller, of)
     return column
 
 
 def _constituents(
-    layout: Any, names: tuple[str, ...], collection: str, caller: str
+    layout: Any, names: tuple[str, ...], collection: str, caller: str, of: str
 ) -> tuple[NDArray[np.int64], dict[str, Floats]]:
-    _require(collection, layout.fields, caller)
+    _require(collection, layout.fields, caller, of)
     nested = layout[collection]
     for name in names:
-        _require(name, nested.fields, caller, prefix=f"{collection}.")
+        _require(name, nested.fields, caller, of, prefix=f"{collection}.")
     packed = nested[list(names)].to_packed()
     if packed.is_regular:
         packed = packed.to_ListOffsetArray64(True)
     if not packed.is_list or packed.purelist_depth != 2:
-        raise ValueError(f"{caller}: {collection} must be one list per jet, got {ak.type(packed)!s:.60}")
+        raise ValueError(f"{caller}: {collection} must be one list per {of}, got {ak.type(packed)!s:.60}")
     counts = np.diff(np.asarray(packed.offsets))
     return counts, {name: _numbers(packed.content[name], f"{collection}.{name}", caller) for name in names}
 
@@ -270,18 +277,18 @@ def _numbers(content: Any, name: str, caller: str) -> Floats:
     return np.asarray(ak.to_numpy(content), dtype=np.float64)
 
 
-def _require(name: str, available: Sequence[str], caller: str, prefix: str = "") -> None:
+def _require(name: str, available: Sequence[str], caller: str, of: str, prefix: str = "") -> None:
     if name not in available:
         near = get_close_matches(name, available, n=3, cutoff=0.5) or list(available)
         nearest = ", ".join(prefix + other for other in near) or "none, the record is empty"
-        raise KeyError(f"{caller} needs the field {prefix + name!r}, which the jets do not have; nearest: {nearest}")
+        raise KeyError(f"{caller} needs the field {prefix + name!r}, which the {of}s do not have; nearest: {nearest}")
 
 
-def _require_finite(column: Floats, name: str, owner: NDArray[np.int64] | None, caller: str) -> None:
+def _require_finite(column: Floats, name: str, owner: NDArray[np.int64] | None, caller: str, of: str) -> None:
     pt = name.endswith(".pt")
     bad = ~np.isfinite(column) | (column < 0) if pt else ~np.isfinite(column)
     if bad.any():
         first = int(np.argmax(bad))
-        jet = first if owner is None else owner[first]
+        index = first if owner is None else owner[first]
         rule = "finite and not negative" if pt else "finite"
-        raise ValueError(f"{caller}: {name} of jet {jet} is {column[first]}, must be {rule}")
+        raise ValueError(f"{caller}: {name} of {of} {index} is {column[first]}, must be {rule}")

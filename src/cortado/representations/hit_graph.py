@@ -105,7 +105,7 @@ class GivenGraph:
         """
         hits = flat_hits(events, "GivenGraph", layer=False)
         fields = ("edges.inner", "edges.outer")
-        edges = flat(events, fields, caller="GivenGraph", collection="edges", by_pt=False)
+        edges = flat(events, fields, caller="GivenGraph", collection="edges", by_pt=False, of="event")
         ends = np.stack([edges.own("inner"), edges.own("outer")]).astype(np.int64)
         missing = ((ends < 0) | (ends >= hits.counts[edges.owner])).any(axis=0)
         if missing.any():

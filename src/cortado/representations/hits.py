@@ -67,7 +67,7 @@ def flat_hits(events: ak.Array, caller: str, *, layer: bool) -> Hits:
             azimuth.
     """
     fields = (*POSITION, "hits.layer") if layer else POSITION
-    hits = flat(events, fields, caller=caller, collection="hits", by_pt=False)
+    hits = flat(events, fields, caller=caller, collection="hits", by_pt=False, of="event")
     x, y, z = (hits.own(name) for name in "xyz")
     r = np.hypot(x, y)
     if len(bad := np.flatnonzero(r == 0)):

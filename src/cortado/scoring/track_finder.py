@@ -13,6 +13,7 @@ from cortado import bundle as bundles
 from cortado import reconstruction
 from cortado.perigee import COVARIANCE
 from cortado.reconstruction import HitErrors
+from cortado.representations.hit_graph import HitGraph, unknown_hits
 from cortado.scoring.predictor import Predictor, require_verbs
 from cortado.scoring.process import require_one_of
 
@@ -21,6 +22,14 @@ Errors = HitErrors | Callable[[ak.Array], HitErrors]
 
 RESOLUTION = HitErrors(transverse=0.05, longitudinal=0.5)
 """Of the hits of a silicon tracker, about [mm]; give your own detector's."""
+
+
+_COLUMNS: dict[str, tuple[str, type]] = {
+    "n_hits": ("n_hits", np.int32),
+    "degrees_of_freedom": ("ndf", np.int32),
+    "converged": ("converged", np.bool_),
+}
+"""Of a friend tree that are no float32: field of the tracks -> name and type."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -135,19 +144,28 @@ class TrackFinder:
         """What a friend tree holds of events, and what is to be said of it.
 
         The collection hit has `trackIdx`, the index of the track in the event or -1; track has the perigee parameters
-        with respect to the origin (d0, z0 [mm], phi, theta, q_over_p [1/GeV]), pt, eta, n_hits, chi2 and ndf.
+        with respect to the origin (d0, z0 [mm], phi, theta, q_over_p [1/GeV]), pt, eta, n_hits, chi2, ndf and
+        converged.
         """
         label = self(record)
         tracks = self.tracks(record, errors=errors, magnetic_field=magnetic_field, label=label)
-        wanted = [name for name in tracks.fields if name not in (*COVARIANCE, "label", "converged")]
-        fields = {
-            {"degrees_of_freedom": "ndf"}.get(name, name): ak.values_astype(tracks[name], np.float32) for name in wanted
+        numbers = [name for name in tracks.fields if name not in (*COVARIANCE, *_COLUMNS, "label")]
+        fields = {name: ak.values_astype(tracks[name], np.float32) for name in numbers}
+        fields |= {column: ak.values_astype(tracks[name], kind) for name, (column, kind) in _COLUMNS.items()}
+        return {"hit": ak.zip({"trackIdx": label}), "track": ak.zip(fields)}, self._notes(record, tracks)
+
+    def _notes(self, record: ak.Array, tracks: ak.Array) -> Counter[str]:
+        """What a user would not see in the tracks, and how often it is so."""
+        graph = self.bundle().representation
+        notes = {
+            "entries have hits, but not a single track was found": (ak.num(record.hits) > 0) & (ak.num(tracks) == 0),
+            "tracks have no converged fit: see track_converged": ~tracks.converged,
+            "hits are in layers that the bundle does not know: they are in no track": (
+                unknown_hits(graph, record) if isinstance(graph, HitGraph) else np.zeros(0)
+            ),
         }
-        for name in ("n_hits", "ndf"):
-            fields[name] = ak.values_astype(fields[name], np.int32)
-        columns = {"hit": ak.zip({"trackIdx": label}), "track": ak.zip(fields)}
-        without = int(ak.sum((ak.num(record.hits) > 0) & (ak.num(tracks) == 0)))
-        return columns, Counter({"entries have hits, but not a single track was found": without} if without else {})
+        sums = {note: int(ak.sum(each, axis=None)) for note, each in notes.items()}
+        return Counter({note: number for note, number in sums.items() if number})
 
     def bundle(self) -> bundles.Bundle:
         """The bundle, with provenance and all, read from disk unless this process has it; of several the first."""

@@ -153,9 +153,10 @@ class _Tally:
         for subset, name in ((TRAIN, "training"), (VALIDATION, "validation")):
             empty = [label for label, number in zip(study.labels, self.objects[subset]) if number == 0]
             if empty:
+                of_class = f" of class {', '.join(empty)}" if study.task.categories else ""
                 raise ValueError(
-                    f"study {study.name!r}: no {name} {chosen.collection} of class {', '.join(empty)} in "
-                    f"{', '.join((*chosen.files, *chosen.validation_files))}; "
+                    f"study {study.name!r}: no {name} {chosen.collection}{of_class} in "
+                    f"{', '.join((*chosen.files, *chosen.validation_files))}, split by {chosen.split}; "
                     f"{self.without_category} {chosen.collection} are in no class"
                 )
         assert self.canary is not None
