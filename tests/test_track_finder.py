@@ -6,8 +6,8 @@ import awkward as ak
 import numpy as np
 import pytest
 import torch
-from toy_track_finder import ERRORS, events_of, save_track_finder
 from toy_taggers import changed
+from toy_track_finder import ERRORS, events_of, save_track_finder
 
 import cortado
 from cortado import metrics, reconstruction
@@ -182,8 +182,16 @@ def test_a_position_that_is_not_finite_is_refused_and_its_event_named(finder, ba
         changed(finder, batch_size=batch_size)(broken)
 
 
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_a_hit_on_the_beam_line_is_refused_and_its_event_named(finder, batch_size):
+    chosen = (np.arange(len(EVENTS)) == 7) & (ak.local_index(EVENTS.hits.x) == 3)
+    broken = with_hits(EVENTS, **{name: ak.where(chosen, 0.0, EVENTS.hits[name]) for name in "xy"})
+    with pytest.raises(ValueError, match="HitGraph: 1 hits lie on the beam line, x = y = 0, the first in event 7"):
+        changed(finder, batch_size=batch_size)(broken)
+
+
 def test_missing_fields_are_named(finder):
-    with pytest.raises((KeyError, ValueError), match="layer"):
+    with pytest.raises(ValueError, match=r"objects have no field 'hits.layer'; nearest: hits.x"):
         finder(ak.zip({"hits": EVENTS.hits[["x", "y", "z"]]}, depth_limit=1))
 
 

@@ -128,7 +128,7 @@ def studies(preset, folder):
     )
     follower = Study(
         name="follower",
-        objects=replace(network.objects, collection="particles", mask=is_trackable),
+        objects=replace(network.objects, files=(sample(folder, "compact"),), collection="particles", mask=is_trackable),
         representation=HitSequence(),
         model=partial(TrackFollower),
         task=Follow(),
@@ -199,6 +199,8 @@ def simulate(preset, folder, workers):
             task = bar.add_task(f"simulating {name}", total=events)
             hits = simulate_hits(path, events=events, **made, workers=workers, progress=partial(bar.advance, task)).hits
         console.print(f"wrote {path}: {hits:,} hits in {events} events")
+    if not sample(folder, "compact").exists():  # paths without interactions, for the network that follows them
+        simulate_hits(sample(folder, "compact"), events=chosen.events["training"], mu=20, seed=9, workers=workers)
     for kind, number in chosen.toys.items():
         for seed, (name, events) in enumerate({f"toy_{kind}": number, f"toy_{kind}_judging": 10_240}.items(), start=1):
             if not sample(folder, name).exists():

@@ -45,5 +45,5 @@ def test_what_cannot_be_followed_is_refused():
     with pytest.raises(KeyError, match=r"HitSequence needs the field 'hits\.z'.*nearest: hits\."):
         HitSequence()(ak.with_field(particles, particles.hits[["x", "y"]], "hits"))
     nan = ak.with_field(particles, ak.with_field(particles.hits, particles.hits.x * np.nan, "x"), "hits")
-    with pytest.raises(ValueError, match=r"HitSequence: hits\.x of jet \d+ is nan"):
+    with pytest.raises(ValueError, match=r"HitSequence: hits\.x of particle \d+ is nan"):
         HitSequence()(nan)

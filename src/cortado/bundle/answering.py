@@ -115,7 +115,7 @@ def _filled(column: ak.Array) -> ak.Array:
 
 @contextlib.contextmanager
 def numbered(batch: NDArray[np.int64]) -> Iterator[None]:
-    """Have errors about a jet of a batch, which count there, name it by its number among all objects.
+    """Have errors about an object of a batch, which count there, name it by its number among all objects.
 
     Args:
         batch: Indices of the objects among all.
@@ -126,4 +126,5 @@ def numbered(batch: NDArray[np.int64]) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise ValueError(re.sub(r"\bjet (\d+)", lambda match: f"jet {batch[int(match[1])]}", str(error))) from error
+        of_all = re.sub(r"\b(jet|event|particle) (\d+)", lambda match: f"{match[1]} {batch[int(match[2])]}", str(error))
+        raise ValueError(of_all) from error

@@ -59,7 +59,7 @@ class HitSequence:
             KeyError: If a field is missing.
             ValueError: If a position is not finite, or the particles are nested.
         """
-        hits = flat(particles, self.fields, caller="HitSequence", collection="hits", by_pt=False)
+        hits = flat(particles, self.fields, caller="HitSequence", collection="hits", by_pt=False, of="particle")
         points = np.stack([hits.own(name) for name in "xyz"], axis=1).astype(np.float32)
         length = longest(hits.counts, self.max_hits)
         return HitSequenceInputs(padded(points, hits.counts, length), mask_of(hits.counts, length))
