@@ -10,7 +10,7 @@ from samples import write_tree
 from toy_track_finder import ERRORS, events_of, save_track_finder
 
 import cortado
-from cortado import histograms, metrics, processors, readers
+from cortado import metrics, processors, readers
 from cortado.processors import TrackingProcessor
 from cortado.splits import TEST, Split
 from cortado.weights import TargetDistribution
@@ -97,9 +97,7 @@ def assert_same(output, reference):
 
 def totals(histogram, **where):
     """Sum of the weights of each data set."""
-    return {
-        name: histogram[{"dataset": name, **where}].sum(flow=True).value for name in histogram.axes["dataset"]
-    }  # fmt: skip
+    return {name: histogram[{"dataset": name, **where}].sum(flow=True).value for name in histogram.axes["dataset"]}
 
 
 # ------------------------------------------------------------------------------------- what goes in comes out
@@ -287,10 +285,3 @@ def test_a_position_that_is_not_finite_stops_the_run_and_names_file_and_event(tm
     path = write_events(tmp_path / "broken.root", ak.with_field(EVENTS, hits, "hits"))
     with pytest.raises(RuntimeError, match=r"broken\.root, entries 0 to 12 of data set 'd': .*event 4: hit x is nan"):
         processors.run({"d": entry(path)}, TrackingProcessor(finder), executor="iterative")
-
-
-def test_histograms_can_be_written_and_read(tmp_path, reference):
-    shown = {name: reference[name] for name in (*TRACKS, *PARTICLES, "multiplicity")}
-    cortado.ntuples.write_histograms(tmp_path / "histograms.json", shown)
-    assert (tmp_path / "histograms.json").stat().st_size > 1000
-    assert histograms.axis_category("found").name == "found"

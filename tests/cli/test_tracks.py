@@ -136,9 +136,8 @@ def test_a_later_step_is_named_in_an_error(finder, tmp_path):
         moved = ak.with_field(moved, ak.where(chosen, np.float32(0), moved[name]), name)
     path = write_events(tmp_path / "hits.root", ak.with_field(EVENTS, moved, "hits"))
     printed = fail("score", finder, path, "--out", tmp_path / "tracks.root", "--step", 5)
-    assert (
-        "events counted from entry 5: HitGraph: 1 hits lie on the beam line, x = y = 0, the first in event 2" in printed
-    )
+    steps = "events counted from entry 4: "  # three of 4 entries
+    assert f"{steps}HitGraph: 1 hits lie on the beam line, x = y = 0, the first in event 3" in printed
 
 
 def test_options_of_vertex_fits_are_refused(finder, hits, tmp_path):

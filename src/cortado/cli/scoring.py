@@ -18,12 +18,14 @@ def score(
     step: Annotated[int, typer.Option(min=1, help="entries read at once; bounds the memory")] = 20_000,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     precision: Annotated[str, typer.Option(help="float32 or bfloat16")] = "float32",
-    magnetic_field: Annotated[float | None, typer.Option(help="of vertices: along z [T]; 2 if not given")] = None,
+    magnetic_field: Annotated[
+        float | None, typer.Option(help="of vertices and tracks: along z [T]; 2 if not given")
+    ] = None,
     skip_unfit: Annotated[
         bool, typer.Option("--skip-unfit", help="of vertices: leave out tracks that cannot be fitted, and count them")
     ] = False,
 ) -> None:
-    """Score the jets of ntuples, or find their vertices; no truth is needed, order and number of the entries are kept.
+    """Score the jets of ntuples, or find vertices, or the tracks of hits; no truth is needed, all entries are kept.
 
     A tagger writes the tree "scores", a friend of the ntuple's: entry by entry the probability of each class for each
     jet, and run, luminosityBlock, event (or the number of the entry). Jets without constituents score NaN, and are
@@ -32,6 +34,10 @@ def score(
     A vertex finder writes the tree "vertices", with the collections jet (jet_n_tracks, jet_n_vertices), track
     (track_jetIdx, track_vertexIdx: -1 for a track alone, track_unfit) and vertex (vertex_jetIdx, vertex_x, vertex_mass,
     vertex_significance, ...): see cortado.scoring.vertex_columns. Files without covariances of the tracks give no fits.
+
+    A track finder writes the tree "tracks", with the collections hit (hit_trackIdx: -1 for a hit of no track) and track
+    (track_d0, track_z0, track_phi, track_theta, track_q_over_p, track_pt, track_eta, track_n_hits, track_chi2,
+    track_ndf, track_converged). Lines say where no track was found, or layers are not known.
 
     Example: [cyan]cortado score w_tagger.cortado nano.root --out scores.root[/]
 

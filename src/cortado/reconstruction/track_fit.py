@@ -232,7 +232,7 @@ def _minimum(
             break
         trial = parameters + length[:, np.newaxis] * step
         new_normal, new_gradient, new_chi2 = _normal(trial, points, track, sums, weights, field)
-        better = new_chi2 <= chi2 * (1 + 1e-9) + 1e-9
+        better = ~converged & (new_chi2 <= chi2 * (1 + 1e-9) + 1e-9)  # no track waits for another
         length = np.where(better, 1.0, length / 4)
         parameters = np.where(better[:, np.newaxis], trial, parameters)
         normal = np.where(better[:, np.newaxis, np.newaxis], new_normal, normal)
