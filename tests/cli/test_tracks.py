@@ -142,7 +142,7 @@ def test_a_later_step_is_named_in_an_error(finder, tmp_path):
 
 def test_options_of_vertex_fits_are_refused(finder, hits, tmp_path):
     printed = fail("score", finder, hits, "--out", tmp_path / "tracks.root", "--skip-unfit")
-    assert f"--skip-unfit: for vertex finders, but {finder} is for a TrackFinder" in printed
+    assert f"--skip-unfit: no option of a TrackFinder, for which {finder} is" in printed
 
 
 def test_files_without_hits_are_refused(finder, tmp_path):

@@ -115,7 +115,7 @@ def test_options_of_fits_are_not_for_taggers(tagger, tmp_path):
     write_nanoaod(tmp_path / "nano.root", n_events=5)
     options = ("--out", tmp_path / "scores.root", "--skip-unfit", "--magnetic-field", 3.8)
     printed = fail("score", tagger, tmp_path / "nano.root", *options)
-    assert f"--magnetic-field, --skip-unfit: for vertex finders, but {tagger} is for a Scorer" in printed
+    assert f"--magnetic-field, --skip-unfit: no option of a Scorer, for which {tagger} is" in printed
 
 
 def test_jets_without_tracks_are_not_for_finders(finder, tmp_path):

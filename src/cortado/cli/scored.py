@@ -59,7 +59,7 @@ def load(bundle: Path, options: dict[str, Any], *, device: str, precision: Any) 
         raise ValueError(f"{bundle} is for a {type(use).__name__}, which has nothing to say of events")
     known = inspect.signature(use.events).parameters
     if unknown := [f"--{name.replace('_', '-')}" for name in options if name not in known]:
-        raise ValueError(f"{', '.join(unknown)}: for vertex finders, but {bundle} is for a {type(use).__name__}")
+        raise ValueError(f"{', '.join(unknown)}: no option of a {type(use).__name__}, for which {bundle} is")
     return Answering(use.tree, partial(use.events, **options))
 
 

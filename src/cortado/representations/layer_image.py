@@ -67,7 +67,7 @@ class LayerImage:
             KeyError: If a field is missing.
             ValueError: If the events are nested, or a hit lies outside the picture.
         """
-        hits = flat(events, self.fields, caller="LayerImage", collection="hits", by_pt=False)
+        hits = flat(events, self.fields, caller="LayerImage", collection="hits", by_pt=False, of="event")
         place = {}
         for name, size in (("layer", self.layers), (self.pixel, self.pixels)):
             place[name] = np.floor(hits.own(name)).astype(np.int64)
