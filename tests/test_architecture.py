@@ -34,7 +34,7 @@ ARROWS = {
     "tasks": {"metrics", "weights", "reconstruction"},
     "bundle": {"representations", "scaling", "models", "tasks", "weights"},
     "export": {"bundle"},
-    "scoring": {"bundle", "models", "tasks", "weights", "splits", "perigee", "reconstruction"},
+    "scoring": {"bundle", "models", "representations", "tasks", "weights", "splits", "perigee", "reconstruction"},
     "training": {"reading", "ntuples", "splits", "representations", "scaling", "bundle", "tasks"},
     "plotting": {"calorimeter", "metrics", "kinematics", "histograms", "perigee", "statistics"},
     "processors": {

@@ -60,8 +60,28 @@ def folds(paths):
 
 
 @pytest.fixture(scope="module")
-def ensemble(paths):
-    return scoring.ensemble(paths, **OWN)
+def alike(tmp_path_factory):
+    """The same networks without folds."""
+    return fold_bundles(tmp_path_factory.mktemp("alike"), save=save_three, is_fold=False)
+
+
+@pytest.fixture(scope="module")
+def ensemble(alike):
+    return scoring.ensemble(alike, **OWN)
+
+
+def test_folds_and_copies_are_no_ensemble(paths, alike):
+    with pytest.raises(ValueError, match=r"bundles of different folds are no ensemble, scoring.folds joins them"):
+        scoring.ensemble(paths, **OWN)
+    with pytest.raises(ValueError, match="an ensemble needs different bundles, one is there twice"):
+        scoring.ensemble([alike[0], alike[0]], **OWN)
+    with pytest.raises(ValueError, match="paths of several bundles are needed, in a list"):
+        scoring.ensemble(str(alike[0]), **OWN)
+
+
+def test_a_prior_that_is_none_is_refused(ensemble):
+    with pytest.raises(ValueError, match="the prior must be positive, got 0"):
+        ensemble.likelihood_ratios(JETS, prior=0)
 
 
 def by_fold(singles, ask):
@@ -229,9 +249,9 @@ def test_an_ensemble_passes_at_the_mean_threshold(ensemble, singles):
     assert 0 < sum(map(sum, expected)) < ak.count(JETS.pt)
 
 
-def test_working_points_of_an_ensemble_can_be_given(paths, singles):
+def test_working_points_of_an_ensemble_can_be_given(alike, singles):
     point = dataclasses.replace(HALF, name="70%", threshold=0.3, efficiency=0.8, mistag=0.4)
-    ensemble = scoring.ensemble(paths, **OWN, working_points=(point,))
+    ensemble = scoring.ensemble(alike, **OWN, working_points=(point,))
     assert ensemble.working_points == (point,)
     assert ensemble.passes(JETS, "70%").tolist() == [[jet["w"] >= 0.3 for jet in event] for event in mean_of(singles)]
     with pytest.raises(ValueError, match="unknown '50%', nearest: '70%'; known: 70%"):
@@ -283,7 +303,7 @@ def test_an_ensemble_weighs_by_its_mean_likelihood_ratio(ensemble, singles):
 
 def test_an_ensemble_has_all_bundles_and_survives_pickling(ensemble, singles):
     assert len(ensemble.bundles()) == 3
-    assert ensemble.bundle().provenance == singles[0].bundle().provenance
+    assert ensemble.bundle().working_points == singles[0].bundle().working_points
     assert pickle.loads(pickle.dumps(ensemble)) == ensemble
 
 
@@ -299,10 +319,10 @@ def test_an_ensemble_may_have_canaries_without_constituents(tmp_path):
     assert len(scoring.ensemble(paths, **OWN)(jets)) == 3
 
 
-def test_an_ensemble_of_empty_jets_is_nan(paths):
+def test_an_ensemble_of_empty_jets_is_nan(alike):
     jets = toy_jets(4)
     empty = ak.with_field(jets, jets.constituents[:, :0], "constituents")
-    scorer = scoring.ensemble(paths, **OWN, without_constituents="nan")
+    scorer = scoring.ensemble(alike, **OWN, without_constituents="nan")
     assert np.isnan(scorer(ak.concatenate([jets, empty]))).tolist() == [False] * 4 + [True] * 4
 
 

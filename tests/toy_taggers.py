@@ -159,13 +159,13 @@ def changed(scorer, **settings):
     return dataclasses.replace(scorer, predictor=dataclasses.replace(scorer.predictor, **settings))
 
 
-def fold_bundles(folder, folds=3, save=save_toy, **changes):
-    """Bundles of a k-fold training, each with a threshold of its own."""
+def fold_bundles(folder, folds=3, save=save_toy, is_fold=True, **changes):
+    """Bundles of a k-fold training, each with a threshold of its own; or the same networks, of all events."""
     return [
         save(
             folder / f"{fold}.cortado",
             seed=fold,
-            provenance={"fold": {"index": fold, "folds": folds, "seed": 11}},
+            provenance={"fold": {"index": fold, "folds": folds, "seed": 11} if is_fold else None},
             working_points=(dataclasses.replace(HALF, threshold=0.4 + 0.05 * fold, efficiency=0.6 + 0.1 * fold),),
             **changes,
         )

@@ -167,7 +167,7 @@ def test_missing_column_is_an_error():
 
 
 def test_simulated_jets(tmp_path):
-    name = "cortado.simulation.flavour_jets"
+    name = "cortado.simulation.flavour"
     simulation = pytest.importorskip(name, reason="needs Pythia and FastJet", exc_type=ImportError)
     simulation.simulate_flavour_jets(tmp_path / "jets.root", jets=30, pileup=0.0, mpi=False, workers=1)
     record = cortado.read(tmp_path / "jets.root")

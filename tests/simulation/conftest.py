@@ -68,7 +68,7 @@ def pythia_events():
 @pytest.fixture(scope="session")
 def flavour_sample(tmp_path_factory):
     """6000 b, c and light jets with a little pile-up: summary and branches; made by one of the test processes."""
-    simulation = pytest.importorskip("cortado.simulation.flavour_jets", reason=REASON, exc_type=ImportError)
+    simulation = pytest.importorskip("cortado.simulation.flavour", reason=REASON, exc_type=ImportError)
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent

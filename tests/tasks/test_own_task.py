@@ -34,6 +34,7 @@ class Counts:
     check = lambda self, path: None  # noqa: E731
     inputs = lambda self, prepared, rng: prepared  # noqa: E731
     shape = lambda self, prepared: (len(prepared[0]), 1)  # noqa: E731
+    combined = lambda self, members: members[0]  # noqa: E731
 
     def answers(self, outputs, inputs):
         return {self.name: outputs[:, 0].exp()}

@@ -81,6 +81,8 @@ def _simulate_hits(
 ) -> None:
     from cortado.simulation import simulate_hits, simulate_toy_hits
 
+    if out.suffix != ".root":
+        raise ValueError(f"{out}: hits are written to NAME.root")
     with progress(f"simulating {process}", events) as advance:
         common: dict[str, Any] = {"events": events, "seed": seed, "progress": advance}
         if process == "toy_hits":

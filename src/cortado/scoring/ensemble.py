@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cortado import bundle as bundles
+from cortado.scoring.friends import friend
 from cortado.scoring.loading import with_verbs
 from cortado.scoring.nesting import flatten, restore
 from cortado.scoring.predictor import Predictor
@@ -26,6 +28,7 @@ class EnsemblePredictor:
 
     predictors: tuple[Predictor, ...]
 
+    tree: ClassVar[str] = "scores"
     has_folds: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -35,6 +38,10 @@ class EnsemblePredictor:
                 f"an ensemble needs two or more bundles of the same answers, got {len(self.predictors)} with "
                 f"{len(kinds)} kinds: {sorted(kinds, key=str)}"
             )
+
+        prints = [each.sha256 for each in self.predictors]
+        if len(set(prints)) < len(prints):
+            raise ValueError(f"an ensemble needs different bundles, one is there twice: {self.path}")
 
     @property
     def path(self) -> str:
@@ -62,6 +69,10 @@ class EnsemblePredictor:
         """Index of the bundles that answer for each of the objects (n,): 0, all do."""
         return np.zeros(len(objects), np.int64)
 
+    def events(self, record: ak.Array) -> tuple[dict[str, ak.Array], Counter[str]]:
+        """What a friend tree holds of events, and what is to be said of it; see `friend`."""
+        return friend(self, record)
+
     def with_use(self, use: Use) -> "EnsemblePredictor":
         """The same with other answers."""
         return dataclasses.replace(self, predictors=tuple(each.with_use(use) for each in self.predictors))
@@ -86,5 +97,7 @@ def ensemble(paths: Iterable[str | os.PathLike[str]], **settings: Any) -> Any:
     """
     predictors, wrap = with_verbs(paths, **settings)
     together = EnsemblePredictor(predictors=predictors)
+    if len({str(bundle.provenance.get("fold")) for bundle in together.bundles()}) > 1:
+        raise ValueError(f"bundles of different folds are no ensemble, scoring.folds joins them: {together.path}")
     together.flat(bundles.canary_objects(predictors[0].path)[:0])  # or ValueError, here and not in a worker
     return wrap(together)

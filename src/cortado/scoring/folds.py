@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from cortado import bundle as bundles
 from cortado import splits
 from cortado.bundle.answering import numbered
+from cortado.scoring.friends import friend
 from cortado.scoring.loading import with_verbs
 from cortado.scoring.nesting import flatten, restore
 from cortado.scoring.predictor import Predictor
@@ -32,6 +34,7 @@ class FoldPredictor:
     predictors: tuple[Predictor, ...]
     seed: int
 
+    tree: ClassVar[str] = "scores"
     has_folds: ClassVar[bool] = True
 
     @property
@@ -72,6 +75,10 @@ class FoldPredictor:
             raise ValueError(f"scoring by folds needs event_key of the objects, they have {', '.join(objects.fields)}")
         fold = splits.fold(objects.event_key, len(self.predictors), self.seed)
         return np.asarray(fold).astype(np.int64)
+
+    def events(self, record: ak.Array) -> tuple[dict[str, ak.Array], Counter[str]]:
+        """What a friend tree holds of events, and what is to be said of it; see `friend`."""
+        return friend(self, record)
 
     def with_use(self, use: Use) -> "FoldPredictor":
         """The same with other answers."""

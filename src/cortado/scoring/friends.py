@@ -22,7 +22,9 @@ def friend(predictor: Any, record: ak.Array) -> tuple[dict[str, ak.Array], Count
     """
     name = next((name for name in _COLLECTIONS if name in record.fields), None)
     if name is None:
-        raise ValueError(f"there are neither jets nor showers, only {', '.join(record.fields)}")
+        raise ValueError(
+            f"{predictor.path} answers for jets or showers, the events have neither, only {', '.join(record.fields)}"
+        )
     answers = predictor(record[name])
     first = ak.to_numpy(ak.flatten(answers[answers.fields[0]], axis=None))
     empty = int(np.isnan(first).sum())

@@ -46,6 +46,8 @@ def with_verbs(
         ValueError: As `load`, or if there is no bundle.
         TypeError: If there is no such setting.
     """
+    if isinstance(paths, str | os.PathLike):
+        raise ValueError(f"{paths}: paths of several bundles are needed, in a list")
     common = {name: value for name, value in settings.items() if name in _COMMON}
     special = {name: value for name, value in settings.items() if name not in _COMMON}
     predictors = tuple(Predictor.load(path, **common) for path in paths)

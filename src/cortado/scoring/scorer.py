@@ -23,6 +23,7 @@ from cortado.weights import (
     jet_weights,
     likelihood_ratio_weights,
     ratio_weights,
+    require_prior,
 )
 
 Floats = NDArray[np.float64]
@@ -122,7 +123,7 @@ class Scorer:
         Raises:
             ValueError: If a class is unknown.
         """
-        above, below = tuple(numerator), tuple(denominator)
+        above, below = ((names,) if isinstance(names, str) else tuple(names) for names in (numerator, denominator))
         for name in (*above, *below):
             require_one_of("class", name, self.classes)
         flat = self.predictor.flat(flatten(jets))
@@ -238,6 +239,7 @@ class Scorer:
         scores: ak.Array | None = None,
     ) -> WeightVariations:
         """Likelihood ratio of the signal to the rest of each jet, flat, shape (n,); see `add_likelihood_ratio`."""
+        require_prior(prior)
         if scores is not None:
             known = ak.to_numpy(flatten_values(scores))
             return likelihood_ratio_weights(known, prior=prior, score_err=score_err, clip=clip)

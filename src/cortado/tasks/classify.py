@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from cortado import metrics, weights
-from cortado.tasks.checks import close_to, require
+from cortado.tasks.checks import close_to, mask_of, require
 from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move, Rival
 
 __all__ = ["Classes", "Classify", "Mask", "members"]
@@ -213,7 +213,7 @@ def members(classes: Mapping[str, Mask], objects: ak.Array) -> NDArray[np.int64]
     """
     if not classes:
         return np.zeros(len(objects), dtype=np.int64)
-    inside = np.stack([np.asarray(mask(objects), dtype=bool) for mask in classes.values()])
+    inside = np.stack([mask_of(f"class {name!r}", mask, objects) for name, mask in classes.items()])
     twice = np.flatnonzero(inside.sum(axis=0) > 1)
     if len(twice):
         both = [name for name, mask in zip(classes, inside[:, twice[0]]) if mask]

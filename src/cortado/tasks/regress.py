@@ -142,8 +142,11 @@ class Regress:
     categories: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        require(len(self.targets) > 0, self, "targets", "at least one target")
+        is_named = isinstance(self.targets, Mapping) and len(self.targets) > 0
+        require(is_named, self, "targets", 'at least one target, {"mass": "true_mass"}')
         _require_loss(self)
+        columns = [name + suffix for name in self.targets for suffix in _suffixes(self.loss)]
+        require(len(set(columns)) == len(columns), self, "targets", f"names whose columns differ, they are {columns}")
         for field in ("centre", "scale"):
             given = getattr(self, field)
             require(given is None or len(given) == len(self.targets), self, field, "None or one number for each target")

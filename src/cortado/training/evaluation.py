@@ -49,10 +49,15 @@ def evaluate(
         ValueError: If the bundle answers something else than the study asks, or the subset has no objects.
     """
     require_one_of("evaluate", "subset", subset, _SUBSETS)
+    for name, given in (("files", files), ("columns", columns)):
+        if isinstance(given, str):
+            raise ValueError(f"evaluate: {name} = {given!r}, required: a tuple of names, not one string")
     asked = bundle if isinstance(bundle, Bundle) else load_bundle(bundle, study)
     wanted = study.task.use(study.representation, asked.model)
     if (type(asked.use), asked.use.meaning) != (type(wanted), wanted.meaning):
         raise ValueError(f"the bundle gives {asked.use}, the study {study.name!r} asks for {wanted}")
+    if files is None and subset != "all":
+        _require_own_split(asked, study)
     if files is not None:
         chosen = dataclasses.replace(study.objects, files=tuple(os.fspath(file) for file in files), validation_files=())
         study = dataclasses.replace(study, objects=chosen)
@@ -73,6 +78,22 @@ def evaluate(
         weight=np.concatenate([part.weight for part in parts]),
         categories=study.labels,
     )
+
+
+def _require_own_split(bundle: Bundle, study: Study) -> None:
+    """Whether the bundle was trained with the split of the study, if on the same files.
+
+    Raises:
+        ValueError: If not: its training events would be taken for test events.
+    """
+    trained = bundle.provenance.get("split")
+    names = {sample["file"] for sample in bundle.provenance.get("samples", ())}
+    same = names & {os.path.basename(path) for path in study.objects.files}
+    if trained is not None and same and dict(trained) != dataclasses.asdict(study.objects.split):
+        raise ValueError(
+            f"study {study.name!r}: split = {study.objects.split}, but the bundle was trained on "
+            f"{', '.join(sorted(same))} with {dict(trained)}: what is test here may be training there"
+        )
 
 
 def load_bundle(path: str | os.PathLike[str], study: Study) -> Bundle:

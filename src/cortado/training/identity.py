@@ -1,8 +1,9 @@
 """What a training depends on, as plain values: written into bundles, and compared before a training is resumed.
 
 A function is its name, its source, and what the source takes from outside: arguments of a `functools.partial`, values
-of the enclosing function, constants and functions of its own module. So neither two lambdas that were swapped nor an
-edited function of the same name are taken for what they were.
+of the enclosing function, constants, and functions, classes and modules of the user's own, wherever they stand. So
+neither two lambdas that were swapped nor an edited function of the same name are taken for what they were. Of installed
+packages, cortado among them, the names count; of files their size, too.
 """
 
 import ast
@@ -12,8 +13,11 @@ import functools
 import hashlib
 import inspect
 import linecache
+import os
+import sys
 import types
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,7 +42,9 @@ def describe(study: Study) -> dict[str, Any]:
     """
     fields = {field.name: getattr(study, field.name) for field in dataclasses.fields(study)}
     frozen = {part: bundles.fingerprint(path)[:_DIGITS] for part, path in study.frozen.items()}
-    return {name: _described(value, name) for name, value in (fields | {"frozen": frozen}).items()}
+    described = {name: _described(value, name) for name, value in (fields | {"frozen": frozen}).items()}
+    paths = (*study.objects.files, *study.objects.validation_files)
+    return described | {"bytes": [[path, os.path.getsize(path)] for path in paths if os.path.isfile(path)]}
 
 
 def first_difference(before: Any, now: Any, where: str = "") -> str | None:
@@ -91,7 +97,7 @@ def _described(value: Any, where: str) -> Any:
 
 def _name(value: Any, where: str) -> str:
     """Name of a class or function; of those outside of cortado with a hash of all that they do."""
-    if isinstance(value, type) and value.__module__.partition(".")[0] == "cortado":
+    if isinstance(value, type) and not _is_own(value):
         return value.__qualname__
     if isinstance(value, types.FunctionType | type):
         return f"{value.__qualname__} {_hash(value, where)}"
@@ -117,11 +123,14 @@ def _sources(value: Any, where: str, seen: set[int]) -> Iterator[str]:
         return
     seen.add(id(value))
     if isinstance(value, type):
-        yield _source_of_class(value, where)
+        yield from (_source_of_class(each, where) for each in value.__mro__ if _is_own(each))
+        return
+    if isinstance(value, types.ModuleType):
+        yield ast.unparse(ast.parse("".join(linecache.getlines(str(value.__file__)))))
         return
     yield ast.unparse(_node(value, where))
     for name, taken in sorted(_taken(value).items()):
-        if isinstance(taken, types.FunctionType) and _is_near(taken, value):
+        if isinstance(taken, types.ModuleType | type | types.FunctionType) and _is_own(taken):
             yield from _sources(taken, where, seen)
         elif isinstance(taken, types.ModuleType | type | types.FunctionType):
             yield f"{name} = {taken.__name__}"
@@ -146,16 +155,25 @@ def _global_names(code: types.CodeType) -> Iterator[str]:
             yield from _global_names(constant)
 
 
-def _is_near(function: types.FunctionType, user: types.FunctionType) -> bool:
-    """Whether a function belongs to the code of the user: the same package, or the same file."""
-    return function.__module__.partition(".")[0] == user.__module__.partition(".")[0]
+def _is_own(value: Any) -> bool:
+    """Whether a function, class or module is the user's own: of no installed package and not of Python's library."""
+    module = value if isinstance(value, types.ModuleType) else sys.modules.get(value.__module__)
+    if module is None or module.__name__ == "__main__":
+        return True
+    if module.__name__.partition(".")[0] in (*sys.stdlib_module_names, "cortado"):
+        return False
+    file = getattr(module, "__file__", None)
+    return file is not None and not {"site-packages", "dist-packages"} & set(Path(file).parts)
 
 
 def _source_of_class(value: type, where: str) -> str:
     try:
         return ast.unparse(ast.parse(inspect.cleandoc("\n" + inspect.getsource(value))))
     except (OSError, TypeError, SyntaxError) as error:
-        raise ValueError(f"{where}: {value.__qualname__} has no source: {error}") from error
+        raise ValueError(
+            f"{where}: {value.__qualname__} has no source, so a resumed training would not know it again; put "
+            f"it into a module ({error})"
+        ) from error
 
 
 def _node(function: types.FunctionType, where: str) -> ast.AST:

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from cortado import bundle, ntuples, reading
 from cortado.tasks import Batch
+from cortado.tasks.checks import mask_of
 from cortado.training.mixing import Examples, batches, even, shares, spread
 from cortado.training.study import Study, subset_of
 
@@ -69,10 +70,10 @@ def examples(study: Study, part: Part, *, held_out: int | None = None, columns: 
     weight = np.ones(len(objects))
     if chosen.event_weight and "weight" in ak.fields(record):
         weight = np.asarray(record.weight, dtype=np.float64)[event]
-    if chosen.mask is not None:
-        inside = np.asarray(chosen.mask(objects), dtype=bool)
-        objects, weight = objects[inside], weight[inside]
     try:
+        if chosen.mask is not None:
+            inside = mask_of("mask", chosen.mask, objects)
+            objects, weight = objects[inside], weight[inside]
         category = study.task.category(objects)
         key = ak.to_numpy(objects.event_key)
         balanced = () if chosen.balance is None else (chosen.balance.field,)

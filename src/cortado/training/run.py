@@ -80,6 +80,7 @@ def train(
         return result_of(path, study, 0.0)
     known = _survey(study, fold, console)
     console.print(str(known))
+    _begin(folder, study, fold)
     checkpoints = ModelCheckpoint(
         folder / "checkpoints",
         filename="best",
@@ -136,7 +137,7 @@ def train_folds(study: Study, output: str | os.PathLike[str], **options: Any) ->
 
 
 def _claim(folder: Path, study: Study, fold: int | None, resume: bool) -> None:
-    """Make the folder of a training, or make sure that it is this training's."""
+    """Make sure that the folder is this training's, if it is one's already."""
     number = study.objects.folds
     if fold is not None and not 0 <= fold < (number or 0):
         raise ValueError(f"fold = {fold}, required: 0 to folds - 1 of a study with folds = {number}")
@@ -148,9 +149,16 @@ def _claim(folder: Path, study: Study, fold: int | None, resume: bool) -> None:
         if not resume:
             raise FileExistsError(f"{folder} holds a training: resume=True goes on with it, or name another folder")
         if difference := first_difference(json.loads(file.read_text()), wanted):
-            raise ValueError(f"{folder} holds the training of another study: {difference}")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(file, json.dumps(wanted, indent=1))
+            raise ValueError(
+                f"{folder} holds the training of another study: {difference}; take another folder, or delete this one"
+            )
+
+
+def _begin(folder: Path, study: Study, fold: int | None) -> None:
+    """Write down whose the folder is, once the study is known to be one that can be trained."""
+    if not _is_other_rank():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / "study.json", json.dumps({**describe(study), "fold": fold}, indent=1))
 
 
 def _is_other_rank() -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from cortado.scaling import QuantileScaling, Scaling
 from cortado.splits import TEST, TRAIN, VALIDATION, Split, fold
-from cortado.tasks import Task
+from cortado.tasks import Task, Use
 from cortado.tasks.checks import close_to, require
 
 __all__ = ["Balance", "Objects", "Recipe", "Study", "subset_of"]
@@ -185,6 +185,7 @@ class Study:
         is_partial = isinstance(self.model, functools.partial)
         require(is_partial, self, "model", "functools.partial(Network, ...)")
         require(not self.model.args, self, "model", "keyword arguments only: a bundle stores them by name")
+        _require_protocol(self)
         if isinstance(self.scaling, str):
             require_one_of("Study", "scaling", self.scaling, ("fit", "quantiles"))
         by_quantiles = self.scaling == "quantiles" or isinstance(self.scaling, QuantileScaling)
@@ -201,6 +202,24 @@ class Study:
         return self.task.categories or (self.objects.collection,)
 
 
+def _require_protocol(study: Study) -> None:
+    """Whether the task is one, and its use too: better now than after the last epoch.
+
+    Raises:
+        ValueError: If not; names what is missing.
+    """
+    for what, given, protocol in (("task", study.task, Task), ("task", getattr(study.task, "gives", None), Use)):
+        names = [name for name in (*vars(protocol), *protocol.__annotations__) if not name.startswith("_")]
+        lacking = [name for name in dict.fromkeys(names) if not hasattr(given, name)]
+        is_instance = protocol is Use or not isinstance(given, type)
+        required = (
+            f"an instance of a task with {', '.join(lacking)}"
+            if protocol is Task
+            else f"a use with {', '.join(lacking)}"
+        )
+        require(is_instance and not lacking, study, what, required if lacking else "an instance, such as Classify(...)")
+
+
 def subset_of(
     objects: Objects, event_key: np.ndarray, *, validation_only: bool = False, held_out: int | None = None
 ) -> np.ndarray:
@@ -215,6 +234,8 @@ def subset_of(
     if validation_only:
         return np.full(len(event_key), VALIDATION)
     subset = np.asarray(objects.split.subset(event_key))
+    if held_out is not None and objects.folds is None:
+        raise ValueError(f"a bundle of fold {held_out} is asked about objects with folds = None; give them its folds")
     if held_out is not None:
         assert objects.folds is not None
         inside = fold(event_key, objects.folds, objects.split.seed) == held_out

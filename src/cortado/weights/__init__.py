@@ -1,6 +1,6 @@
 """Scores to event weights with up and down variations, and the working points they rest on."""
 
-from cortado.weights.likelihood_ratios import clipped, likelihood_ratio_weights, ratio_weights
+from cortado.weights.likelihood_ratios import clipped, likelihood_ratio_weights, ratio_weights, require_prior
 from cortado.weights.scale_factors import ScaleFactor, jet_weights, per_event, working_point_weights
 from cortado.weights.target_distributions import TargetDistribution
 from cortado.weights.variations import WeightVariations
@@ -17,6 +17,7 @@ __all__ = [
     "likelihood_ratio_weights",
     "per_event",
     "ratio_weights",
+    "require_prior",
     "working_point_weights",
     "working_points",
 ]

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from cortado.weights.variations import WeightVariations, require_between
 
-__all__ = ["clipped", "likelihood_ratio_weights", "ratio_weights"]
+__all__ = ["clipped", "likelihood_ratio_weights", "ratio_weights", "require_prior"]
 
 
 def likelihood_ratio_weights(
@@ -39,8 +39,7 @@ def likelihood_ratio_weights(
     p_err = np.broadcast_to(np.asarray(score_err, np.float64), p.shape)
     require_between(0, 1, "score", p)
     require_between(0, np.inf, "score error", p_err)
-    if not (np.isfinite(prior) and prior > 0):
-        raise ValueError(f"the prior must be positive, got {prior}")
+    require_prior(prior)
     if clip is None and (n := np.count_nonzero((p == 0) | (p == 1))):
         raise ValueError(
             f"{n} of {p.size} scores are 0 or 1, where the ratio is zero or infinite; give clip=(low, high)"
@@ -50,6 +49,16 @@ def likelihood_ratio_weights(
     inside = (p > 0) & (p < 1)
     spread = np.divide(p_err, p * (1 - p), out=np.zeros_like(p), where=inside)
     return ratio_weights(log_ratio, spread, clip=clip)
+
+
+def require_prior(prior: float) -> None:
+    """Refuse a ratio of sums of weights that is none.
+
+    Raises:
+        ValueError: If it is not positive and finite.
+    """
+    if not (np.isfinite(prior) and prior > 0):
+        raise ValueError(f"the prior must be positive, got {prior}")
 
 
 def ratio_weights(
