@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import pairwise
+from functools import partial
 from typing import NamedTuple
 
 import awkward as ak
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from cortado.reconstruction.ambiguity import solve_ambiguities
 from cortado.reconstruction.detector_layers import Layer
-from cortado.reconstruction.hit_columns import numbered
-from cortado.reconstruction.seed_and_follow import _detector_hits
+from cortado.reconstruction.hit_columns import in_blocks
+from cortado.reconstruction.seed_and_follow import detector_hits
 from cortado.reconstruction.seeding import DetectorHits, SeedCuts, neighbours, triplets
 
 __all__ = ["BeamSearch", "Predict", "beam_search", "layer_transitions"]
@@ -147,20 +147,13 @@ def beam_search(hits: ak.Array, settings: BeamSearch, predict: Predict) -> ak.Ar
     Raises:
         ValueError: If hits are not of shape (n, var), or a position is not finite.
     """
-    if hits.ndim != 2:
-        raise ValueError(f"beam_search takes one list of hits for each event, got {ak.type(hits)!s:.60}")
-    counts = ak.to_numpy(ak.num(hits)).astype(np.int64)
-    block = np.cumsum(counts) // settings.hits_at_once
-    edges = np.flatnonzero(np.diff(block, prepend=-1, append=-2)) if len(counts) else np.zeros(1, dtype=np.int64)
-    component = [_components(hits[low:high], settings, predict) for low, high in pairwise(edges)]
-    first = np.cumsum([0, *(len(part) for part in component)])
-    joined = np.concatenate([np.zeros(0, dtype=np.int64), *(part + k for part, k in zip(component, first))])
-    return numbered(joined, counts, settings.min_hits)
+    find = partial(_components, settings=settings, predict=predict)
+    return in_blocks(hits, find, "beam_search", hits_at_once=settings.hits_at_once, min_hits=settings.min_hits)
 
 
 def _components(hits: ak.Array, settings: BeamSearch, predict: Predict) -> Integers:
     """For each hit the first hit of its track, itself if it is of none, shape (h,)."""
-    flat = _detector_hits(hits, settings.layers)
+    flat = detector_hits(hits, settings.layers)
     free, component = flat.layer >= 0, np.arange(len(flat.event))
     search = _Search(flat, free, settings, predict, _onward(settings))
     index = {layer.number: place for place, layer in enumerate(settings.layers)}

@@ -1,10 +1,13 @@
 """Hits of events as flat arrays, checked."""
 
+from collections.abc import Callable
+from itertools import pairwise
+
 import awkward as ak
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["hit_columns", "hit_points", "numbered"]
+__all__ = ["hit_columns", "hit_points", "in_blocks", "numbered"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -58,6 +61,31 @@ def numbered(component: Integers, counts: Integers, min_hits: int) -> ak.Array:
     label = np.full(len(names), -1, dtype=np.int32)
     label[order] = np.where(real, before - offset[of_event], -1)
     return ak.unflatten(label[of_hit], counts)
+
+
+def in_blocks(
+    hits: ak.Array, find: Callable[[ak.Array], Integers], caller: str, *, hits_at_once: int, min_hits: int
+) -> ak.Array:
+    """Tracks of events, which are taken together up to a number of hits: that bounds memory.
+
+    Args:
+        hits: Hits of events, shape (n, var).
+        find: Hits of some events -> which track each hit is of, shape (h,): a number of its own for each hit of none.
+        caller: The function that asks, for messages.
+        hits_at_once: Number of hits up to which events are taken together.
+        min_hits: Hits that a track must have.
+    Returns:
+        Track of each hit, -1 for none, shape (n, var).
+    Raises:
+        ValueError: If hits are not of shape (n, var).
+    """
+    counts = _counts(hits, caller)
+    block = np.cumsum(counts) // hits_at_once
+    edges = np.flatnonzero(np.diff(block, prepend=-1, append=-2)) if len(counts) else np.zeros(1, dtype=np.int64)
+    component = [find(hits[low:high]) for low, high in pairwise(edges)]
+    first = np.cumsum([0, *(len(part) for part in component)])
+    joined = np.concatenate([np.zeros(0, dtype=np.int64), *(part + k for part, k in zip(component, first))])
+    return numbered(joined, counts, min_hits)
 
 
 def _counts(array: ak.Array, caller: str) -> Integers:

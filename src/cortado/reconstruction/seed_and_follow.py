@@ -7,7 +7,7 @@ combinatorial Kalman filter is the rival to beat; this one needs nothing but num
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 
 import awkward as ak
 import numpy as np
@@ -17,7 +17,7 @@ from cortado.reconstruction.ambiguity import solve_ambiguities
 from cortado.reconstruction.detector_layers import Layer
 from cortado.reconstruction.following import FollowCuts, follow, start
 from cortado.reconstruction.helix_distance import HitErrors, of_hits
-from cortado.reconstruction.hit_columns import hit_points, numbered
+from cortado.reconstruction.hit_columns import hit_points, in_blocks
 from cortado.reconstruction.seeding import DetectorHits, SeedCuts, triplets
 
 __all__ = ["SeedAndFollow", "seed_and_follow"]
@@ -75,22 +75,15 @@ def seed_and_follow(
     Raises:
         ValueError: If hits are not of shape (n, var), or a position is not finite.
     """
-    if hits.ndim != 2:
-        raise ValueError(f"seed_and_follow takes one list of hits for each event, got {ak.type(hits)!s:.60}")
-    counts = ak.to_numpy(ak.num(hits)).astype(np.int64)
-    block = np.cumsum(counts) // settings.hits_at_once
-    edges = np.flatnonzero(np.diff(block, prepend=-1, append=-2)) if len(counts) else np.zeros(1, dtype=np.int64)
-    component = [_components(hits[low:high], settings, errors) for low, high in pairwise(edges)]
-    first = np.cumsum([0, *(len(part) for part in component)])
-    joined = np.concatenate([np.zeros(0, dtype=np.int64), *(part + k for part, k in zip(component, first))])
-    return numbered(joined, counts, settings.min_hits)
+    find = partial(_components, settings=settings, errors=errors)
+    return in_blocks(hits, find, "seed_and_follow", hits_at_once=settings.hits_at_once, min_hits=settings.min_hits)
 
 
 def _components(
     hits: ak.Array, settings: SeedAndFollow, errors: HitErrors | Callable[[ak.Array], HitErrors]
 ) -> Integers:
     """For each hit the first hit of its track, itself if it is of none, shape (h,)."""
-    flat = _detector_hits(hits, settings.layers)
+    flat = detector_hits(hits, settings.layers)
     given = errors(ak.flatten(hits)) if callable(errors) else errors
     each = of_hits(given, flat.layer >= -1, len(flat.event))
     free, component = flat.layer >= 0, np.arange(len(flat.event))
@@ -113,7 +106,7 @@ def _components(
     return component
 
 
-def _detector_hits(hits: ak.Array, layers: tuple[Layer, ...]) -> DetectorHits:
+def detector_hits(hits: ak.Array, layers: tuple[Layer, ...]) -> DetectorHits:
     points, number = hit_points(hits), ak.to_numpy(ak.flatten(hits["layer"])).astype(np.int64)
     if len(bad := np.flatnonzero(~np.isfinite(points).all(axis=1))):
         raise ValueError(f"the position of hit {bad[0]} is {points[bad[0]].tolist()}, must be finite")
