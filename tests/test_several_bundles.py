@@ -370,3 +370,20 @@ def test_columns_of_a_finder_of_folds(finder_paths):
 def test_a_finder_of_folds_needs_event_keys(finder_paths):
     with pytest.raises(ValueError, match="scoring by folds needs event_key of the objects, they have pt"):
         scoring.folds(finder_paths)(ak.without_field(TRACKS, "event_key"))
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda path: cortado.load(path, **OWN, working_points=("50%",)), r"'50%' is no WorkingPoint"),
+        (
+            lambda path: load_toy(path).add_weight(
+                Weights(len(JETS)), JETS, working_point="50%", scale_factors={"signal": 0.9}, is_signal=JETS.pt > 0
+            ),
+            r"scale factor of 'signal' = 0.9, required: \(value, error\) or a ScaleFactor",
+        ),
+    ],
+)
+def test_settings_of_another_kind_are_named(paths, ask, message):
+    with pytest.raises(ValueError, match=message):
+        ask(paths[0])

@@ -2,7 +2,9 @@
 
 import dataclasses
 import functools
+import importlib
 import importlib.util
+import linecache
 import sys
 
 import numpy as np
@@ -129,3 +131,41 @@ def test_frozen_bundles_are_known_by_their_content(study, tmp_path):
     assert one != other
     with pytest.raises(FileNotFoundError, match="no bundle"):
         described(study, frozen={"part": str(tmp_path / "none.cortado")})
+
+
+@pytest.mark.parametrize("edited", [{"cut": 600}, {"low": 520}], ids=["constant", "function"])
+def test_code_in_other_files_of_the_user_belongs_to_a_function(study, tmp_path, monkeypatch, edited):
+    """A mask in one file that calls a function, and reads a constant, of another."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    helper = "CUT = {cut}\n\ndef window(jets):\n    return jets.pt > {low}\n"
+    user = "import own_helper\nfrom own_helper import window\n\n"
+    user += "def mask(jets):\n    return window(jets) & (jets.pt < own_helper.CUT)\n"
+    masks = []
+    for values in ({}, {}, edited):
+        (tmp_path / "own_helper.py").write_text(helper.format(**{"cut": 700, "low": 500} | values))
+        for name in ("own_helper", "own_user"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        linecache.checkcache()
+        masks.append(described(study, mask=module_of(tmp_path / "own_user.py", user).mask))
+    assert masks[0] == masks[1]
+    assert first_difference(masks[1], masks[2]).startswith("objects.mask")
+
+
+def test_files_that_were_changed_are_not_resumed(study, tmp_path):
+    import shutil
+
+    import samples
+
+    path = tmp_path / "jets.root"
+    shutil.copy(study().objects.files[0], path)
+    train(study(epochs=1, files=(str(path),)), tmp_path / "out", progress=False)
+    samples.write_toptagging(path, 400, 7)
+    with pytest.raises(ValueError, match=r"another study: bytes.* was \d+, is \d+; take another folder"):
+        train(study(epochs=1, files=(str(path),)), tmp_path / "out", resume=True, progress=False)
+
+
+def test_a_failed_start_leaves_nothing_behind(study, tmp_path):
+    with pytest.raises(ValueError, match="lie outside the bins of the balance"):
+        train(study(epochs=1, balance=Balance(bins=(600.0, 650.0))), tmp_path / "out", progress=False)
+    train(study(epochs=1), tmp_path / "out", progress=False)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import awkward as ak
+import numpy as np
 
 from cortado.scoring.nesting import flatten, flatten_values
 from cortado.scoring.process import require_one_of
@@ -49,6 +50,8 @@ def factors_at(point: WorkingPoint, given: Mapping[str, Any]) -> dict[str, Scale
     }
     for name, factor in given.items():
         require_one_of("truth of a scale factor", name, factors)
+        if not isinstance(factor, ScaleFactor) and np.shape(factor) != (2,):
+            raise ValueError(f"scale factor of {name!r} = {factor!r}, required: (value, error) or a ScaleFactor")
         factors[name] = factor if isinstance(factor, ScaleFactor) else ScaleFactor(value=factor[0], error=factor[1])
     return factors
 

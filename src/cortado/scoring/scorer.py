@@ -56,6 +56,9 @@ class Scorer:
             ValueError: If its answers are no classes.
         """
         require_verbs("Scorer", predictor)
+        for point in working_points or ():
+            if not isinstance(point, WorkingPoint):
+                raise ValueError(f"working_points: {point!r} is no WorkingPoint, see cortado.weights.working_points")
         if working_points is not None:
             return cls(predictor=predictor, points=(working_points,) * len(_fold_points(predictor)))
         return cls(predictor=predictor, points=_fold_points(predictor))

@@ -145,7 +145,8 @@ class _Tally:
             raise ValueError(
                 f"{part.step.path}: {outside.sum()} of {len(values)} {self.study.objects.collection}, one of "
                 f"{self.study.objects.balance.field} = {values[outside][0]:g}, lie outside the bins of the balance, "
-                f"{self.edges[0]:g} to {self.edges[-1]:g}; choose them by the mask or widen the bins"
+                f"{self.edges[0]:g} to {self.edges[-1]:g} (they go from {values.min():g} to {values.max():g}); "
+                "choose them by the mask or widen the bins"
             )
 
     def survey(self, parts: list[Part], scaling: Scaling) -> Survey:
