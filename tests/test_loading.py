@@ -179,7 +179,8 @@ def test_folds_and_ensembles_of_numbers_are_predictors(tmp_path):
     assert type(scoring.folds(paths, **OWN)) is scoring.FoldPredictor
     for i, number in enumerate(fold):
         assert found.mass[i] == pytest.approx(each[number].mass[i], rel=1e-5)
-    together = scoring.ensemble(paths, **OWN)
+    (tmp_path / "alike").mkdir()
+    together = scoring.ensemble(fold_bundles(tmp_path / "alike", is_fold=False, use=MASS), **OWN)
     assert type(together) is scoring.EnsemblePredictor
     values, widths = (np.array([one[name] for one in each]) for name in ("mass", "mass_width"))
     np.testing.assert_allclose(together(jets).mass, values.mean(axis=0), rtol=1e-5)
