@@ -239,7 +239,7 @@ def test_shapes_that_cannot_be_drawn_are_refused():
 
 def test_speed_has_a_line_for_each_generator_and_each_simulation():
     times = {"CaloGAN": ([1, 10, 100], [13.0, 5.0, 2.0]), "student": ([1, 100], [50.0, 1.0])}
-    _, ax = plotting.generation_speed(times, references={"Geant4 (published)": 1772.0}, right="2 cores")
+    _, ax = plotting.time_against_size(times, references={"Geant4 (published)": 1772.0}, right="2 cores")
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Batch size", "Time per shower [ms]")
     drawn = {line.get_label(): line.get_xydata().T for line in ax.lines}
@@ -273,11 +273,11 @@ def test_weights_are_over_their_mean_and_none_is_lost():
 
 def test_times_and_weights_that_cannot_be_drawn_are_refused():
     with pytest.raises(ValueError, match="no times to draw"):
-        plotting.generation_speed({})
+        plotting.time_against_size({})
     with pytest.raises(ValueError, match=r"those of the references are \{'Geant4': 0.0\}"):
-        plotting.generation_speed({"flow": ([1], [1.0])}, references={"Geant4": 0.0})
+        plotting.time_against_size({"flow": ([1], [1.0])}, references={"Geant4": 0.0})
     with pytest.raises(ValueError, match="points of 'flow' have 2 places and 1 values"):
-        plotting.generation_speed({"flow": ([1, 2], [1.0])})
+        plotting.time_against_size({"flow": ([1, 2], [1.0])})
     with pytest.raises(
         ValueError, match=r"'flow' must be positive numbers .* got \(2,\), 1 of them not positive: \[0.0\]"
     ):

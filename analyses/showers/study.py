@@ -734,7 +734,7 @@ def plot(folder, plots):
     )
     speed = {TITLES[name]: (list(map(int, each)), list(each.values())) for name, each in results["speed"].items()}
     references = {"Simulation, 50 GeV": results["simulation"], "Geant4, published": 1772.0}  # arXiv:1705.02355
-    figures["speed"] = plotting.generation_speed(speed, references=references, right=results["processor"])
+    figures["speed"] = plotting.time_against_size(speed, references=references, right=results["processor"])
     return [plotting.save(figure, plots / f"{name}.png") for name, (figure, _) in figures.items()]
 
 

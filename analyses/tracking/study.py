@@ -20,7 +20,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from cortado import bundle as bundles
-from cortado import metrics, ntuples, plotting, processors, reading, reconstruction, scoring, training
+from cortado import histograms, metrics, ntuples, plotting, processors, reading, reconstruction, scoring, training
 from cortado.models import InteractionNetwork, TrackFollower, TrkXLSTM
 from cortado.perigee import PARAMETERS
 from cortado.reconstruction import BeamSearch, HitErrors, SeedAndFollow, fit_tracks, true_tracks
@@ -52,6 +52,7 @@ TITLES = {
     "ckf": "ACTS CKF",
 }
 TOYS = {"noise": ({"noise": 0.2}, 50), "tracks": ({"tracks": 6}, 100)}  # sample, and width of the LSTM
+TIMED = {"chain": "Graph, network and building", "ckf": "ACTS CKF"}
 PUBLISHED_TOYS = {"noise": 0.925, "tracks": 0.897}  # hit accuracy, Farrell et al. (2017), EPJ Web Conf. 150, 00003
 MATTER = 0.012  # radiation lengths at each hit
 EDGES = {"pt": np.geomspace(0.5, 20, 9), "eta": np.linspace(-2.5, 2.5, 11)}
@@ -254,11 +255,24 @@ def judge(preset, folder):
             "duplicate rate": finding.duplicate_rate,
             "seconds": seconds[name] / len(events),
         }
+    write_edge_scores(folder, events)
     results["pulls"] = pulls(events, labels["interaction_network"])
     results["time"] = [times(folder, mu) for mu in preset_named(preset).pile_up]
     results["toys"] = {kind: toy_accuracy(preset, folder, kind) for kind in preset_named(preset).toys}
     ak.to_parquet(ak.zip(labels), folder / "labels.parquet")
     (folder / "results.json").write_text(json.dumps(results, indent=1))
+
+
+def write_edge_scores(folder, events):
+    """Histogram of the scores of true and false edges."""
+    edges, number = finder(folder).edges(events), events.hits.particle_id
+    ends = [ak.to_numpy(ak.flatten(number[edges[end]])) for end in ("inner", "outer")]
+    is_true = (ends[0] == ends[1]) & (ends[0] != 0)
+    histogram = histograms.book(histograms.axis_score())
+    for name, chosen in (("true", is_true), ("false", ~is_true)):
+        score = ak.to_numpy(ak.flatten(edges.score))[chosen]
+        histograms.fill_variations(histogram, name, {"score": score}, np.ones(len(score)))
+    ntuples.write_histograms(folder / "edge_scores.json", {"score": histogram})
 
 
 def toy_accuracy(preset, folder, kind):
@@ -331,6 +345,12 @@ def plot(folder, plots):
         "efficiency_eta": plotting.track_rates(rates["eta"], EDGES["eta"], xlabel=r"True $\eta$", low=0.8, right=SHOWN),
         "event": plotting.track_display(events[0], label[0], selected[0], right="Interaction network"),
     }
+    scores = ntuples.read_histograms(folder / "edge_scores.json")["score"]
+    figures["edge_scores"] = plotting.score_distributions(scores, {"true": "True edges", "false": "False edges"})
+    if measured := json.loads((folder / "results.json").read_text())["time"]:
+        hits = [one["hits"] for one in measured]
+        times = {title: (hits, [1e3 * one[key] for one in measured]) for key, title in TIMED.items()}
+        figures["time"] = plotting.time_against_size(times, xlabel="Hits of an event", ylabel="CPU time [ms]")
     return [plotting.save(figure, plots / f"{name}.png") for name, (figure, _) in figures.items()]
 
 

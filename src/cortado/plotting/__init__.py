@@ -2,7 +2,7 @@
 
 from cortado.plotting.curves import calibration_curve, learning_curves, roc_curves
 from cortado.plotting.distributions import score_distributions
-from cortado.plotting.generation import auc_against_time, generation_speed, weight_distribution
+from cortado.plotting.generation import auc_against_time, time_against_size, weight_distribution
 from cortado.plotting.jets import average_images, jet_display
 from cortado.plotting.shower_shapes import shape_histograms
 from cortado.plotting.showers import average_showers, shower_neighbours
@@ -24,7 +24,6 @@ __all__ = [
     "calibration_curve",
     "confusion_matrix",
     "cutflow",
-    "generation_speed",
     "jet_display",
     "label",
     "learning_curves",
@@ -35,6 +34,7 @@ __all__ = [
     "shower_neighbours",
     "stacked",
     "style",
+    "time_against_size",
     "track_display",
     "track_rates",
     "vertex_display",

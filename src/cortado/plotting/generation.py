@@ -12,24 +12,28 @@ from numpy.typing import ArrayLike, NDArray
 from cortado.plotting.style import CURVES, GREY, label, legend, style, subplots
 from cortado.statistics import Estimate, effective_sample_size
 
-__all__ = ["auc_against_time", "generation_speed", "weight_distribution"]
+__all__ = ["auc_against_time", "time_against_size", "weight_distribution"]
 
 Floats = NDArray[np.float64]
 _MARKERS = "osD^vP*X"
 _DASHES = ("--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)))
 
 
-def generation_speed(
+def time_against_size(
     times: Mapping[str, tuple[ArrayLike, ArrayLike]],
     *,
     references: Mapping[str, float] | None = None,
+    xlabel: str = "Batch size",
+    ylabel: str = "Time per shower [ms]",
     right: str = "",
 ) -> tuple[Figure, Axes]:
-    """Time per shower against batch size, both logarithmic, with times of simulations as horizontal lines.
+    """Time against size, both logarithmic, with other times as horizontal lines: of showers against their batch size.
 
     Args:
-        times: Batch sizes and times per shower [ms], shape (points,) both, by the name that the legend shows.
-        references: Times per shower [ms] that do not depend on a batch size, by name.
+        times: Sizes and times [ms], shape (points,) both, by the name that the legend shows.
+        references: Times [ms] that do not depend on the size, by name.
+        xlabel: What is counted.
+        ylabel: What takes the time.
         right: Text above the frame: the processor.
     Raises:
         ValueError: If there are no times, shapes differ, or a number is not positive.
@@ -42,7 +46,7 @@ def generation_speed(
         raise ValueError(f"times per shower must be positive, those of the references are {wrong}")
     with style():
         figure, ax = subplots(figsize=(7.6, 6.0))
-        ax.set(xscale="log", yscale="log", xlabel="Batch size", ylabel="Time per shower [ms]")
+        ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
         for colour, marker, (name, (sizes, values)) in zip(cycle(CURVES), cycle(_MARKERS), series.items()):
             ax.plot(sizes, values, color=colour, marker=marker, markersize=6, label=name)
         _reference_lines(ax, lines)
