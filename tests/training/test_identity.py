@@ -14,6 +14,7 @@ from cortado import bundle as bundles
 from cortado.tasks import Classify
 from cortado.training import Balance, train
 from cortado.training.identity import describe, first_difference
+from cortado.training.lightning import Training
 
 CUT = 0.5
 LOW, HIGH = lambda jets: jets.pt < 600, lambda jets: jets.pt >= 600  # two functions of one line and one name
@@ -169,3 +170,21 @@ def test_a_failed_start_leaves_nothing_behind(study, tmp_path):
     with pytest.raises(ValueError, match="lie outside the bins of the balance"):
         train(study(epochs=1, balance=Balance(bins=(600.0, 650.0))), tmp_path / "out", progress=False)
     train(study(epochs=1), tmp_path / "out", progress=False)
+
+
+def test_a_file_may_be_edited_while_it_is_trained(study, tmp_path, monkeypatch):
+    """The bundle says what was trained, as it was when it began."""
+    source = "def mask(jets):\n    return jets.pt > {}\n"
+    module = module_of(tmp_path / "own_edited.py", source.format(600))
+    chosen = study(epochs=1, mask=module.mask)
+    before = described(study, epochs=1, mask=module.mask)
+    step = Training.training_step
+
+    def edits(*arguments):
+        (tmp_path / "own_edited.py").write_text("\n\n" + source.format(601))
+        linecache.checkcache()
+        return step(*arguments)
+
+    monkeypatch.setattr(Training, "training_step", edits)
+    result = train(chosen, tmp_path / "out", progress=False)
+    assert bundles.load(result.bundle).provenance["study"]["objects"]["mask"] == before["objects"]["mask"]

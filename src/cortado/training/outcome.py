@@ -16,7 +16,6 @@ from cortado.bundle import Bundle
 from cortado.bundle import describe as describe_bundle
 from cortado.tasks import Merit
 from cortado.training.evaluation import evaluate
-from cortado.training.identity import describe
 from cortado.training.progress import Epoch
 from cortado.training.study import Study
 from cortado.training.survey import Survey
@@ -53,9 +52,23 @@ def model_arguments(study: Study) -> dict[str, Any]:
 
 
 def trained_bundle(
-    study: Study, survey: Survey, model: torch.nn.Module, epochs: Sequence[Epoch], fold: int | None
+    study: Study,
+    survey: Survey,
+    model: torch.nn.Module,
+    epochs: Sequence[Epoch],
+    description: Mapping[str, Any],
+    fold: int | None,
 ) -> Bundle:
-    """The bundle of a trained network, before anything is measured with it."""
+    """The bundle of a trained network, before anything is measured with it.
+
+    Args:
+        study: What was trained.
+        survey: Of its files.
+        model: With its best weights.
+        epochs: Rows of the table.
+        description: Of the study when the training began, see `describe`.
+        fold: The fold that was held out.
+    """
     paths = dict.fromkeys(part.step.path for part in survey.parts)
     model, arguments = _in_use(model, model_arguments(study))
     split = study.objects.split
@@ -66,7 +79,7 @@ def trained_bundle(
         arguments=arguments,
         use=survey.task.use(study.representation, model),
         provenance={
-            "study": describe(study),
+            "study": dict(description),
             "samples": [_sample(path) for path in paths],
             "objects": {name: survey.objects[:, i].tolist() for i, name in enumerate(survey.categories)},
             "split": dataclasses.asdict(split),

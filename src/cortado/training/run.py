@@ -73,14 +73,15 @@ def train(
     """
     begin = time.perf_counter()
     folder, console = Path(output), Console(quiet=not progress or _is_other_rank(), highlight=False, soft_wrap=True)
-    _claim(folder, study, fold, resume)
+    description = describe(study)  # now: its files may be edited while it is trained
+    _claim(folder, study, {**description, "fold": fold}, resume)
     path = folder / f"{study.name}.cortado"
     if resume and path.exists():
         console.print(f"{path} is there: nothing is left to do")
         return result_of(path, study, 0.0)
     known = _survey(study, fold, console)
     console.print(str(known))
-    _begin(folder, study, fold)
+    _begin(folder, {**description, "fold": fold})
     checkpoints = ModelCheckpoint(
         folder / "checkpoints",
         filename="best",
@@ -111,7 +112,7 @@ def train(
     state = torch.load(checkpoints.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
     module.load_state_dict(state)
     if trainer.is_global_zero:
-        bundle = trained_bundle(study, known, module.model, table.rows, fold)
+        bundle = trained_bundle(study, known, module.model, table.rows, description, fold)
         bundle = measured_bundle(bundle, study, str(trainer.strategy.root_device))
         bundles.save(bundle, path, canary=known.canary.objects)
     trainer.strategy.barrier("bundle")
@@ -136,29 +137,27 @@ def train_folds(study: Study, output: str | os.PathLike[str], **options: Any) ->
     return [train(study, Path(output) / f"fold{i}", fold=i, **options) for i in range(number)]
 
 
-def _claim(folder: Path, study: Study, fold: int | None, resume: bool) -> None:
+def _claim(folder: Path, study: Study, description: dict[str, Any], resume: bool) -> None:
     """Make sure that the folder is this training's, if it is one's already."""
-    number = study.objects.folds
+    fold, number = description["fold"], study.objects.folds
     if fold is not None and not 0 <= fold < (number or 0):
         raise ValueError(f"fold = {fold}, required: 0 to folds - 1 of a study with folds = {number}")
-    if _is_other_rank():  # the first process has claimed it, or does
-        return
     file = folder / "study.json"
-    wanted = json.loads(json.dumps({**describe(study), "fold": fold}))
-    if file.exists():
-        if not resume:
-            raise FileExistsError(f"{folder} holds a training: resume=True goes on with it, or name another folder")
-        if difference := first_difference(json.loads(file.read_text()), wanted):
-            raise ValueError(
-                f"{folder} holds the training of another study: {difference}; take another folder, or delete this one"
-            )
+    if _is_other_rank() or not file.exists():  # the first process has claimed it, or does
+        return
+    if not resume:
+        raise FileExistsError(f"{folder} holds a training: resume=True goes on with it, or name another folder")
+    if difference := first_difference(json.loads(file.read_text()), json.loads(json.dumps(description))):
+        raise ValueError(
+            f"{folder} holds the training of another study: {difference}; take another folder, or delete this one"
+        )
 
 
-def _begin(folder: Path, study: Study, fold: int | None) -> None:
+def _begin(folder: Path, description: dict[str, Any]) -> None:
     """Write down whose the folder is, once the study is known to be one that can be trained."""
     if not _is_other_rank():
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / "study.json", json.dumps({**describe(study), "fold": fold}, indent=1))
+        write_text(folder / "study.json", json.dumps(description, indent=1))
 
 
 def _is_other_rank() -> bool:
