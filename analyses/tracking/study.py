@@ -321,7 +321,8 @@ def table(folder):
         numbers = [str(metrics.Estimate(*figures[key])) for key in ("efficiency", "fake rate", "duplicate rate")]
         lines.add_row(title, *numbers, f"{figures['seconds']:.3f}")
     for kind, merits in results["toys"].items():
-        console.print(f"toy with {kind}: {merits}; published hit accuracy {PUBLISHED_TOYS[kind]}")
+        accuracy = metrics.Estimate(merits["hit_accuracy"], merits["hit_accuracy_error"])
+        console.print(f"toy with {kind}: hit accuracy {accuracy}, published {PUBLISHED_TOYS[kind]}")
     return lines
 
 
