@@ -56,7 +56,7 @@ TIMED = {"chain": "Graph, network and building", "ckf": "ACTS CKF"}
 PUBLISHED_TOYS = {"noise": 0.925, "tracks": 0.897}  # hit accuracy, Farrell et al. (2017), EPJ Web Conf. 150, 00003
 MATTER = 0.012  # radiation lengths at each hit
 EDGES = {"pt": np.geomspace(0.5, 20, 9), "eta": np.linspace(-2.5, 2.5, 11)}
-SHOWN = r"$p_\mathrm{T}$ > 0.5 GeV, |$\eta$| < 2.5, 9 hits"
+SHOWN = r"$p_\mathrm{T}$ > 0.5 GeV, |$\eta$| < 2.5, $\geq$ 9 hits"
 console = Console(highlight=False)
 
 

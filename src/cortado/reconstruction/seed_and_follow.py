@@ -107,6 +107,11 @@ def _components(
 
 
 def detector_hits(hits: ak.Array, layers: tuple[Layer, ...]) -> DetectorHits:
+    """All hits of the events (n,) in a row, each with its event and its place among the layers: -1, in none of them.
+
+    Raises:
+        ValueError: If a position is not finite.
+    """
     points, number = hit_points(hits), ak.to_numpy(ak.flatten(hits["layer"])).astype(np.int64)
     if len(bad := np.flatnonzero(~np.isfinite(points).all(axis=1))):
         raise ValueError(f"the position of hit {bad[0]} is {points[bad[0]].tolist()}, must be finite")
