@@ -75,7 +75,7 @@ def test_labels_are_of_the_hits(finder, label):
 def test_labels_follow_from_the_edges(finder, label):
     edges = finder.edges(EVENTS)
     assert set(edges.fields) == {"inner", "outer", "score"}
-    built = reconstruction.tracks_from_best_edges(edges, ak.num(EVENTS.hits), layer=EVENTS.hits.layer)
+    built = reconstruction.tracks_from_best_edges(edges, ak.num(EVENTS.hits), places=EVENTS.hits)
     assert label.to_list() == built.to_list()
 
 
@@ -118,7 +118,7 @@ def test_rotated_events_have_the_same_tracks(finder, label, angle):
 
 
 def test_truth_is_not_needed(finder, label):
-    hits = EVENTS.hits[["x", "y", "z", "layer"]]
+    hits = EVENTS.hits[["x", "y", "z", "layer", "module"]]
     assert finder(ak.zip({"hits": hits}, depth_limit=1)).to_list() == label.to_list()
 
 

@@ -39,7 +39,7 @@ def write_events(path, events, *, truth=True, **columns):
     stored = readers.hits.columns_of(events)
     if not truth:
         del stored["particle"]
-        stored["hit"] = stored["hit"][["x", "y", "z", "layer"]]
+        stored["hit"] = stored["hit"][["x", "y", "z", "layer", "module"]]
     write_tree(path, stored | columns, tree="hits")
     return path
 

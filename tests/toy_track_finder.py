@@ -10,7 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 import cortado
 from cortado import bundle
 from cortado.models import InteractionNetwork
-from cortado.representations import hit_graph
+from cortado.representations.window_fit import fitted
 from cortado.simulation.hits import simulate_hits
 from cortado.tasks import ClassifyEdges
 
@@ -34,7 +34,7 @@ def events_of(events=12, seed=2, mu=0.0):
 def network_and_graph():
     """Taught edges that are true in 85 % of all cases."""
     events = events_of(8, seed=1)
-    graph = hit_graph.fitted(events, keep=0.97, bends=False)
+    graph = fitted(events, keep=0.97, bends=False)
     inputs = graph(events)
     joined = torch.as_tensor(ClassifyEdges().target(events, None, inputs).joined)
     nodes, edge_index, features = map(torch.as_tensor, inputs)

@@ -27,7 +27,8 @@ from cortado.reconstruction import BeamSearch, HitErrors, SeedAndFollow, fit_tra
 from cortado.reconstruction.beam_search import layer_transitions
 from cortado.reconstruction.detector_layers import common_triplets, detector_layers
 from cortado.representations import HitGraph, HitSequence, LayerImage
-from cortado.representations.hit_graph import fitted, kept_segments
+from cortado.representations.hit_graph import kept_segments
+from cortado.representations.window_fit import fitted
 from cortado.simulation import CkfSettings, acts_tracks, simulate_hits, simulate_toy_hits
 from cortado.splits import Split
 from cortado.tasks import ClassifyEdges, Follow, Locate

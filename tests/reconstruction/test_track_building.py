@@ -140,17 +140,43 @@ def test_unfit_edges_are_refused(builder):
         builder(one_event((0, 1, float("nan"))), [3])
 
 
+def places(layer, phi, module=None):
+    """Where hits are in azimuth, at a radius of 10 mm for each layer."""
+    r = 10.0 * (1 + np.array(layer))
+    columns = {"x": r * np.cos(phi), "y": r * np.sin(phi), "layer": layer} | (
+        {} if module is None else {"module": module}
+    )
+    return ak.zip({name: ak.Array([column]) for name, column in columns.items()})
+
+
 def test_two_hits_of_a_layer_are_one_link_of_the_chain():
     """A particle with hits 0, 1 and 2 (overlapping modules of layer 1), 3, 4: nothing of it is lost, or joined."""
     pairs = [(0, 1), (0, 2), (1, 3), (2, 3), (3, 4)]
     edges = ak.Array([[{"inner": a, "outer": b, "score": 0.9 - 0.01 * a} for a, b in pairs]])
-    layer = ak.Array([[0, 1, 1, 2, 3, 1]])
-    assert tracks_from_best_edges(edges, [6], layer=layer).to_list() == [[0, 0, 0, 0, 0, -1]]
-    assert tracks_from_best_edges(edges, [6]).to_list() != [[0, 0, 0, 0, 0, -1]]
+    layer, phi = [0, 1, 1, 2, 3, 1], [0.3, 0.31, 0.311, 0.32, 0.33, 0.31]
+    for module in (None, [0, 4, 5, 0, 0, 6]):
+        where = places(layer, phi, module)
+        assert tracks_from_best_edges(edges, [6], places=where).to_list() == [[0, 0, 0, 0, 0, -1]]
+    same = places(layer, phi, [0] * 6)
+    for where in (None, same):
+        assert tracks_from_best_edges(edges, [6], places=where).to_list() != [[0, 0, 0, 0, 0, -1]]
+
+
+@pytest.mark.parametrize("turn", [0.0, np.pi - 0.301])
+def test_two_tracks_through_one_overlap_stay_two(turn):
+    """Hits 0 to 3 and 4 to 7 of two particles, all joined, that cross two modules of layer 1 side by side."""
+    layer, module = 2 * [0, 1, 1, 2], 2 * [0, 4, 5, 0]
+    phi = turn + np.array([0.3, 0.301, 0.301, 0.302, 0.304, 0.304, 0.3041, 0.304])
+    pairs = [(a, b) for a in range(8) for b in range(8) if layer[b] == layer[a] + 1]
+    scores = [0.99 if a // 4 == b // 4 else 0.6 for a, b in pairs]
+    edges = ak.Array([[{"inner": a, "outer": b, "score": score} for (a, b), score in zip(pairs, scores)]])
+    label = tracks_from_best_edges(edges, [8], places=places(layer, phi, module))
+    assert label.to_list() == [4 * [0] + 4 * [1]]
 
 
 def test_neighbours_of_other_layers_are_no_links():
     """Hits 1 and 2 have both neighbours in common, but lie in layers of their own, one after the other."""
     pairs = [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]
     edges = ak.Array([[{"inner": a, "outer": b, "score": 0.9} for a, b in pairs]])
-    assert tracks_from_best_edges(edges, [4], layer=ak.Array([[0, 1, 2, 3]])).to_list() == [[0, 0, 0, 0]]
+    where = places([0, 1, 2, 3], 4 * [0.3])
+    assert tracks_from_best_edges(edges, [4], places=where).to_list() == [[0, 0, 0, 0]]

@@ -13,8 +13,9 @@ from toy_hits import toy_hits
 
 from cortado.bundle.description import tuples
 from cortado.representations import GivenGraph, HitGraph, segment_search
-from cortado.representations.hit_graph import fitted, kept_segments, unknown_hits
+from cortado.representations.hit_graph import kept_segments, unknown_hits
 from cortado.representations.true_segments import true_segments
+from cortado.representations.window_fit import fitted
 
 PAIRS = ((0, 1), (1, 2), (2, 3), (1, 10), (10, 11), (1, 20), (0, 2))
 WINDOWS = HitGraph(pairs=PAIRS, windows=((0.0008, 150.0),) * 7)

@@ -11,7 +11,7 @@ from cortado.bundle import Bundle, answers, columns, load, save
 from cortado.export import to_torch_export
 from cortado.models import InteractionNetwork
 from cortado.representations import GivenGraph, HitGraph
-from cortado.representations.hit_graph import fitted
+from cortado.representations.window_fit import fitted
 from cortado.tasks import Batch, ClassifyEdges, Edges, Evaluation
 from cortado.tasks.edges import EdgeTarget
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from cortado.kinematics import delta_phi
 from cortado.reconstruction.hit_columns import numbered
 
 __all__ = ["best_chains", "tracks_from_best_edges", "tracks_from_components"]
@@ -41,7 +42,7 @@ def tracks_from_components(edges: ak.Array, hits: ArrayLike, *, threshold: float
 
 
 def tracks_from_best_edges(
-    edges: ak.Array, hits: ArrayLike, *, layer: ak.Array | None = None, threshold: float = 0.5, min_hits: int = 3
+    edges: ak.Array, hits: ArrayLike, *, places: ak.Array | None = None, threshold: float = 0.5, min_hits: int = 3
 ) -> ak.Array:
     """Tracks are chains in which each hit has one predecessor and one successor at most ("walk-through").
 
@@ -49,13 +50,15 @@ def tracks_from_best_edges(
     predecessor: a hit that two tracks claim goes to the better edge. An edge that passes over a hit, a -> c where
     a -> b and b -> c are above the threshold as well, is left out: the longer way has more hits.
 
-    Where modules of a layer overlap, a particle has two hits in it: with `layer`, hits of one layer that have a
-    neighbour inwards and one outwards in common are one link of the chain.
+    Where modules of a layer overlap, a particle has two hits in it: with `places`, hits of two modules of one layer
+    that have a neighbour inwards and one outwards in common, and of which each is the nearest in azimuth to the other,
+    are one link of the chain; so is a hit that stands there twice. Two tracks side by side in the core of a jet so stay
+    two; where modules are not known, all hits of a layer with such neighbours are one link.
 
     Args:
         edges: `inner`, `outer` (index of the hit in its event) and `score` of each edge, shape (n, var).
         hits: Number of hits of each event, shape (n,).
-        layer: Of each hit, shape (n, var).
+        places: x, y [mm], layer, and module within its layer where that is known, of each hit, shape (n, var).
         threshold: Edges of this score and below are left out, on the scale of the scores.
         min_hits: Chains of fewer hits are no tracks.
     Returns:
@@ -70,7 +73,7 @@ def tracks_from_best_edges(
     total = int(counts.sum())
     kept = score > threshold
     inner, outer, score = inner[kept], outer[kept], score[kept]
-    link = np.arange(total) if layer is None else _links(inner, outer, ak.to_numpy(ak.flatten(layer)))
+    link = np.arange(total) if places is None else _links(inner, outer, ak.flatten(places))
     inner, outer = link[inner], link[outer]
     direct = ~_passes_over(inner, outer, total)
     inner, outer, score = inner[direct], outer[direct], score[direct]
@@ -78,16 +81,41 @@ def tracks_from_best_edges(
     return numbered(_components(inner[chosen], outer[chosen], total)[link], counts, min_hits)
 
 
-def _links(inner: Integers, outer: Integers, layer: Integers) -> Integers:
-    """The first of the hits of a layer that have neighbours in common on both sides, for each hit, shape (h,)."""
-    hits = len(layer)
+def _links(inner: Integers, outer: Integers, places: ak.Array) -> Integers:
+    """The first of the hits of a layer that are of one particle, as far as edges say, for each hit, shape (h,)."""
+    hits = len(places)
+    layer = ak.to_numpy(places.layer)
     joined = coo_array((np.ones(len(inner), dtype=np.int64), (inner, outer)), shape=(hits, hits)).tocsr()
     between = (joined.T @ joined).multiply(joined @ joined.T).tocoo()
-    alike = layer[between.row] == layer[between.col]
-    component = _components(between.row[alike].astype(np.int64), between.col[alike].astype(np.int64), hits)
+    one, other = between.row.astype(np.int64), between.col.astype(np.int64)
+    module = ak.to_numpy(places.module).astype(np.int64) if "module" in places.fields else np.arange(hits)
+    arc = _arc(places, one, other)
+    overlap = (layer[one] == layer[other]) & ((module[one] != module[other]) | ((arc == 0) & (one != other)))
+    one, other = one[overlap], other[overlap]
+    nearest = _are_nearest(one, other, module[other], arc[overlap])
+    mutual = nearest & np.isin(other * hits + one, (one * hits + other)[nearest])
+    component = _components(one[mutual], other[mutual], hits)
     _, first, place = np.unique(component, return_index=True, return_inverse=True)
     links: Integers = first[place]
     return links
+
+
+def _arc(places: ak.Array, one: Integers, other: Integers) -> Floats:
+    """Between hits, across the beam [mm]."""
+    x, y = (ak.to_numpy(places[name]).astype(np.float64) for name in "xy")
+    phi = np.arctan2(y, x)
+    distance: Floats = np.abs(delta_phi(phi[one], phi[other])) * np.hypot(x, y)[one]
+    return distance
+
+
+def _are_nearest(one: Integers, other: Integers, module: Integers, distance: Floats) -> Bools:
+    """Whether `other` is the nearest to `one` of those in its module, the first of equals, shape (p,)."""
+    order = np.lexsort((other, distance, module, one))
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = (np.diff(one[order]) != 0) | (np.diff(module[order]) != 0)
+    nearest = np.zeros(len(order), dtype=np.bool_)
+    nearest[order[first]] = True
+    return nearest
 
 
 def best_chains(inner: Integers, outer: Integers, score: Floats, hits: int) -> Bools:

@@ -3,7 +3,6 @@
 Shapes: n events, N hits of all of them, E edges.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,16 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cortado.representations.constituents import flat
-from cortado.representations.hits import POSITION, HitGraphInputs, Hits, flat_hits, graph_inputs
-from cortado.representations.segment_search import are_chained, curvature_and_cotangent, segments
-from cortado.representations.true_segments import true_segments
+from cortado.representations.hits import POSITION, HitGraphInputs, flat_hits, graph_inputs
+from cortado.representations.segment_search import are_chained, segments
+from cortado.representations.true_segments import some_true_segments
 
-__all__ = ["GivenGraph", "HitGraph", "HitGraphInputs", "fitted", "kept_segments", "unknown_hits"]
+__all__ = ["GivenGraph", "HitGraph", "HitGraphInputs", "kept_segments", "unknown_hits"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class HitGraph:
-    """All hits of an event, and the segments between pairs of layers that are within windows; `fitted` finds both.
+    """All hits of an event, and the segments between pairs of layers that are within windows.
+
+    `cortado.representations.window_fit.fitted` finds both for events of yours.
 
     With `bends`, a segment must also be one of a row that could be a track: at ten times the hits, a window of slope
     and z0 holds ten times the chance segments, but few of them go on by another chance.
@@ -77,7 +78,8 @@ class HitGraph:
         found = segments(hits, np.array(self.pairs), np.array(self.windows))
         if self.bends:
             found = found.take(are_chained(hits, found, np.array(self.bends), self.chain))
-        return graph_inputs(hits, np.stack([found.inner, found.outer]))
+        edges = np.stack([found.inner, found.outer])
+        return graph_inputs(hits, edges[:, np.lexsort(edges[::-1])])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,45 +121,6 @@ class GivenGraph:
         return graph_inputs(hits, ends + starts[edges.owner])
 
 
-def fitted(
-    events: ak.Array, *, keep: float = 0.99, min_pt: float = 0.5, min_hits: int = 3, bends: bool = True, chain: int = 3
-) -> HitGraph:
-    """The graph that keeps true segments of training events, with windows no wider than that takes.
-
-    What may be lost is shared out evenly: to rare pairs of layers, to slope, z0 and bends. The numbers of the cuts are
-    quantiles for each pair of layers.
-
-    Args:
-        events: With hits and truth, shape (n,).
-        keep: Share of the true segments to keep.
-        min_pt: Least transverse momentum of the particles that count [GeV]; 0 needs no `particles`.
-        min_hits: Least number of their hits.
-        bends: Whether segments must be in a row.
-        chain: Least number of hits in a row; particles with fewer are lost.
-
-    Raises:
-        ValueError: If `keep` is not in (0, 1), a chain has fewer than 3 hits, or there is no true segment.
-    """
-    if not 0 < keep < 1:
-        raise ValueError(f"fitted: keep must be a share in (0, 1), got {keep!r}")
-    hits = flat_hits(events, "HitGraph", layer=True)
-    inner, outer = _some(true_segments(events, min_pt=min_pt, min_hits=min_hits), min_pt, min_hits)
-    each = 1 - (1 - keep) / (3 + 2 * (chain - 2) * bends)
-    pairs = _frequent_pairs(hits.layer[inner], hits.layer[outer], each)
-    place = {pair: index for index, pair in enumerate(pairs)}
-    pair = np.array([place.get(each, -1) for each in zip(hits.layer[inner].tolist(), hits.layer[outer].tolist())])
-    slope, z0 = _slope_and_z0(hits, inner, outer)
-    windows = _quantiles(pair, np.stack([slope, z0]), len(pairs), each)
-    if not bends:
-        return HitGraph(pairs=pairs, windows=windows)
-    curvature, cotangent = curvature_and_cotangent(hits, inner, outer)
-    goes_on = np.flatnonzero(outer[:-1] == inner[1:])
-    changes = np.abs(np.stack([np.diff(curvature), np.diff(cotangent)])[:, goes_on])
-    return HitGraph(
-        pairs=pairs, windows=windows, bends=_quantiles(pair[goes_on], changes, len(pairs), each), chain=chain
-    )
-
-
 def kept_segments(graph: Any, events: ak.Array, *, min_pt: float = 0.5, min_hits: int = 3) -> float:
     """Share of the true segments of events that are edges of their graphs.
 
@@ -170,7 +133,7 @@ def kept_segments(graph: Any, events: ak.Array, *, min_pt: float = 0.5, min_hits
     Raises:
         ValueError: If there is no true segment.
     """
-    truth = _some(true_segments(events, min_pt=min_pt, min_hits=min_hits), min_pt, min_hits)
+    truth = some_true_segments(events, min_pt=min_pt, min_hits=min_hits)
     inputs = graph(events)
     number = len(inputs.nodes)
     true, joined = (ends[0] * number + ends[1] for ends in (truth, inputs.edge_index))
@@ -182,50 +145,3 @@ def unknown_hits(graph: HitGraph, events: ak.Array) -> NDArray[np.int64]:
     hits = flat_hits(events, "HitGraph", layer=True)
     unknown = ~np.isin(hits.layer, np.unique(graph.pairs))
     return np.bincount(hits.event[unknown], minlength=len(hits.counts))
-
-
-def _some(truth: NDArray[np.int64], min_pt: float, min_hits: int) -> NDArray[np.int64]:
-    if truth.shape[1] == 0:
-        raise ValueError(
-            f"no true segment: no particle with pt of at least {min_pt:g} GeV has {min_hits} hits or more in layers"
-        )
-    return truth
-
-
-def _frequent_pairs(inner: NDArray[np.int64], outer: NDArray[np.int64], keep: float) -> tuple[tuple[int, int], ...]:
-    """The most frequent pairs of layers of segments, until these are the share `keep` of all; each in one direction."""
-    counts = Counter(zip(inner.tolist(), outer.tolist()))
-    chosen: list[tuple[int, int]] = []
-    kept = 0
-    for pair, number in counts.most_common():
-        if kept >= keep * len(inner):
-            break
-        kept += number
-        if pair[::-1] not in chosen:
-            chosen.append(pair)
-    return tuple(sorted(chosen))
-
-
-def _slope_and_z0(
-    hits: Hits, inner: NDArray[np.int64], outer: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """abs(dphi/dr) [rad/mm] and abs(z0) [mm]; infinite where dr is 0."""
-    features = graph_inputs(hits, np.stack([inner, outer])).edge_features.astype(np.float64)
-    dr = hits.r[outer] - hits.r[inner]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = np.abs(features[:, 1] * np.pi / dr)
-        z0 = np.abs(hits.z[inner] - hits.r[inner] * (hits.z[outer] - hits.z[inner]) / dr)
-    return np.where(dr == 0, np.inf, slope), np.where(dr == 0, np.inf, z0)
-
-
-def _quantiles(
-    pair: NDArray[np.int64], values: NDArray[np.float64], number: int, keep: float
-) -> tuple[tuple[float, float], ...]:
-    """For each pair of layers the two numbers that the share `keep` of its values (2, S) does not exceed."""
-    chosen = []
-    for index in range(number):
-        mine = values[:, pair == index]
-        mine = mine[:, np.isfinite(mine).all(axis=0)]
-        first, second = np.quantile(mine, keep, axis=1, method="higher") if mine.size else (1e-6, 1e-6)
-        chosen.append((float(first), float(second)))
-    return tuple(chosen)

@@ -17,9 +17,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cortado.kinematics import delta_phi
 from cortado.representations.hits import Hits
 
-__all__ = ["Segments", "are_chained", "curvature_and_cotangent", "segments"]
+__all__ = ["Segments", "are_chained", "continuations", "curvature_and_cotangent", "segments", "slope_and_z0"]
 
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -101,7 +102,7 @@ class _Queries(NamedTuple):
 
 
 def segments(hits: Hits, pairs: Indices, windows: Floats) -> Segments:
-    """All segments within the windows, by their inner, then their outer hit.
+    """All segments within the windows.
 
     Args:
         hits: Of any number of events.
@@ -120,8 +121,16 @@ def segments(hits: Hits, pairs: Indices, windows: Floats) -> Segments:
         _within(hits, line, windows, place, queries.hit[query], queries.pair[query])
         for query, place in _ranges(first, count)
     ]
-    joined = Segments(*(np.concatenate(each) for each in zip(*parts)))
-    return joined.take(np.argsort(joined.inner * len(hits.r) + joined.outer))
+    return Segments(*(np.concatenate(each) for each in zip(*parts)))
+
+
+def slope_and_z0(hits: Hits, inner: Indices, outer: Indices) -> Floats:
+    """dphi/dr [rad/mm] and z0 [mm] of segments, shape (2, E); infinite where dr is 0."""
+    dr = hits.r[outer] - hits.r[inner]
+    dz = hits.z[outer] - hits.z[inner]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        numbers = np.stack([delta_phi(hits.phi[outer], hits.phi[inner]) / dr, hits.z[inner] - hits.r[inner] * dz / dr])
+    return np.where(dr == 0, np.inf, numbers)
 
 
 def curvature_and_cotangent(hits: Hits, inner: Indices, outer: Indices) -> tuple[Floats, Floats]:
@@ -138,29 +147,17 @@ def curvature_and_cotangent(hits: Hits, inner: Indices, outer: Indices) -> tuple
     return np.sin(dphi) / chord, cotangent
 
 
-def are_chained(hits: Hits, found: Segments, bends: Floats, chain: int) -> NDArray[np.bool_]:
-    """Which segments are in a row of segments, each of which goes on as the one before, shape (E,).
+def continuations(hits: Hits, found: Segments, bends: Floats) -> tuple[Indices, Indices]:
+    """Segments, and those that begin where they end and go on as they do.
 
     Args:
         hits: Of any number of events.
         found: Segments between them.
-        bends: Largest change of curvature [1/mm] and of the cotangent from a segment of a pair of layers to the next,
-            shape (P, 2).
-        chain: Least number of hits in the row.
+        bends: As of `are_chained`.
+
+    Returns:
+        Indices of segments, and of one behind each, any number of times, shape (c,) each.
     """
-    before, behind = _continued(hits, found, bends)
-    inwards, outwards = ([np.ones(len(found.inner), np.bool_)] for _ in range(2))  # by so many segments
-    for _ in range(chain - 2):
-        for reached, one, other in ((inwards, behind, before), (outwards, before, behind)):
-            longer = np.zeros(len(found.inner), np.bool_)
-            longer[one[reached[-1][other]]] = True
-            reached.append(longer)
-    chained: NDArray[np.bool_] = np.any([a & b for a, b in zip(inwards, reversed(outwards))], axis=0)
-    return chained
-
-
-def _continued(hits: Hits, found: Segments, bends: Floats) -> tuple[Indices, Indices]:
-    """Segments, and those that begin where they end and go on as they do."""
     curvature, cotangent = curvature_and_cotangent(hits, found.inner, found.outer)
     cotangent = cotangent.clip(-_STEEPEST, _STEEPEST)
     stride = 4 * _STEEPEST  # windows wider than the steepest angles are all alike
@@ -175,6 +172,27 @@ def _continued(hits: Hits, found: Segments, bends: Floats) -> tuple[Indices, Ind
         parts.append((before[alike], behind[alike]))
     before, behind = (np.concatenate(each) for each in zip(*parts))
     return before, behind
+
+
+def are_chained(hits: Hits, found: Segments, bends: Floats, chain: int) -> NDArray[np.bool_]:
+    """Which segments are in a row of segments, each of which goes on as the one before, shape (E,).
+
+    Args:
+        hits: Of any number of events.
+        found: Segments between them.
+        bends: Largest change of curvature [1/mm] and of the cotangent from a segment of a pair of layers to the next,
+            shape (P, 2).
+        chain: Least number of hits in the row.
+    """
+    before, behind = continuations(hits, found, bends)
+    inwards, outwards = ([np.ones(len(found.inner), np.bool_)] for _ in range(2))  # by so many segments
+    for _ in range(chain - 2):
+        for reached, one, other in ((inwards, behind, before), (outwards, before, behind)):
+            longer = np.zeros(len(found.inner), np.bool_)
+            longer[one[reached[-1][other]]] = True
+            reached.append(longer)
+    chained: NDArray[np.bool_] = np.any([a & b for a, b in zip(inwards, reversed(outwards))], axis=0)
+    return chained
 
 
 def _extent(values: Floats, rank: Indices, number: int) -> Floats:

@@ -9,7 +9,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NOISE", "true_segments"]
+__all__ = ["NOISE", "some_true_segments", "true_segments"]
 
 NOISE = 0
 
@@ -46,6 +46,20 @@ def true_segments(events: ak.Array, *, min_pt: float, min_hits: int) -> Indices:
     inner, outer = hit[:-1], hit[1:]
     follows = (particle[inner] == particle[outer]) & (layer[inner] != layer[outer])
     return np.stack([inner[follows], outer[follows]])
+
+
+def some_true_segments(events: ak.Array, *, min_pt: float, min_hits: int) -> Indices:
+    """The same, where there must be some.
+
+    Raises:
+        ValueError: As `true_segments`, or if there is no true segment.
+    """
+    truth = true_segments(events, min_pt=min_pt, min_hits=min_hits)
+    if truth.shape[1] == 0:
+        raise ValueError(
+            f"no true segment: no particle with pt of at least {min_pt:g} GeV has {min_hits} hits or more in layers"
+        )
+    return truth
 
 
 def _particles(events: ak.Array, min_pt: float) -> tuple[NDArray[np.float64], Indices]:

@@ -107,7 +107,7 @@ class TrackFinder:
                 scored, ak.num(hits), threshold=self.threshold, min_hits=self.min_hits
             )
         return reconstruction.tracks_from_best_edges(
-            scored, ak.num(hits), layer=hits.layer, threshold=self.threshold, min_hits=self.min_hits
+            scored, ak.num(hits), places=hits, threshold=self.threshold, min_hits=self.min_hits
         )
 
     def edges(self, events: ak.Array) -> ak.Array:
