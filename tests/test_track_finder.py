@@ -11,7 +11,8 @@ from toy_track_finder import ERRORS, events_of, save_track_finder
 
 import cortado
 from cortado import metrics, reconstruction
-from cortado.scoring import Predictor, Scorer, TrackFinder, VertexFinder
+from cortado.models import sectors
+from cortado.scoring import Predictor, Scorer, TrackFinder, VertexFinder, process
 
 EVENTS = events_of()
 SELECTION = {"min_pt": 0.5, "max_abs_eta": 2.0, "min_hits": 9}
@@ -129,6 +130,17 @@ def test_events_without_hits_and_with_one(finder, label):
     assert finder(one).to_list() == [[-1]] * 3
     assert ak.num(finder.tracks(one)).to_list() == [0, 0, 0]
     assert ak.num(finder.edges(one)).to_list() == [0, 0, 0]
+
+
+def test_sectors_find_the_same_tracks_and_are_told(path, label, monkeypatch):
+    monkeypatch.setattr(sectors, "MAX_EDGES", 200)
+    monkeypatch.setattr(process, "_networks", {})
+    finder = cortado.load(path)
+    large = np.count_nonzero(ak.num(finder.edges(EVENTS)) > 200)
+    assert large > 0
+    assert finder(EVENTS).to_list() == label.to_list()
+    _, notes = finder.events(EVENTS)
+    assert notes["entries have more than 200 edges, seen in sectors by the network"] == large
 
 
 def test_no_events(finder):

@@ -233,6 +233,7 @@ def test_data_beside_simulation(tmp_path, fileset, finder):
 def test_a_finder_that_finds_nothing_gives_sums_of_zero(silent, fileset):
     output = processors.run(fileset, TrackingProcessor(silent, target=target(), **SELECTION), executor="iterative")
     assert output["tracks"] == output["found"] == output["fakes"] == output["unfitted"] == {"one": 0, "two": 0}
+    assert output["by_sectors"] == {"one": 0, "two": 0}
     assert min(output["particles"].values()) > 100
     assert all(output[name].sum(flow=True).value == 0 for name in TRACKS)
     assert list(output["particle_pt"].axes["found"]) == ["no"]

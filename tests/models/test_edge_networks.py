@@ -11,6 +11,7 @@ from models.cases import EDGE_NETWORKS, hit_graphs
 
 import cortado.models
 from cortado.models import GraphAttention, GraphConvolution, InteractionNetwork, TrkXNetwork
+from cortado.models.sectors import BySectors
 
 by_name = pytest.mark.parametrize("case", EDGE_NETWORKS, ids=[case.name for case in EDGE_NETWORKS])
 LENGTHS = [7, 12, 1, 0, 30]
@@ -80,6 +81,39 @@ def test_order_of_hits_and_edges_does_not_matter(case):
     hits, edges = (torch.randperm(number, generator=generator) for number in (len(nodes), len(edge_features)))
     shuffled = model(nodes[hits], hits.argsort()[edge_index[:, edges]], edge_features[edges])
     same(shuffled, model(nodes, edge_index, edge_features)[edges])
+
+
+@by_name
+@pytest.mark.parametrize("max_edges", [1, 13, 1000])
+def test_sectors_say_what_the_whole_says(case, max_edges):
+    model, inputs = make(case).double(), hit_graph(60)
+    whole = model(*inputs)
+    assert 13 < len(whole) < 1000
+    same(BySectors(model, max_edges=max_edges)(*inputs), whole, 1e-12)
+
+
+@by_name
+def test_a_sector_too_narrow_says_something_else(case):
+    """The reach is no larger than it must be."""
+    model, inputs = make(case).double(), hit_graph(60)
+    whole = model(*inputs)
+    model.reach -= 1
+    assert not torch.allclose(BySectors(model, max_edges=1)(*inputs), whole, rtol=1e-9, atol=1e-9)
+
+
+def test_sectors_without_edges_are_refused():
+    with pytest.raises(ValueError, match="max_edges must be at least 1, got 0"):
+        BySectors(InteractionNetwork(), max_edges=0)
+
+
+def hit_graph(hits):
+    """One large graph of sparse chains, float64: nodes in all azimuths, each with a few edges outwards."""
+    torch.manual_seed(7)
+    nodes = torch.rand(hits, 3, dtype=torch.float64) * 2 - 1
+    start = torch.arange(hits - 2).repeat_interleave(2)
+    end = (start + torch.randint(1, 3, start.shape)).clamp(max=hits - 1)
+    edge_index = torch.unique(torch.stack([start, end]), dim=1)
+    return nodes, edge_index, torch.randn(edge_index.shape[1], 4, dtype=torch.float64)
 
 
 @by_name

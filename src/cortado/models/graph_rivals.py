@@ -34,6 +34,7 @@ class GraphConvolution(nn.Module):
     def __init__(self, *, nodes: int = 3, edges: int = 4, hidden: int = 40, layers: int = 3) -> None:
         super().__init__()
         require_positive("GraphConvolution", nodes=nodes, edges=edges, hidden=hidden, layers=layers)
+        self.reach = layers + 1  # of the last neighbours the number of edges counts
         graph: Any = graph_layers("GraphConvolution")
         widths = [nodes] + (layers - 1) * [hidden]
         self.standardised = NodeNorm(edges, affine=False, momentum=None)
@@ -72,6 +73,7 @@ class GraphAttention(nn.Module):
         require_positive("GraphAttention", nodes=nodes, edges=edges, hidden=hidden, layers=layers, heads=heads)
         if hidden % heads:
             raise ValueError(f"GraphAttention: hidden must be a multiple of heads = {heads}, got {hidden}")
+        self.reach = layers
         graph: Any = graph_layers("GraphAttention")
         widths, each = [nodes] + (layers - 1) * [hidden], hidden // heads
         self.standardised = NodeNorm(edges, affine=False, momentum=None)

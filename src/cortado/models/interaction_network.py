@@ -32,6 +32,8 @@ class InteractionNetwork(nn.Module):
         DeZoort et al., Charged particle tracking via edge-classifying interaction networks (2021), arXiv:2103.16701.
     """
 
+    reach = 1
+
     def __init__(self, *, nodes: int = 3, edges: int = 4, hidden: int = 40, effect: int = 4) -> None:
         super().__init__()
         require_positive("InteractionNetwork", nodes=nodes, edges=edges, hidden=hidden, effect=effect)

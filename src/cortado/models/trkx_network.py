@@ -34,7 +34,7 @@ class TrkXNetwork(nn.Module):
         require_positive("TrkXNetwork", nodes=nodes, hidden=hidden, iterations=iterations)
         layers: Any = graph_layers("TrkXNetwork")
         width = nodes + hidden
-        self.iterations = iterations
+        self.iterations = self.reach = iterations
         self.first = perceptron(nodes, (hidden,), activation=nn.Tanh)
         self.edge = perceptron(2 * width, (hidden,), 1, activation=nn.Tanh)
         self.node = perceptron(3 * width, (hidden, hidden), activation=nn.Tanh)

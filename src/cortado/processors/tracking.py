@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cortado import histograms, metrics, readers
 from cortado.processors.bookkeeping import generator_weights, in_order
 from cortado.scoring import TrackFinder
+from cortado.scoring.track_finder import is_by_sectors
 from cortado.splits import TEST, Split
 from cortado.weights import TargetDistribution
 
@@ -26,7 +27,8 @@ class TrackingProcessor(processor.ProcessorABC):  # type: ignore[misc]
     The output holds the histograms `track_pt`, `track_eta`, `track_hits` and `multiplicity` (axes dataset, variation,
     and the quantity); where the file has truth `particle_pt` and `particle_eta` (the same with the axis found: "yes" or
     "no"), of the selected particles, without event weights; the numbers by data set `events`, `sum_of_weights`,
-    `unfitted` (tracks without a converged fit, which only `multiplicity` shows), and of truth `particles`, `found`,
+    `unfitted` (tracks without a converged fit, which only `multiplicity` shows), `by_sectors` (events so large that the
+    network saw them in sectors), and of truth `particles`, `found`,
     `tracks` and `fakes`: sums, from which rates follow. It is the same for every executor and any size of the chunks.
 
     Args:
@@ -74,8 +76,10 @@ class TrackingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         if held_out is not None:
             kept = held_out.subset(ak.to_numpy(record.event_key)) == TEST
             record, generator = record[kept], generator[kept] / held_out.test
-        label = self.finder(record)
+        edges = self.finder.edges(record)
+        label = self.finder.join(edges, record.hits)
         tracks = self.finder.tracks(record, label=label, **self.fit)
+        output["by_sectors"] = {dataset: int(np.count_nonzero(is_by_sectors(edges)))}
         output["unfitted"] = {dataset: int(ak.sum(~tracks.converged, axis=None))}
         weights = self._weights(generator, ak.to_numpy(ak.num(tracks)))
         _fill_tracks(output, dataset, tracks, weights)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 
 from cortado import bundle
-from cortado.models import CaloGAN
+from cortado.models import CaloGAN, sectors
 from cortado.models.calogan import fold_convolutions
 from cortado.models.layers import fold_batch_norm
 
@@ -65,8 +65,9 @@ def _read(path: str, sha256: str, device: str, own: bundle.Own) -> Loaded:
 
 
 def _ready(model: torch.nn.Module) -> torch.nn.Module:
-    """A copy for inference, what can be computed beforehand is multiplied together."""
-    return fold_convolutions(model) if isinstance(model, CaloGAN) else fold_batch_norm(model)
+    """A copy for inference: what can be computed beforehand is multiplied together, large graphs go by sectors."""
+    folded = fold_convolutions(model) if isinstance(model, CaloGAN) else fold_batch_norm(model)
+    return sectors.BySectors(folded, max_edges=sectors.MAX_EDGES) if hasattr(folded, "reach") else folded
 
 
 def check_device(device: str) -> None:

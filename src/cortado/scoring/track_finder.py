@@ -8,9 +8,11 @@ from typing import Any, ClassVar, Literal, get_args
 
 import awkward as ak
 import numpy as np
+from numpy.typing import NDArray
 
 from cortado import bundle as bundles
 from cortado import reconstruction
+from cortado.models import sectors
 from cortado.perigee import COVARIANCE
 from cortado.reconstruction import HitErrors
 from cortado.representations.hit_graph import HitGraph, unknown_hits
@@ -101,18 +103,27 @@ class TrackFinder:
         Raises:
             ValueError: If a field is missing, or a position is not finite.
         """
-        scored, hits = self.edges(events), events.hits
-        if self.build == "components":
-            return reconstruction.tracks_from_components(
-                scored, ak.num(hits), threshold=self.threshold, min_hits=self.min_hits
-            )
-        return reconstruction.tracks_from_best_edges(
-            scored, ak.num(hits), places=hits, threshold=self.threshold, min_hits=self.min_hits
-        )
+        return self.join(self.edges(events), events.hits)
 
     def edges(self, events: ak.Array) -> ak.Array:
-        """Edges between hits, shape (n_events, var): inner, outer (index of the hit in its event), score."""
+        """Edges between hits, shape (n_events, var): inner, outer (index of the hit in its event), score.
+
+        The network sees a graph of more than `cortado.models.sectors.MAX_EDGES` edges in sectors of azimuth; its
+        scores are the same.
+        """
         return self.predictor(events).edges
+
+    def join(self, edges: ak.Array, hits: ak.Array) -> ak.Array:
+        """Tracks that edges make of hits, as calling this gives them.
+
+        Args:
+            edges: What `edges` has given, shape (n_events, var).
+            hits: Of these events, shape (n_events, var).
+        """
+        cuts: dict[str, Any] = {"threshold": self.threshold, "min_hits": self.min_hits}
+        if self.build == "components":
+            return reconstruction.tracks_from_components(edges, ak.num(hits), **cuts)
+        return reconstruction.tracks_from_best_edges(edges, ak.num(hits), places=hits, **cuts)
 
     def tracks(
         self,
@@ -147,18 +158,22 @@ class TrackFinder:
         with respect to the origin (d0, z0 [mm], phi, theta, q_over_p [1/GeV]), pt, eta, n_hits, chi2, ndf and
         converged.
         """
-        label = self(record)
+        edges = self.edges(record)
+        label = self.join(edges, record.hits)
         tracks = self.tracks(record, errors=errors, magnetic_field=magnetic_field, label=label)
         numbers = [name for name in tracks.fields if name not in (*COVARIANCE, *_COLUMNS, "label")]
         fields = {name: ak.values_astype(tracks[name], np.float32) for name in numbers}
         fields |= {column: ak.values_astype(tracks[name], kind) for name, (column, kind) in _COLUMNS.items()}
-        return {"hit": ak.zip({"trackIdx": label}), "track": ak.zip(fields)}, self._notes(record, tracks)
+        return {"hit": ak.zip({"trackIdx": label}), "track": ak.zip(fields)}, self._notes(record, edges, tracks)
 
-    def _notes(self, record: ak.Array, tracks: ak.Array) -> Counter[str]:
+    def _notes(self, record: ak.Array, edges: ak.Array, tracks: ak.Array) -> Counter[str]:
         """What a user would not see in the tracks, and how often it is so."""
         graph = self.bundle().representation
         notes = {
             "entries have hits, but not a single track was found": (ak.num(record.hits) > 0) & (ak.num(tracks) == 0),
+            f"entries have more than {sectors.MAX_EDGES:,} edges, seen in sectors by the network": is_by_sectors(
+                edges
+            ),
             "tracks have no converged fit: see track_converged": ~tracks.converged,
             "hits are in layers that the bundle does not know: they are in no track": (
                 unknown_hits(graph, record) if isinstance(graph, HitGraph) else np.zeros(0)
@@ -176,3 +191,9 @@ class TrackFinder:
         """All bundles."""
         every: tuple[bundles.Bundle, ...] = self.predictor.bundles()
         return every
+
+
+def is_by_sectors(edges: ak.Array) -> NDArray[np.bool_]:
+    """Which events have more edges than a network sees at once, shape (n_events,)."""
+    large: NDArray[np.bool_] = ak.to_numpy(ak.num(edges)) > sectors.MAX_EDGES
+    return large
