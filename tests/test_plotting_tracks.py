@@ -8,7 +8,7 @@ from matplotlib.collections import LineCollection
 from reconstruction.track_toys import toy_events
 
 from cortado import plotting
-from cortado.metrics import lhc_match, match_tracks, reconstructable, track_finding, track_rate
+from cortado.metrics import lhc_match, match_tracks, reconstructable, residuals, track_finding, track_rate
 
 
 @pytest.fixture(autouse=True)
@@ -106,3 +106,23 @@ def test_rates_begin_where_they_are_told():
     assert ax.get_ylim()[0] == 0
     with pytest.raises(ValueError, match=r"low must be in \[0, 1\), got 1"):
         plotting.track_rates({"GNN": rate}, edges, xlabel="True pT [GeV]", low=1)
+
+
+def test_pulls_are_drawn_with_their_widths(tmp_path):
+    normal = np.random.default_rng(1).normal(0.2, 1.5, 20_000)
+    figure, axes = plotting.parameter_pulls({"q/p": normal, "$d_0$": normal / 1.5}, right="muons")
+    texts = [next(each.get_text() for each in ax.texts if "width" in each.get_text()) for ax in axes]
+    for text, scale in zip(texts, (1.0, 1.5)):
+        measured = residuals(normal / scale)
+        assert text == f"bias {measured.bias.value:.2f}\nwidth {measured.resolution.value:.2f}"
+    assert [ax.get_xlabel() for ax in axes] == ["Pull of q/p", "Pull of $d_0$"]
+    points = axes[0].containers[0].lines[0]
+    assert np.sum(points.get_ydata()) * 0.2 == pytest.approx(np.mean(np.abs(normal) < 5))
+    assert plotting.save(figure, tmp_path / "pulls.png", dpi=30).stat().st_size > 1000
+
+
+def test_pulls_that_cannot_be_drawn():
+    with pytest.raises(ValueError, match="parameter_pulls needs the pulls of one parameter or more"):
+        plotting.parameter_pulls({})
+    with pytest.raises(ValueError, match="differences"):
+        plotting.parameter_pulls({"q/p": [0.1, np.nan]})

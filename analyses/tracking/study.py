@@ -21,7 +21,14 @@ from rich.table import Table
 
 from cortado import bundle as bundles
 from cortado import histograms, metrics, ntuples, plotting, processors, reading, reconstruction, scoring, training
-from cortado.models import InteractionNetwork, TrackFollower, TrkXLSTM
+from cortado.models import (
+    GraphAttention,
+    GraphConvolution,
+    InteractionNetwork,
+    TrackFollower,
+    TrkXLSTM,
+    TrkXNetwork,
+)
 from cortado.perigee import PARAMETERS
 from cortado.reconstruction import BeamSearch, HitErrors, SeedAndFollow, fit_tracks, true_tracks
 from cortado.reconstruction.beam_search import layer_transitions
@@ -46,12 +53,23 @@ CKF = CkfSettings(  # chosen on other events of mean pile-up 20
     seed_min_pt=0.4,
     sigma_scattering=3.0,
 )
+NETWORKS = {  # of edges
+    "interaction_network": InteractionNetwork,
+    "trkx_network": TrkXNetwork,
+    "graph_convolution": GraphConvolution,
+    "graph_attention": GraphAttention,
+}
 TITLES = {
     "interaction_network": "Interaction network",
+    "trkx_network": "HEP.TrkX network",
+    "graph_convolution": "Graph convolution",
+    "graph_attention": "Graph attention",
     "follower": "LSTM, beam of 2",
     "seed_and_follow": "Seed and follow",
     "ckf": "ACTS CKF",
 }
+COMPARED = ("interaction_network", "follower", "seed_and_follow", "ckf")
+PARAMETER_TITLES = dict(zip(PARAMETERS, (r"$d_0$", r"$z_0$", r"$\phi$", r"$\theta$", "q/p")))
 TOYS = {"noise": ({"noise": 0.2}, 50), "tracks": ({"tracks": 6}, 100)}  # sample, and width of the LSTM
 TIMED = {"chain": "Graph, network and building", "ckf": "ACTS CKF"}
 PUBLISHED_TOYS = {"noise": 0.925, "tracks": 0.897}  # hit accuracy, Farrell et al. (2017), EPJ Web Conf. 150, 00003
@@ -71,6 +89,7 @@ class Preset:
     epochs: dict[str, int]
     toys: dict[str, int]  # events for each kind of toy
     keep: float  # of the true segments, in the graph
+    rivals: tuple[str, ...] = ()  # further networks of edges
     pile_up: tuple[float, ...] = ()  # where time is measured
 
 
@@ -81,15 +100,16 @@ PRESETS = {
         events={"training": 150, "judging": 30},
         epochs={"interaction_network": 10, "follower": 4, "toy": 8},
         toys={"noise": 20_480},
-        keep=0.99,
+        keep=0.993,
     ),
     "full": Preset(
         generator="pythia",
         mu=20,
         events={"training": 240, "judging": 100},
-        epochs={"interaction_network": 10, "follower": 8, "toy": 14},
+        epochs={"interaction_network": 10, "rivals": 5, "follower": 8, "toy": 14},
         toys={"noise": 40_960, "tracks": 61_440},
-        keep=0.99,
+        keep=0.993,
+        rivals=("trkx_network", "graph_convolution", "graph_attention"),
         pile_up=(20, 60, 120, 200),
     ),
 }
@@ -139,6 +159,9 @@ def studies(preset, folder):
         ),
     )
     every = [network, follower]
+    for name in chosen.rivals:
+        recipe = replace(network.recipe, epochs=chosen.epochs["rivals"])
+        every.append(replace(network, name=name, model=partial(NETWORKS[name]), recipe=recipe))
     for kind in chosen.toys:
         toy = Study(
             name=f"toy_{kind}",
@@ -209,20 +232,19 @@ def simulate(preset, folder, workers):
                 simulate_toy_hits(sample(folder, name), events=events, seed=seed, **TOYS[kind][0])
 
 
-def finder(folder):
-    path = Path(folder) / "interaction_network" / "interaction_network.cortado"
-    return scoring.load(path, min_hits=MIN_HITS, threads=1)
+def finder(folder, network="interaction_network"):
+    return scoring.load(Path(folder) / network / f"{network}.cortado", min_hits=MIN_HITS, threads=1)
 
 
-def found_tracks(folder, events):
+def found_tracks(preset, folder, events):
     """Track of each hit by all finders, and the CPU seconds that each took on one thread."""
     some = reading.read(sample(folder, "training"), stop=30)
     wanted = some.particles[metrics.reconstructable(some.particles, **SELECTION)]
     detector = {"layers": detector_layers(some.hits), "triplets": common_triplets(wanted), "magnetic_field": FIELD}
     searched = BeamSearch(**detector, transitions=layer_transitions(wanted))
     follower = bundles.load(folder / "follower" / "follower.cortado")
-    ours = {
-        "interaction_network": finder(folder),
+    networks = ("interaction_network", *preset_named(preset).rivals)
+    ours = {name: finder(folder, name) for name in networks} | {
         "follower": lambda some: reconstruction.beam_search(some.hits, searched, partial(predicted, follower)),
         "seed_and_follow": lambda some: reconstruction.seed_and_follow(
             some.hits, SeedAndFollow(**detector), hit_errors
@@ -244,7 +266,7 @@ def predicted(follower, hits, mask):
 def judge(preset, folder):
     """Tracks of the judging events by all finders: found, fake, and how good the helices are; lines of the toys."""
     events = reading.read(sample(folder, "judging"))
-    labels, seconds = found_tracks(folder, events)
+    labels, seconds = found_tracks(preset, folder, events)
     selected = metrics.reconstructable(events.particles, **SELECTION)
     results = {"kept segments": kept_segments(graph(preset, folder), events), "hits": int(ak.sum(ak.num(events.hits)))}
     for name, label in labels.items():
@@ -257,7 +279,10 @@ def judge(preset, folder):
             "seconds": seconds[name] / len(events),
         }
     write_edge_scores(folder, events)
-    results["pulls"] = pulls(events, labels["interaction_network"])
+    each = pulls(events, labels["interaction_network"])
+    ak.to_parquet(ak.Array(dict(zip(PARAMETERS, np.ascontiguousarray(each.T)))), folder / "pulls.parquet")
+    spread = metrics.parameter_residuals(each)._asdict()
+    results["pulls"] = {name: {"bias": one.bias, "width": one.resolution} for name, one in spread.items()}
     results["time"] = [times(folder, mu) for mu in preset_named(preset).pile_up]
     results["toys"] = {kind: toy_accuracy(preset, folder, kind) for kind in preset_named(preset).toys}
     ak.to_parquet(ak.zip(labels), folder / "labels.parquet")
@@ -318,6 +343,8 @@ def table(folder):
     results = json.loads((Path(folder) / "results.json").read_text())
     lines = Table("", "efficiency", "fake rate", "duplicates", "s/event, one thread", box=SIMPLE)
     for name, title in TITLES.items():
+        if name not in results:
+            continue
         figures = results[name]
         numbers = [str(metrics.Estimate(*figures[key])) for key in ("efficiency", "fake rate", "duplicate rate")]
         lines.add_row(title, *numbers, f"{figures['seconds']:.3f}")
@@ -334,11 +361,11 @@ def plot(folder, plots):
     selected = metrics.reconstructable(events.particles, **SELECTION)
     kinematics = metrics.particle_kinematics(events.particles[selected])
     rates = {"pt": {}, "eta": {}}
-    for name, title in TITLES.items():
+    for name in COMPARED:
         matches = metrics.match_tracks(labels[name], events.hits.particle_id)
         is_found = metrics.found_particles(matches, events.particles)[selected]
         for quantity, edges in EDGES.items():
-            rates[quantity][title] = metrics.track_rate(is_found, getattr(kinematics, quantity), edges)
+            rates[quantity][TITLES[name]] = metrics.track_rate(is_found, getattr(kinematics, quantity), edges)
     label = labels["interaction_network"]
     figures = {
         "efficiency_pt": plotting.track_rates(
@@ -347,6 +374,9 @@ def plot(folder, plots):
         "efficiency_eta": plotting.track_rates(rates["eta"], EDGES["eta"], xlabel=r"True $\eta$", low=0.8, right=SHOWN),
         "event": plotting.track_display(events[0], label[0], selected[0], right="Interaction network"),
     }
+    columns = ak.from_parquet(folder / "pulls.parquet")
+    pulled = {title: columns[name] for name, title in PARAMETER_TITLES.items()}
+    figures["pulls"] = plotting.parameter_pulls(pulled, right="Interaction network, " + SHOWN)
     scores = ntuples.read_histograms(folder / "edge_scores.json")["score"]
     figures["edge_scores"] = plotting.score_distributions(scores, {"true": "True edges", "false": "False edges"})
     if measured := json.loads((folder / "results.json").read_text())["time"]:
@@ -357,18 +387,12 @@ def plot(folder, plots):
 
 
 def pulls(events, label):
-    """Bias and width of the pulls of the perigee parameters of tracks that match a selected particle."""
-    tracks = fit_tracks(events.hits, label, hit_errors, magnetic_field=FIELD, radiation_lengths=MATTER)
+    """Pulls of the perigee parameters of tracks that match a selected particle, (t, 5)."""
+    tracks = ak.flatten(fit_tracks(events.hits, label, hit_errors, magnetic_field=FIELD, radiation_lengths=MATTER))
     matches = metrics.match_tracks(label, events.hits.particle_id)
-    classes = metrics.classify_tracks(matches, events.particles, metrics.reconstructable(events.particles, **SELECTION))
-    flat = ak.flatten(tracks)
-    true = true_tracks(events.particles, magnetic_field=FIELD)
-    identity = ak.to_numpy(ak.flatten(events.particles.particle_id))
-    owner = np.repeat(np.arange(len(events)), ak.to_numpy(ak.num(events.particles)))
-    place = {pair: index for index, pair in enumerate(zip(owner.tolist(), identity.tolist()))}
-    matched = np.flatnonzero(classes.matched & ak.to_numpy(flat.converged))
-    mine = [place[pair] for pair in zip(matches.event[matched].tolist(), matches.particle_id[matched].tolist())]
-    errors = np.sqrt(np.stack([ak.to_numpy(flat[f"cov_{name}_{name}"])[matched] for name in PARAMETERS], axis=1))
-    parameters = np.stack([ak.to_numpy(flat[name])[matched] for name in PARAMETERS], axis=1)
-    each = metrics.parameter_residuals(metrics.track_residuals(parameters, true[mine]) / errors)
-    return {name: {"bias": each[i].bias, "width": each[i].resolution} for i, name in enumerate(PARAMETERS)}
+    selected = metrics.reconstructable(events.particles, **SELECTION)
+    matched = metrics.classify_tracks(matches, events.particles, selected).matched & ak.to_numpy(tracks.converged)
+    true = true_tracks(events.particles, magnetic_field=FIELD)[metrics.matched_particles(matches, events.particles)]
+    names = (PARAMETERS, [f"cov_{name}_{name}" for name in PARAMETERS])
+    fitted, variances = (np.stack([ak.to_numpy(tracks[name]) for name in some], axis=1) for some in names)
+    return metrics.track_residuals(fitted, true)[matched] / np.sqrt(variances[matched])

@@ -14,6 +14,7 @@ from cortado.metrics import (
     found_particles,
     lhc_match,
     match_tracks,
+    matched_particles,
     perfect_match,
     proportion,
     reconstructable,
@@ -87,6 +88,21 @@ def test_definitions_hit_by_hit(match):
     found = {(row[0], row[3]) for row, passed in zip(rows, good) if passed}
     expected = [[(event, p["particle_id"]) in found for p in known] for event, known in enumerate(particles.tolist())]
     assert found_particles(tracks, particles, match).tolist() == expected
+
+
+def test_matched_particles_are_those_with_most_hits():
+    label, truth, _, particles = toy()
+    tracks = match_tracks(label, truth)
+    fewer = particles[ak.local_index(particles.particle_id) != 1]
+    for known in (particles, fewer):
+        place = matched_particles(tracks, known)
+        owner = [(event, p["particle_id"]) for event, every in enumerate(known.tolist()) for p in every]
+        of_track = list(zip(tracks.event.tolist(), tracks.particle_id.tolist()))
+        assert place.tolist() == [owner.index(pair) if pair in owner else -1 for pair in of_track]
+    assert (place >= 0).any()
+    assert ((place == -1) & (tracks.particle_id != 0)).any()
+    none = match_tracks(label[:0], truth[:0])
+    assert matched_particles(none, particles[:0]).tolist() == []
 
 
 def test_definitions_at_their_edges():

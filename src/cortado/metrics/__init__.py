@@ -47,6 +47,7 @@ from cortado.metrics.tracking import (
     TrackFinding,
     classify_tracks,
     found_particles,
+    matched_particles,
     sum_findings,
     track_finding,
 )
@@ -115,6 +116,7 @@ __all__ = [
     "lhc_match",
     "match_tracks",
     "match_vertices",
+    "matched_particles",
     "nearest_showers",
     "pairwise_f1",
     "parameter_residuals",

@@ -13,7 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from cortado.metrics.track_matching import Match, TrackMatches, acts_double_match, flat_columns, pair_numbers
 from cortado.statistics import Estimate, proportion
 
-__all__ = ["TrackClasses", "TrackFinding", "classify_tracks", "found_particles", "sum_findings", "track_finding"]
+__all__ = [
+    "TrackClasses",
+    "TrackFinding",
+    "classify_tracks",
+    "found_particles",
+    "matched_particles",
+    "sum_findings",
+    "track_finding",
+]
 
 Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -86,6 +94,23 @@ def found_particles(tracks: TrackMatches, particles: ak.Array, match: Match = ac
     good = match(tracks)
     (chosen, known), counts = _together(tracks, particles)
     return ak.unflatten(np.isin(known, chosen[good]), counts)
+
+
+def matched_particles(tracks: TrackMatches, particles: ak.Array) -> Integers:
+    """Index, among all particles of the events, of the particle with most of the hits of each track, shape (t,).
+
+    -1 for tracks of noise, and of particles that are not in the list.
+
+    Args:
+        tracks: From `match_tracks`, of the same events.
+        particles: With `particle_id`, shape (n, var).
+    Raises:
+        ValueError: If there are tracks of events that have no list of particles.
+    """
+    (of_track, known), _ = _together(tracks, particles)
+    place = np.full(max(of_track.max(initial=-1), known.max(initial=-1)) + 1, -1)
+    place[known] = np.arange(len(known))
+    return np.where(tracks.particle_id == 0, -1, place[of_track])
 
 
 def classify_tracks(

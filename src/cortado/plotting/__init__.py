@@ -9,7 +9,7 @@ from cortado.plotting.showers import average_showers, shower_neighbours
 from cortado.plotting.stack import stacked
 from cortado.plotting.style import COLOURS, label, save, style
 from cortado.plotting.tables import confusion_matrix, cutflow
-from cortado.plotting.tracks import track_display, track_rates
+from cortado.plotting.tracks import parameter_pulls, track_display, track_rates
 from cortado.plotting.vertex_display import vertex_display
 from cortado.plotting.vertices import binned_estimates, binned_means, binned_rates
 
@@ -27,6 +27,7 @@ __all__ = [
     "jet_display",
     "label",
     "learning_curves",
+    "parameter_pulls",
     "roc_curves",
     "save",
     "score_distributions",

@@ -11,16 +11,25 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from cortado.metrics import BinnedRate, Match, acts_double_match, classify_tracks, found_particles, match_tracks
+from cortado.metrics import (
+    BinnedRate,
+    Match,
+    acts_double_match,
+    classify_tracks,
+    found_particles,
+    match_tracks,
+    residuals,
+)
 from cortado.plotting.style import COLOURS, GREY, label, style, subplots
 from cortado.plotting.vertices import binned_rates
 
-__all__ = ["track_display", "track_rates"]
+__all__ = ["parameter_pulls", "track_display", "track_rates"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _FOUND, _MISSED, _FAKE = COLOURS[0], COLOURS[2], COLOURS[1]
+_PULLS = 5.0  # largest that is shown
 _FRAME = 1.04  # of the farthest hit
 _SOLID: tuple[float, tuple[float, ...]] = (0, ())
 
@@ -116,6 +125,46 @@ def track_rates(
             ax.set_ylim(low, 1 + (1 - low) * (0.12 + 0.09 * len(rates)))
             ax.axhline(1, color=GREY, linestyle=":", linewidth=1)
     return figure, ax
+
+
+def parameter_pulls(pulls: Mapping[str, ArrayLike], *, right: str = "") -> tuple[Figure, NDArray[Any]]:
+    """Pulls of track parameters beside the Gaussian of width 1 that a fit with the right errors has.
+
+    Bias and width are those of `metrics.residuals`: median, and half of the central 68 %.
+
+    Args:
+        pulls: Of all tracks, by the title of the parameter, shape (t,) each.
+        right: Text above the last frame.
+    Returns:
+        The figure, and one axes for each parameter.
+    Raises:
+        ValueError: If there is no parameter, or there are no pulls, or not finite ones.
+    """
+    if not pulls:
+        raise ValueError("parameter_pulls needs the pulls of one parameter or more")
+    edges = np.linspace(-_PULLS, _PULLS, 51)
+    fine = np.linspace(-_PULLS, _PULLS, 201)
+    with style():
+        figure, axes = subplots(1, len(pulls), figsize=(4.4 * len(pulls), 4.6), sharey=True, squeeze=False)
+        for ax, (name, column) in zip(axes[0], pulls.items()):
+            values = np.asarray(column, np.float64)
+            measured, counts = residuals(values), np.histogram(values, edges)[0]
+            scale = len(values) * (edges[1] - edges[0])
+            ax.plot(fine, np.exp(-(fine**2) / 2) / np.sqrt(2 * np.pi), color=GREY, label="Gaussian, width 1")
+            ax.errorbar(
+                (edges[1:] + edges[:-1]) / 2, counts / scale, np.sqrt(counts) / scale, fmt="o", color=COLOURS[0],
+                markersize=4, label="Matched tracks",
+            )  # fmt: skip
+            ax.text(
+                0.96, 0.96, f"bias {measured.bias.value:.2f}\nwidth {measured.resolution.value:.2f}",
+                transform=ax.transAxes, ha="right", va="top", fontsize=13,
+            )  # fmt: skip
+            ax.set(xlabel=f"Pull of {name}", xlim=(-_PULLS, _PULLS))
+        axes[0, 0].set(ylabel="Probability density", ylim=(0, 0.62))
+        axes[0, 0].legend(loc="upper left", fontsize=11)
+        label(axes[0, 0])
+        axes[0, -1].set_title(right, fontsize=14, loc="right")
+    return figure, axes[0]
 
 
 def _points(hits: Any) -> Floats:

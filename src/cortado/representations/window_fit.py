@@ -30,7 +30,8 @@ __all__ = ["fitted"]
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-_LEVELS = np.array([0.3, 0.5, 0.7, 0.8, 0.87, 0.92, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998])  # quantiles to choose from
+_LEVELS = np.array([0.3, 0.5, 0.7, 0.8, 0.87, 0.92, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.9995])
+"""Quantiles of true segments to choose from."""
 _COUNTED = 30_000  # hits in which candidates are counted, or one event
 _SMALLEST = 1e-9  # window of a pair that nothing passes
 _HALVINGS = 60
@@ -54,7 +55,8 @@ def fitted(
         chain: Least number of hits in a row; particles with fewer are lost.
 
     Raises:
-        ValueError: If `keep` is not in (0, 1), a chain has fewer than 3 hits, or there is no true segment.
+        ValueError: If `keep` is not in (0, 1) or more than any windows keep, a chain has fewer than 3 hits, or there is
+            no true segment.
     """
     if not 0 < keep < 1:
         raise ValueError(f"fitted: keep must be a share in (0, 1), got {keep!r}")
@@ -105,7 +107,7 @@ def _windows(hits: Hits, few: Hits, true: Segments, pairs: Indices, keep: float)
     cuts = _cuts(true.pair, asked, len(pairs))
     found = segments(few, pairs, cuts[:, :, -1].T)
     offered = np.abs(slope_and_z0(few, found.inner, found.outer))
-    return _cheapest(cuts, (true.pair, asked), (found.pair, offered), keep * len(true.inner))
+    return _cheapest(cuts, (true.pair, asked), (found.pair, offered), keep)
 
 
 def _bends(hits: Hits, few: Hits, true: Segments, pairs: Indices, windows: Floats, keep: float) -> Floats:
@@ -118,7 +120,7 @@ def _bends(hits: Hits, few: Hits, true: Segments, pairs: Indices, windows: Float
     found = segments(few, pairs, windows)
     before, after = continuations(few, found, cuts[:, :, -1].T)
     offered = _change(few, found, before, after)
-    return _cheapest(cuts, (pair, asked), (found.pair[before], offered), keep * len(pair))
+    return _cheapest(cuts, (pair, asked), (found.pair[before], offered), keep)
 
 
 def _change(hits: Hits, found: Segments, before: Indices, behind: Indices) -> Floats:
@@ -144,11 +146,18 @@ def _cheapest(cuts: Floats, true: tuple[Indices, Floats], offered: tuple[Indices
         cuts: To choose from, shape (2, P, L).
         true: Pairs (S,) and values (2, S) of true segments.
         offered: The same of the candidates.
-        wanted: True segments to keep; all that the widest cuts keep, if these are fewer.
+        wanted: Share of the true segments to keep, pairs that are none of those counted as well.
+
+    Raises:
+        ValueError: If the widest cuts keep less.
     """
     kept, let_in = (_passing(cuts, pair, values) for pair, values in (true, offered))
-    every = np.arange(len(kept))
-    wanted = min(wanted, kept.max(axis=1).sum())
+    every, wanted = np.arange(len(kept)), wanted * len(true[0])
+    if (most := kept.max(axis=1).sum()) < wanted:
+        raise ValueError(
+            f"fitted: the widest windows keep {most / len(true[0]):.4f} of true segments, {wanted / len(true[0]):.4f} "
+            "are needed: ask for a smaller keep, or give more events"
+        )
     low, high = 1e-9, 1e9
     for _ in range(_HALVINGS):
         price = np.sqrt(low * high)

@@ -171,9 +171,7 @@ class TrackFinder:
         graph = self.bundle().representation
         notes = {
             "entries have hits, but not a single track was found": (ak.num(record.hits) > 0) & (ak.num(tracks) == 0),
-            f"entries have more than {sectors.MAX_EDGES:,} edges, seen in sectors by the network": is_by_sectors(
-                edges
-            ),
+            f"entries have more than {sectors.MAX_EDGES:,} edges, seen in sectors by the network": is_by_sectors(edges),
             "tracks have no converged fit: see track_converged": ~tracks.converged,
             "hits are in layers that the bundle does not know: they are in no track": (
                 unknown_hits(graph, record) if isinstance(graph, HitGraph) else np.zeros(0)
