@@ -32,7 +32,10 @@ Arrays = tuple[NDArray[Any], ...]
 
 
 class Exported(NamedTuple):
-    """The file written, and the largest difference of its outputs from the original's on the canary."""
+    """The file written, and the largest difference of its outputs from the original's on the canary.
+
+    Of numbers above 1, such as positions in mm, it is the relative one.
+    """
 
     path: Path
     difference: float
@@ -245,7 +248,7 @@ def _write_checked(
 
 
 def _difference(path: Path, run: Callable[[Arrays], Sequence[NDArray[Any]]], original: _Original) -> float:
-    """Largest absolute difference of the answers on the canary, in batches of several sizes."""
+    """Largest difference of the answers on the canary, in batches of several sizes; in parts of numbers above 1."""
     differences = []
     for inputs, expected in original.canary:
         try:
@@ -253,5 +256,5 @@ def _difference(path: Path, run: Callable[[Arrays], Sequence[NDArray[Any]]], ori
         except (AssertionError, RuntimeError) as error:  # a guard of torch.export that a size was baked in
             shapes = ", ".join(str(array.shape) for array in inputs)
             raise ValueError(f"{path}: the exported graph does not take inputs of {shapes}: {error}") from error
-        differences += [np.abs(a - b).max(initial=0.0) for a, b in zip(answers, expected)]
+        differences += [(np.abs(a - b) / np.maximum(1, np.abs(b))).max(initial=0.0) for a, b in zip(answers, expected)]
     return float(np.max(differences))
