@@ -10,7 +10,7 @@ import torch
 from models.cases import EDGE_NETWORKS, hit_graphs
 
 import cortado.models
-from cortado.models import GraphAttention, GraphConvolution, InteractionNetwork, TrkXNetwork
+from cortado.models import EdgeFilter, GraphAttention, GraphConvolution, InteractionNetwork, TrkXNetwork
 
 by_name = pytest.mark.parametrize("case", EDGE_NETWORKS, ids=[case.name for case in EDGE_NETWORKS])
 LENGTHS = [7, 12, 1, 0, 30]
@@ -137,6 +137,15 @@ def test_interaction_network_equals_a_loop_over_edges():
     same(model(nodes, edge_index, features), expected[:, 0])
 
 
+def test_edge_filter_equals_a_loop_over_edges():
+    model, (nodes, edge_index, features) = EdgeFilter().eval(), hit_graphs([6, 9])
+    start, end = edge_index
+    scaled = features / (1 + model.standardised.eps) ** 0.5
+    same(
+        model(nodes, edge_index, features), edge_by_edge(model.network, nodes[start], nodes[end], scaled)[:, 0], 1e-5
+    )
+
+
 def test_trkx_network_equals_a_loop_over_hits():
     model, (nodes, edge_index, features) = TrkXNetwork().eval(), hit_graphs([6, 9])
     start, end = edge_index
@@ -163,7 +172,7 @@ def test_standardised_features_have_the_mean_of_all_trainings():
 # What is refused, and what is not imported
 
 
-@pytest.mark.parametrize("model", [InteractionNetwork, TrkXNetwork, GraphConvolution, GraphAttention])
+@pytest.mark.parametrize("model", [InteractionNetwork, EdgeFilter, TrkXNetwork, GraphConvolution, GraphAttention])
 @pytest.mark.parametrize("size", [0, True])
 def test_sizes_below_one_are_refused(model, size):
     with pytest.raises(ValueError, match=f"{model.__name__}: hidden must be an integer of at least 1, got {size!r}"):
@@ -175,7 +184,7 @@ def test_heads_share_the_width():
         GraphAttention(heads=3)
 
 
-@by_name
+@pytest.mark.parametrize("case", [case for case in EDGE_NETWORKS if case.name != "EdgeFilter"], ids=lambda x: x.name)
 def test_without_the_extra_it_is_named(case, monkeypatch):
     monkeypatch.delattr(cortado.models, "message_passing", raising=False)
     monkeypatch.delitem(sys.modules, "cortado.models.message_passing", raising=False)

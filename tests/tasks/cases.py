@@ -18,6 +18,7 @@ from cortado.models import (
     CaloGAN,
     CaloGANDiscriminator,
     CaloVAE,
+    HitEmbedding,
     InteractionNetwork,
     SetToGraph,
     TrackFollower,
@@ -25,6 +26,7 @@ from cortado.models import (
 )
 from cortado.representations import (
     HighLevel,
+    HitCloud,
     HitGraph,
     HitSequence,
     LayerImage,
@@ -33,7 +35,18 @@ from cortado.representations import (
     ShowerLogits,
     TrackSet,
 )
-from cortado.tasks import Batch, Classify, ClassifyEdges, Follow, Generate, GenerateAgainst, Locate, Pair, Regress
+from cortado.tasks import (
+    Batch,
+    Classify,
+    ClassifyEdges,
+    Embed,
+    Follow,
+    Generate,
+    GenerateAgainst,
+    Locate,
+    Pair,
+    Regress,
+)
 from cortado.truth.trajectories import with_hits
 
 
@@ -82,6 +95,13 @@ CASES = {
         ClassifyEdges(weights=(2.0, 0.5)),
         HitGraph(pairs=_LAYERS, windows=((0.001, 200.0),) * len(_LAYERS)),
         InteractionNetwork,
+        {"hidden": 8},
+        lambda number: toy_hits(number, 6, seed=4, noise=0.3),
+    ),
+    "embed": Case(
+        Embed(dimensions=3, radius=0.4, neighbours=6, weights=(2.0, 1.0), min_pt=0.6),
+        HitCloud(),
+        HitEmbedding,
         {"hidden": 8},
         lambda number: toy_hits(number, 6, seed=4, noise=0.3),
     ),
@@ -155,12 +175,12 @@ def batch_of(made, objects, weight=None, pad=0):
         inputs = type(inputs)(*(_padded(array, pad) for array in inputs))
     target = made.task.target(objects, made.task.category(objects), inputs)
     weight = np.ones(len(objects), np.float32) if weight is None else weight
-    return Batch(_tensors(inputs), _tensors(target), torch.from_numpy(weight))
+    return Batch(tensors(inputs), tensors(target), torch.from_numpy(weight))
 
 
 def _padded(array, pad):
     return np.pad(array, [(0, 0), (0, pad)] + [(0, 0)] * (array.ndim - 2))
 
 
-def _tensors(arrays):
+def tensors(arrays):
     return type(arrays)(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))
