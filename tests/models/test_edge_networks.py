@@ -141,9 +141,7 @@ def test_edge_filter_equals_a_loop_over_edges():
     model, (nodes, edge_index, features) = EdgeFilter().eval(), hit_graphs([6, 9])
     start, end = edge_index
     scaled = features / (1 + model.standardised.eps) ** 0.5
-    same(
-        model(nodes, edge_index, features), edge_by_edge(model.network, nodes[start], nodes[end], scaled)[:, 0], 1e-5
-    )
+    same(model(nodes, edge_index, features), edge_by_edge(model.network, nodes[start], nodes[end], scaled)[:, 0], 1e-5)
 
 
 def test_trkx_network_equals_a_loop_over_hits():

@@ -1,6 +1,7 @@
 """Embeddings: loss and merits against slow counts, what is true, and the edges of events."""
 
 import dataclasses
+import itertools
 
 import awkward as ak
 import numpy as np
@@ -47,7 +48,7 @@ def slow_true_pairs(events, hard=lambda event, particle: True):
     hits, pairs = flat(events), set()
     for event, particle in {each[:2] for each in hits if each[1] and hard(*each[:2])}:
         mine = sorted((r, i) for i, (e, p, r, _) in enumerate(hits) if (e, p) == (event, particle))
-        pairs |= {(one[1], other[1]) for one, other in zip(mine, mine[1:])}
+        pairs |= {(one[1], other[1]) for one, other in itertools.pairwise(mine)}
     return pairs
 
 
@@ -204,7 +205,9 @@ def test_edges_are_near_pairs_from_the_inner_to_the_outer_hit(few, skip_empty):
     assert ak.num(edges)[2:4].tolist() == [0, 0]
     assert str(edges.type) == "5 * var * {inner: int64, outer: int64, score: float32}"
     for event in (0, 1, 4):
-        alone = ak.with_field(few[event : event + 1], ak.with_field(few.hits[event : event + 1], 1, "particle_id"), "hits")
+        alone = ak.with_field(
+            few[event : event + 1], ak.with_field(few.hits[event : event + 1], 1, "particle_id"), "hits"
+        )
         places, r = places_of(bundle.model, alone), [hit[2] for hit in flat(alone)]
         expected = {}
         for i, j in slow_near_pairs(places, alone, TASK):

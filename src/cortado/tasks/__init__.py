@@ -8,7 +8,7 @@ task                   use                                    learns
 =====================  =====================================  ======================================================
 `Classify`             `Classes`                              which class an object is of
 `ClassifyEdges`        `Edges`                                which edges of a graph of hits are pieces of a track
-`Embed`                `Embedded`                             to place hits so that those of one track are near each other
+`Embed`                `Embedded`                             to place hits such that those of a track are near
 `Follow`               `Followed`                             where the next hit of a particle will be
 `Locate`               `Located`                              in which pixel of each layer of a detector a track is
 `Pair`                 `Pairs`                                which constituents of an object belong together

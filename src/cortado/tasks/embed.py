@@ -303,12 +303,16 @@ def _numbered(*identities: ak.Array) -> list[NDArray[np.int64]]:
     """The same number for the same particle of the same event, of each of the columns (n, var), flat."""
     counts = [ak.to_numpy(ak.num(identity)) for identity in identities]
     event = np.concatenate([np.repeat(np.arange(len(each)), each) for each in counts])
-    of_all, rank = np.unique(np.concatenate([ak.to_numpy(ak.flatten(each)) for each in identities]), return_inverse=True)
+    of_all, rank = np.unique(
+        np.concatenate([ak.to_numpy(ak.flatten(each)) for each in identities]), return_inverse=True
+    )
     return np.split(event * len(of_all) + rank, np.cumsum([each.sum() for each in counts])[:-1])
 
 
 def _from_beam_line(hits: ak.Array) -> NDArray[np.float64]:
-    return np.hypot(*(ak.to_numpy(ak.flatten(hits[name])).astype(np.float64) for name in "xy"))
+    x, y = (ak.to_numpy(ak.flatten(hits[name])).astype(np.float64) for name in "xy")
+    r: NDArray[np.float64] = np.hypot(x, y)
+    return r
 
 
 def _random_pairs(counts: NDArray[np.int64], number: int) -> NDArray[np.int64]:
@@ -324,7 +328,8 @@ def _random_pairs(counts: NDArray[np.int64], number: int) -> NDArray[np.int64]:
 def _loss(sums: Tensor) -> Tensor:
     """Mean loss of true pairs and of false pairs, by the sums of their weights and losses."""
     true, close, false, apart = sums[:4]
-    return close / true.clamp(min=1e-9) + apart / false.clamp(min=1e-9)
+    loss: Tensor = close / true.clamp(min=1e-9) + apart / false.clamp(min=1e-9)
+    return loss
 
 
 def _squared(places: Tensor, pairs: Tensor) -> Tensor:
@@ -340,4 +345,5 @@ def _per_event(values: Tensor, pairs: Tensor, batch: Batch) -> Tensor:
 def _numbers(pairs: Tensor, number: int) -> Tensor:
     """One number for each pair (2, P), whatever the order of its hits."""
     first, second = pairs.sort(dim=0).values
-    return first * number + second
+    numbers: Tensor = first * number + second
+    return numbers
