@@ -244,7 +244,7 @@ FINDERS = [
 
 EDGE_NETWORKS = [
     Case("InteractionNetwork", InteractionNetwork, 6_448, partial(InteractionNetwork, hidden=8), hit_graphs, False),
-    Case("EdgeFilter", EdgeFilter, 9_089, partial(EdgeFilter, hidden=8), hit_graphs, False),
+    Case("EdgeFilter", EdgeFilter, 9_217, partial(EdgeFilter, hidden=8), hit_graphs, False),
     Case("TrkXNetwork", TrkXNetwork, 26_049, partial(TrkXNetwork, hidden=8, iterations=2), hit_graphs, False),
     Case(
         "TrkXNetwork-all-pt",

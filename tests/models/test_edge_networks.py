@@ -140,8 +140,20 @@ def test_interaction_network_equals_a_loop_over_edges():
 def test_edge_filter_equals_a_loop_over_edges():
     model, (nodes, edge_index, features) = EdgeFilter().eval(), hit_graphs([6, 9])
     start, end = edge_index
-    scaled = features / (1 + model.standardised.eps) ** 0.5
-    same(model(nodes, edge_index, features), edge_by_edge(model.network, nodes[start], nodes[end], scaled)[:, 0], 1e-5)
+    slopes = [dphi / dr for dr, dphi, *_ in features]
+    z0 = [nodes[hit, 2] - nodes[hit, 0] * dz / dr for hit, (dr, _, dz, _) in zip(start, features)]
+    derived = torch.stack([torch.tensor(slopes), 10 * torch.tensor(z0)], dim=1).asinh()
+    scaled = torch.cat([features, derived], dim=1) / (1 + model.standardised.eps) ** 0.5
+    expected = edge_by_edge(model.network, nodes[start], nodes[end], scaled)
+    same(model(nodes, edge_index, features), expected[:, 0])
+
+
+def test_edge_filter_takes_two_hits_of_one_radius():
+    nodes = torch.tensor([[0.1, 0.0, 0.3], [0.1, 0.2, -0.3]])
+    features = torch.tensor([[0.0, 0.2, -0.6, 0.7]])
+    assert EdgeFilter().eval()(nodes, torch.tensor([[0], [1]]), features).isfinite().all()
+    with pytest.raises(ValueError, match="EdgeFilter: nodes and edges must be at least 3, with r, phi, z, got 2 and 4"):
+        EdgeFilter(nodes=2)
 
 
 def test_trkx_network_equals_a_loop_over_hits():
