@@ -1,5 +1,6 @@
 """From hits to tracks by an embedding, a filter and a network: trained from files, used in one call."""
 
+import dataclasses
 import functools
 import pickle
 
@@ -9,7 +10,7 @@ import pytest
 from toy_track_finder import write_hits
 
 import cortado
-from cortado import ntuples, training
+from cortado import bundle, ntuples, training
 from cortado.models import EdgeFilter, HitEmbedding
 from cortado.readers import hits as dialect
 from cortado.representations import GivenGraph, HitCloud
@@ -42,7 +43,9 @@ def embedding(folder):
     """Path of a bundle that was trained for a few epochs of 19 events."""
     file = write_hits(folder / "hits.root", 24, seed=1, mu=1.0)
     task = Embed(dimensions=4, neighbours=20, min_pt=0.4)
-    chosen = study("embedding", file, representation=HitCloud(), model=functools.partial(HitEmbedding, hidden=64), task=task)
+    chosen = study(
+        "embedding", file, representation=HitCloud(), model=functools.partial(HitEmbedding, hidden=64), task=task
+    )
     return training.train(chosen, folder / "embedding").bundle
 
 
@@ -53,7 +56,9 @@ def filtered(folder, embedding):
     written = folder / "edges.root"
     ntuples.write(written, dialect.TREE, [dialect.columns_of(with_edges(record, cortado.load(embedding)))])
     task = ClassifyEdges(truth="edges.label")
-    chosen = study("filter", written, representation=GivenGraph(), model=functools.partial(EdgeFilter, hidden=32), task=task)
+    chosen = study(
+        "filter", written, representation=GivenGraph(), model=functools.partial(EdgeFilter, hidden=32), task=task
+    )
     return training.train(chosen, folder / "filter").bundle
 
 
@@ -84,6 +89,18 @@ def test_a_filter_drops_more_false_edges_than_true(events, embedding, filtered, 
     assert share > 0.9
     assert ak.count(after.edges.inner) < 0.8 * ak.count(before.edges.inner)
     assert ak.mean(after.edges.label) > ak.mean(before.edges.label)
+
+
+def test_a_training_that_accepts_no_edge_at_first_is_kept(filtered, folder):
+    """The purity of no edges is not defined: None in the bundle, NaN in the result."""
+    task = ClassifyEdges(truth="edges.label", threshold=0.999999)
+    model = functools.partial(EdgeFilter, hidden=4)
+    chosen = study("strict", folder / "edges.root", representation=GivenGraph(), model=model, task=task)
+    chosen = dataclasses.replace(chosen, recipe=dataclasses.replace(chosen.recipe, epochs=1))
+    result = training.train(chosen, folder / "strict", progress=False)
+    assert np.isnan(result.epochs[0].merits["purity"])
+    (written,) = bundle.load(result.bundle).provenance["epochs"]
+    assert (written["merits"]["purity"], written["merits"]["efficiency"]) == (None, 0)
 
 
 # --------------------------------------------------------------------------------------------- edges

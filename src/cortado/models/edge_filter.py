@@ -5,7 +5,6 @@ from torch import Tensor, nn
 
 from cortado.models.layers import NodeNorm, perceptron, require_positive
 
-
 _LEAST_STEP = 1e-3  # of the radius [m]: two hits of one layer have no slope
 
 
