@@ -120,7 +120,7 @@ class Embed:
 
     The loss is the mean squared distance of true pairs and the mean of (margin - distance)^2 of false pairs within the
     margin, by `weights`; pairs have the weights of their events. False pairs are drawn at random, for each hit as many,
-    and those that are near each other in the space as it is. Hits of a particle that do not follow one another may be
+    and those that the use would join in the space as it is. Hits of a particle that do not follow one another may be
     near or not. Merits count the edges that the use would give: the share of the true pairs that are among them, and
     the share of them of which both hits are of one particle.
 
