@@ -82,7 +82,7 @@ def test_loss_equals_a_slow_sum():
     w = {id(group): np.array([weight[hits[pair[0]][0]] for pair, _ in group]) for group in (true, false)}
     close, apart = (np.array([distance for _, distance in group]) for group in (true, false))
     expected = 2.0 * np.sum(w[id(true)] * close**2) / w[id(true)].sum()
-    expected += 0.5 * np.sum(w[id(false)] * np.maximum(0, 0.5 - apart) ** 2) / w[id(false)].sum()
+    expected += 0.5 * np.sum(w[id(false)] * np.maximum(0, 0.5 - apart) ** 2) / sum(weight[hit[0]] for hit in hits)
     (move,) = TASK.moves({"model": model}, one)
     assert move.network == "model"
     assert move.loss.item() == pytest.approx(expected, rel=1e-4)

@@ -118,9 +118,10 @@ class Embedded:
 class Embed:
     """Learn to place hits of a particle that follow one another, by their distance from the beam line, near each other.
 
-    The loss is the mean squared distance of true pairs and the mean of (margin - distance)^2 of false pairs within the
-    margin, by `weights`; pairs have the weights of their events. False pairs are drawn at random, for each hit as many,
-    and those that the use would join in the space as it is. Hits of a particle that do not follow one another may be
+    The loss is the mean squared distance of true pairs, and the sum of (margin - distance)^2 of false pairs within the
+    margin for each hit, by `weights`; both have the weights of their events. False pairs are drawn at random, for each
+    hit as many, and those that the use would join in the space as it is: their number changes with the space, and a
+    mean of them would not tell a better one. Hits of a particle that do not follow one another may be
     near or not. Merits count the edges that the use would give: the share of the true pairs that are among them, and
     the share of them of which both hits are of one particle.
 
@@ -131,7 +132,7 @@ class Embed:
         neighbours: Most neighbours that a hit asks for.
         margin: Distance that false pairs should have.
         random: Number of random pairs for each hit.
-        weights: Of true and of false pairs.
+        weights: Of true and of false pairs; a hit has about ten times as many false pairs.
         min_pt: Least transverse momentum of the particles that count [GeV]; above 0 it needs `particles`. Hits of
             others may be near each other or not.
 
@@ -146,7 +147,7 @@ class Embed:
     neighbours: int = 30
     margin: float = 1.0
     random: int = 1
-    weights: tuple[float, float] = (1.0, 1.0)
+    weights: tuple[float, float] = (1.0, 0.1)
     min_pt: float = 0.0
 
     gives: ClassVar[type] = Embedded
@@ -212,8 +213,8 @@ class Embed:
     def rows(self, networks: Mapping[str, nn.Module], batch: Batch) -> Tensor:
         """Sums over the pairs of each event, shape (n, 8).
 
-        Weights and losses of true pairs, then of false pairs; the number of true pairs that are edges and of all; the
-        number of edges of one particle and of all.
+        Weights and losses of true pairs, weights of hits and losses of false pairs; the number of true pairs that are
+        edges and of all; the number of edges of one particle and of all.
         """
         places = networks["model"](*batch.inputs).float()
         near, (true, _, particle) = self._near(places, batch), batch.target
@@ -259,16 +260,19 @@ class Embed:
         return torch.from_numpy(pairs).to(places.device)
 
     def _losses(self, places: Tensor, batch: Batch, near: Tensor) -> Tensor:
-        """Weights and weighted losses of true pairs, then of false pairs, of each event, shape (n, 4)."""
+        """Weights and losses of true pairs, weights of hits and losses of false pairs, of each event, shape (n, 4)."""
         true, random, particle = batch.target
         pairs = torch.cat([random, near], dim=1)
         false = pairs[:, particle[pairs[0]] != particle[pairs[1]]]
         close, apart = _squared(places, true), (self.margin - _squared(places, false).sqrt()).clamp(min=0) ** 2
-        columns = []
-        for pairs, loss, weight in ((true, close, self.weights[0]), (false, apart, self.weights[1])):
-            of_pair = batch.weight[batch.inputs.event[pairs[0]]]
-            columns += [_per_event(each, pairs, batch) for each in (of_pair, weight * of_pair * loss)]
-        return torch.stack(columns, dim=1)
+        hits = torch.bincount(batch.inputs.event, minlength=len(batch.weight))
+        sums = [
+            _per_event(torch.ones_like(close), true, batch),
+            self.weights[0] * _per_event(close, true, batch),
+            hits.to(close.dtype),
+            self.weights[1] * _per_event(apart, false, batch),
+        ]
+        return batch.weight.unsqueeze(1) * torch.stack(sums, dim=1)
 
     def _particles(self, objects: ak.Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """A number of the particle of each hit of all events, and the number of hits of each event.
@@ -326,9 +330,9 @@ def _random_pairs(counts: NDArray[np.int64], number: int) -> NDArray[np.int64]:
 
 
 def _loss(sums: Tensor) -> Tensor:
-    """Mean loss of true pairs and of false pairs, by the sums of their weights and losses."""
-    true, close, false, apart = sums[:4]
-    loss: Tensor = close / true.clamp(min=1e-9) + apart / false.clamp(min=1e-9)
+    """Loss of true pairs for each of them and of false pairs for each hit, by the sums of weights and losses."""
+    true, close, hits, apart = sums[:4]
+    loss: Tensor = close / true.clamp(min=1e-9) + apart / hits.clamp(min=1e-9)
     return loss
 
 
