@@ -19,6 +19,7 @@ from cortado.models import (
     CaloGANDiscriminator,
     CaloVAE,
     DenseAutoencoder,
+    HitEmbedding,
     ImageAutoencoder,
     InteractionNetwork,
     SetAutoencoder,
@@ -29,6 +30,7 @@ from cortado.models import (
 )
 from cortado.representations import (
     HighLevel,
+    HitCloud,
     HitGraph,
     HitSequence,
     JetImage,
@@ -42,6 +44,7 @@ from cortado.tasks import (
     Batch,
     Classify,
     ClassifyEdges,
+    Embed,
     Follow,
     Generate,
     GenerateAgainst,
@@ -100,6 +103,13 @@ CASES = {
         ClassifyEdges(weights=(2.0, 0.5)),
         HitGraph(pairs=_LAYERS, windows=((0.001, 200.0),) * len(_LAYERS)),
         InteractionNetwork,
+        {"hidden": 8},
+        lambda number: toy_hits(number, 6, seed=4, noise=0.3),
+    ),
+    "embed": Case(
+        Embed(dimensions=3, radius=0.4, neighbours=6, weights=(2.0, 1.0), min_pt=0.6),
+        HitCloud(),
+        HitEmbedding,
         {"hidden": 8},
         lambda number: toy_hits(number, 6, seed=4, noise=0.3),
     ),
@@ -209,12 +219,12 @@ def batch_of(made, objects, weight=None, pad=0):
         inputs = type(inputs)(*(_padded(array, pad) for array in inputs))
     target = made.task.target(objects, made.task.category(objects), inputs)
     weight = np.ones(len(objects), np.float32) if weight is None else weight
-    return Batch(_tensors(inputs), _tensors(target), torch.from_numpy(weight))
+    return Batch(tensors(inputs), tensors(target), torch.from_numpy(weight))
 
 
 def _padded(array, pad):
     return np.pad(array, [(0, 0), (0, pad)] + [(0, 0)] * (array.ndim - 2))
 
 
-def _tensors(arrays):
+def tensors(arrays):
     return type(arrays)(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))

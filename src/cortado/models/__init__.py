@@ -29,6 +29,10 @@ network               representation              reference
 `GraphAttention`      `HitGraph`, `GivenGraph`    arXiv:1710.10903
 ====================  ==========================  ================
 
+Such graphs may also come from an embedding: `HitEmbedding` takes a `HitCloud` and returns places (N, d) of the hits, of
+which near ones are joined, and `EdgeFilter` returns logits (E,) of edges one by one (both arXiv:2103.06995; neither
+needs the extra).
+
 Networks on sequences: `TrkXLSTM` returns logits of the pixels of each layer (n, layers, pixels), `TrackFollower` what
 it says of the next hit after each (n, p, 5):
 
@@ -75,9 +79,11 @@ from cortado.models.calovae import CaloVAE
 from cortado.models.deep_sets import EFN, PFN
 from cortado.models.deepjet import DeepJet
 from cortado.models.dense_autoencoder import DenseAutoencoder, VariationalAutoencoder
+from cortado.models.edge_filter import EdgeFilter
 from cortado.models.flavour_tagger import EdgeFlavourTagger, FlavourTagger
 from cortado.models.graph_rivals import GraphAttention, GraphConvolution
 from cortado.models.heimel_autoencoder import HeimelAutoencoder
+from cortado.models.hit_embedding import HitEmbedding
 from cortado.models.image_autoencoder import ImageAutoencoder
 from cortado.models.interaction_network import InteractionNetwork
 from cortado.models.jet_image_cnn import JetImageCNN
@@ -103,11 +109,13 @@ __all__ = [
     "CaloVAE",
     "DeepJet",
     "DenseAutoencoder",
+    "EdgeFilter",
     "EdgeFlavourTagger",
     "FlavourTagger",
     "GraphAttention",
     "GraphConvolution",
     "HeimelAutoencoder",
+    "HitEmbedding",
     "ImageAutoencoder",
     "InteractionNetwork",
     "JetImageCNN",
