@@ -180,3 +180,13 @@ def test_neighbours_of_other_layers_are_no_links():
     edges = ak.Array([[{"inner": a, "outer": b, "score": 0.9} for a, b in pairs]])
     where = places([0, 1, 2, 3], 4 * [0.3])
     assert tracks_from_best_edges(edges, [4], places=where).to_list() == [[0, 0, 0, 0]]
+
+
+def test_an_edge_within_a_layer_is_no_step():
+    """Hits 1 and 2 of overlapping modules, which proposals may join, are of one track for their other neighbours."""
+    pairs = [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]
+    edges = ak.Array([[{"inner": a, "outer": b, "score": 0.99 if (a, b) == (1, 2) else 0.9} for a, b in pairs]])
+    where = places([0, 1, 1, 2], [0.3, 0.31, 0.311, 0.32], [0, 4, 5, 0])
+    assert tracks_from_best_edges(edges, [4], places=where).to_list() == [[0, 0, 0, 0]]
+    alone = edges[:, 2:3]
+    assert tracks_from_best_edges(alone, [4], places=where, min_hits=2).to_list() == [4 * [-1]]

@@ -72,6 +72,9 @@ def tracks_from_best_edges(
     counts, inner, outer, score = _flat(edges, hits)
     total = int(counts.sum())
     kept = score > threshold
+    if places is not None:
+        layer = ak.to_numpy(ak.flatten(places.layer))
+        kept &= layer[inner] != layer[outer]  # no step of a track, though perhaps of one particle
     inner, outer, score = inner[kept], outer[kept], score[kept]
     link = np.arange(total) if places is None else _links(inner, outer, ak.flatten(places))
     inner, outer = link[inner], link[outer]

@@ -30,7 +30,8 @@ def with_edges(events: ak.Array, predictor: Any, threshold: float = 0.0) -> ak.A
     """Events whose `edges` are those of a predictor: what `GivenGraph` takes, and `cortado.readers.hits` writes.
 
     They have `inner` and `outer`, indices of hits in their event, and, where hits have `particle_id`, `label`: 1 if
-    both hits are of one particle, as `ClassifyEdges` counts it, else 0. Edges that events had before are replaced.
+    both hits are of one particle, as `ClassifyEdges` counts it, else 0. Edges that events had before are replaced, and
+    those within a layer are left out: two hits there, where modules overlap, are no step of a track.
 
     Args:
         events: Record with `hits`, shape (n_events,).
@@ -41,7 +42,8 @@ def with_edges(events: ak.Array, predictor: Any, threshold: float = 0.0) -> ak.A
         ValueError: If the answers are no edges, or as the predictor.
     """
     scored = edges_of(events, predictor)
-    kept = scored[scored.score > threshold]
+    layer = events.hits.layer
+    kept = scored[(scored.score > threshold) & (layer[scored.inner] != layer[scored.outer])]
     columns = {end: ak.values_astype(kept[end], np.int32) for end in ("inner", "outer")}
     if "particle_id" in ak.fields(events.hits):
         inner, outer = (events.hits.particle_id[kept[end]] for end in ("inner", "outer"))
