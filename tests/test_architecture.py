@@ -49,6 +49,7 @@ ARROWS = {
         "workers",
     },
     "simulation": {"calorimeter", "kinematics", "ntuples", "perigee", "workers"},
+    "analysis": {"manifest", "simulation"},
 }
 # library -> the only rooms that may import it
 QUARANTINE = {

@@ -14,18 +14,17 @@ import awkward as ak
 import hist
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 import cortado
 from cortado import manifest as manifests
 from cortado import metrics, ntuples, plotting, reading, training
+from cortado.analysis import sample_paths, simulate_samples
 from cortado.histograms import axis_category
 from cortado.models import PFN
 from cortado.representations import ParticleList
 from cortado.representations.features import PARTICLENET_FEATURES
 from cortado.scaling import DEEP_SETS_SCALING
-from cortado.simulation import simulate_jets
 from cortado.splits import TEST, Split
 from cortado.tasks import Regress
 from cortado.training import Objects, Recipe, Study
@@ -75,15 +74,14 @@ def manifest_of(preset):
 
 
 def samples(preset, folder):
-    """Paths of the simulated samples, by the order of the manifest."""
-    return [Path(folder) / "samples" / file.path for sample in manifest_of(preset).samples for file in sample.files]
+    return sample_paths(manifest_of(preset), Path(folder) / "samples")
 
 
 def run(*, preset, folder, files, workers, accelerator, **_):
     """Simulate, train, judge the test jets, plot; what is there already is kept."""
     if files:
         raise ValueError("this study judges its own samples; `cortado score` gives the masses of jets in other files")
-    simulate(preset, folder, workers)
+    simulate_samples(manifest_of(preset), folder / "samples", workers=workers)
     for name, study in studies(preset, folder).items():
         console.print(f"\n[bold]{NETWORKS[name]}[/]")
         training.train(study, folder / name, resume=True, accelerator=accelerator)
@@ -95,19 +93,6 @@ def run(*, preset, folder, files, workers, accelerator, **_):
     console.print(table(judged))
     figures = plot(folder, folder / "plots")
     console.print(f"wrote {len(figures)} figures to {folder / 'plots'}, numbers to {folder / 'results.json'}")
-
-
-def simulate(preset, folder, workers):
-    (folder / "samples").mkdir(parents=True, exist_ok=True)
-    for sample, path in zip(manifest_of(preset).samples, samples(preset, folder), strict=True):
-        if path.exists():
-            console.print(f"{path} is there")
-            continue
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task(f"simulating {sample.name}", total=sample.recipe["jets"])
-            recipe = {**sample.recipe, "pt_range": tuple(sample.recipe["pt_range"])}
-            made = simulate_jets(path, **recipe, workers=workers, progress=partial(bar.advance, task))
-        console.print(f"wrote {made.path}: {made.jets} jets of {made.process} in {made.events} events")
 
 
 def jets_of(files):

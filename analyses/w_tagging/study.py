@@ -13,18 +13,17 @@ from pathlib import Path
 import awkward as ak
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from cortado import manifest as manifests
 from cortado import metrics, ntuples, plotting, processors, reading, scoring, training
+from cortado.analysis import sample_paths, simulate_samples
 from cortado.histograms import scale_to_luminosity
 from cortado.models import MLP, PFN, JetImageCNN, ParticleNet
 from cortado.models.particlenet import LITE
 from cortado.representations import HighLevel, JetImage, ParticleList, PointCloud
 from cortado.representations.features import PARTICLENET_FEATURES
 from cortado.scaling import DEEP_SETS_SCALING, PARTICLENET_SCALING
-from cortado.simulation import simulate_jets
 from cortado.splits import TEST, TRAIN, Split
 from cortado.tasks import Classify
 from cortado.training import Balance, Objects, Recipe, Study
@@ -116,15 +115,14 @@ def manifest_of(preset):
 
 
 def samples(preset, folder):
-    """Paths of the simulated samples, by the order of the manifest."""
-    return [Path(folder) / "samples" / file.path for sample in manifest_of(preset).samples for file in sample.files]
+    return sample_paths(manifest_of(preset), Path(folder) / "samples")
 
 
 def run(*, preset, folder, files, executor, workers, scheduler, accelerator):
     """Simulate, train, evaluate, run the coffea processor, plot; what is there already is kept."""
     if files:
         return run_on(files, folder, executor, workers, scheduler)
-    simulate(preset, folder, workers)
+    simulate_samples(manifest_of(preset), folder / "samples", workers=workers)
     trained = studies(preset, folder)
     for name, study in trained.items():
         console.print(f"\n[bold]{TITLES[name]}[/]")
@@ -138,19 +136,6 @@ def run(*, preset, folder, files, executor, workers, scheduler, accelerator):
     console.print(table(folder))
     console.print(f"wrote {len(figures)} figures to {folder / 'plots'}, histograms to {folder / 'histograms.root'}")
     return None
-
-
-def simulate(preset, folder, workers):
-    (folder / "samples").mkdir(parents=True, exist_ok=True)
-    for sample, path in zip(manifest_of(preset).samples, samples(preset, folder), strict=True):
-        if path.exists():
-            console.print(f"{path} is there")
-            continue
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task(f"simulating {sample.name}", total=sample.recipe["jets"])
-            recipe = {**sample.recipe, "pt_range": tuple(sample.recipe["pt_range"])}
-            made = simulate_jets(path, **recipe, workers=workers, progress=partial(bar.advance, task))
-        console.print(f"wrote {made.path}: {made.jets} jets of {made.process} in {made.events} events")
 
 
 def taggers(folder):

@@ -159,6 +159,15 @@ def test_trimming_removes_soft_subjets_and_nothing_else():
     assert trimmed[1].sum() == 4
 
 
+def test_a_power_lifts_dim_pixels():
+    jets = toy_jets(10)
+    plain = JetImage()(jets).image
+    for power in (0.5, 1 / 3):
+        np.testing.assert_allclose(JetImage(power=power)(jets).image, plain.astype(float) ** power, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"half_width and power must be positive, got .* 0\.0"):
+        JetImage(power=0.0)
+
+
 def test_norms():
     jets = toy_jets(20)
     channels = {"channels": ("multiplicity", "pt"), "half_width": 0.15}
@@ -213,7 +222,7 @@ def test_a_jet_without_pt_cannot_divide(pt):
         ({"rotate": "yes"}, "rotate must be one of .*got 'yes'"),
         ({"normalise": "max"}, "normalise must be one of .*got 'max'"),
         ({"flip": ("x",)}, r"flip must hold none, one or both of 'eta' and 'phi', got \('x',\)"),
-        ({"pixels": 0}, "pixels, subjet_radius and half_width must be positive, got 0"),
+        ({"pixels": 0}, "pixels, subjet_radius, half_width and power must be positive, got 0"),
         ({"half_width": (0.5, -0.5)}, "must be positive, got 25, 0.3, "),
         ({"trim_fraction": 0.0}, "trim_fraction must lie between 0 and 1, got 0.0"),
     ],

@@ -9,13 +9,14 @@ from cortado.models.layers import require_positive
 class HeimelAutoencoder(nn.Module):
     """Convolutions 4 x 4 of 10 and 5 filters, an average over 2 x 2 pixels, two more of 5, then linear layers.
 
-    These have 400, 100 and `latent` units and are mirrored, all with PReLU; the pixels of the reproduced image add up
-    to 1. The text of the paper leaves open how 2,000 numbers become 400, here by a linear layer, and how pixels are
-    doubled, here by copies. The default has 1,687,785 parameters.
+    These have 400, 100 and `latent` units and are mirrored, all with PReLU. The text of the paper leaves open how 2,000
+    numbers become 400, here by a linear layer, and how pixels are doubled, here by copies. The default has 1,687,785
+    parameters.
 
     Args:
         pixels: Of an image along each side, an even number.
         latent: How many numbers describe an image.
+        softmax: Whether the pixels of a reproduced image add up to 1, as those of an image normalised to its sum do.
 
     Raises:
         ValueError: If a size is below 1, or the number of pixels is odd.
@@ -24,12 +25,12 @@ class HeimelAutoencoder(nn.Module):
         Heimel, Kasieczka, Plehn, Thompson, QCD or What? (2019), arXiv:1808.08979, section 2.2.
     """
 
-    def __init__(self, *, pixels: int = 40, latent: int = 6) -> None:
+    def __init__(self, *, pixels: int = 40, latent: int = 6, softmax: bool = True) -> None:
         super().__init__()
         require_positive("HeimelAutoencoder", pixels=pixels, latent=latent)
         if pixels % 2:
             raise ValueError(f"HeimelAutoencoder: pixels must be an even number, got {pixels}")
-        self.pixels, half = pixels, pixels // 2
+        self.pixels, self.softmax, half = pixels, softmax, pixels // 2
         self.encoder = nn.Sequential(
             *_convolution(1, 10), *_convolution(10, 5), nn.AvgPool2d(2), *_convolution(5, 5), *_convolution(5, 5),
             nn.Flatten(), *_linear(5 * half**2, 400), *_linear(400, 100), nn.Linear(100, latent),
@@ -50,7 +51,7 @@ class HeimelAutoencoder(nn.Module):
         if tuple(image.shape[1:]) != expected:
             raise ValueError(f"HeimelAutoencoder was made for images of {expected}, got {tuple(image.shape[1:])}")
         made: Tensor = self.decoder(self.encoder(image))
-        return torch.softmax(made.flatten(1), dim=1).view_as(made)
+        return torch.softmax(made.flatten(1), dim=1).view_as(made) if self.softmax else made
 
 
 def _convolution(inputs: int, outputs: int) -> tuple[nn.Module, nn.Module, nn.Module]:

@@ -1,5 +1,6 @@
 """Figures: a histogram, metric or jet in, matplotlib figure and axes out; `save` writes them."""
 
+from cortado.plotting.anomalies import reconstructions
 from cortado.plotting.curves import calibration_curve, learning_curves, roc_curves
 from cortado.plotting.distributions import score_distributions
 from cortado.plotting.generation import auc_against_time, time_against_size, weight_distribution
@@ -28,6 +29,7 @@ __all__ = [
     "label",
     "learning_curves",
     "parameter_pulls",
+    "reconstructions",
     "roc_curves",
     "save",
     "score_distributions",

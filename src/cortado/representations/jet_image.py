@@ -64,6 +64,8 @@ class JetImage:
         normalise: Divide the channels in GeV by the "sum" over the pixels of all pT, by the root of its sum
             of squares ("l2"), or by the pT of the jet ("jet_pt"); None leaves GeV. The multiplicity is
             never divided.
+        power: Exponent of all pixels, after they were normalised. Below 1, as 0.5, it lifts dim pixels, which an
+            autoencoder then has to reproduce as well (arXiv:2104.09051, section 4.1).
 
     Raises:
         ValueError: If a choice is unknown, or a number is not positive.
@@ -81,6 +83,7 @@ class JetImage:
     rotate: str | None = "principal_axis"
     flip: tuple[str, ...] = ("eta", "phi")
     normalise: str | None = "sum"
+    power: float = 1.0
 
     def __post_init__(self) -> None:
         require_known(self.channels, CHANNELS, "JetImage")
@@ -91,10 +94,10 @@ class JetImage:
             raise ValueError(f"JetImage: normalise must be one of {_NORMS}, got {self.normalise!r}")
         if not set(self.flip) <= {"eta", "phi"}:
             raise ValueError(f"JetImage: flip must hold none, one or both of 'eta' and 'phi', got {self.flip!r}")
-        if not min(self.pixels, self.subjet_radius, *_half_widths(self.half_width)) > 0:
+        if not min(self.pixels, self.subjet_radius, *_half_widths(self.half_width), self.power) > 0:
             raise ValueError(
-                "JetImage: pixels, subjet_radius and half_width must be positive, "
-                f"got {self.pixels}, {self.subjet_radius}, {self.half_width}"
+                "JetImage: pixels, subjet_radius, half_width and power must be positive, "
+                f"got {self.pixels}, {self.subjet_radius}, {self.half_width}, {self.power}"
             )
         if self.trim_fraction is not None and not 0 < self.trim_fraction < 1:
             raise ValueError(f"JetImage: trim_fraction must lie between 0 and 1, got {self.trim_fraction}")
@@ -135,7 +138,7 @@ class JetImage:
         if self.normalise is not None:
             total = _summed(constituents.own("pt")[inside], cell, (n, self.pixels**2))
             image[:, [name != "multiplicity" for name in self.channels]] /= self._norm(constituents, total)
-        return JetImageInputs(image)
+        return JetImageInputs(image if self.power == 1 else image**self.power)
 
     def contained_fraction(self, jets: ak.Array) -> Floats:
         """Share of the pT that trimming leaves which lies in the frame, shape (n,); 1 where there is none.
