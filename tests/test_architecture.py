@@ -67,7 +67,8 @@ QUARANTINE = {
     "torch": {"models", "tasks", "bundle", "export", "scoring", "training"},
     "lightning": {"training"},
     "torch_geometric": {"models"},
-    "awkward": set(ARROWS) - {"models", "histograms", "perigee", "scaling", "searches", "statistics", "workers"} | {"cli"},
+    "awkward": set(ARROWS) - {"models", "histograms", "perigee", "scaling", "searches", "statistics", "workers"}
+    | {"cli"},
     "typer": {"cli"},
 }
 

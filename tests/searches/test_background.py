@@ -1,5 +1,7 @@
 """Fits of the background: a slow twin, pulls, units, the choice of the function, and spectra that cannot be fitted."""
 
+from itertools import pairwise
+
 import hist
 import numpy as np
 import pytest
@@ -30,7 +32,7 @@ def published(mass, values, energy=13_000.0):
 @pytest.mark.parametrize("values", [(-7.5, 8.0, 6.0), (-7.5, 8.0, 6.0, 0.3), (-7.5, 8.0, 6.0, 0.3, -0.1)])
 def test_bins_hold_the_integral_of_the_published_function(values):
     function = DijetFunction(collision_energy=13_000.0, parameters=len(values))
-    twin = [integrate.quad(published, *edges, args=(values,))[0] for edges in zip(EDGES, EDGES[1:])]
+    twin = [integrate.quad(published, *edges, args=(values,))[0] for edges in pairwise(EDGES)]
     np.testing.assert_allclose(function.expected(EDGES, values), twin, rtol=1e-7)
     np.testing.assert_allclose(function.density(EDGES, values), published(EDGES, values), rtol=1e-12)
 
@@ -44,7 +46,7 @@ def test_fit_equals_a_general_minimiser(window):
     np.testing.assert_array_equal(fit.fitted, used)
 
     def slow(values):
-        mu = np.array([integrate.quad(published, *edges, args=(values,))[0] for edges in zip(EDGES, EDGES[1:])])
+        mu = np.array([integrate.quad(published, *edges, args=(values,))[0] for edges in pairwise(EDGES)])
         return 2 * (mu - counts + xlogy(counts, counts / mu))[used].sum()
 
     twin = optimize.minimize(slow, TRUTH, method="Nelder-Mead", options={"maxiter": 700, "fatol": 1e-5, "xatol": 1e-4})

@@ -147,7 +147,7 @@ def test_bad_settings_are_named(options, message):
 
 def test_a_signal_region_alone_is_refused():
     region = (EDGES[:-1] >= 3300) & (EDGES[1:] <= 3700)
-    with pytest.raises(ValueError, match="sidebands are missing|no window"):
+    with pytest.raises(ValueError, match="sidebands are missing"):
         bump_hunt(np.where(region, BACKGROUND, 0), EDGES, **HUNT)
 
 

@@ -47,6 +47,6 @@ def test_bad_samples_are_named():
         spurious_signal(-BACKGROUND, EDGES, **OPTIONS)
     with pytest.raises(ValueError, match=r"samples have shape \(0, 40\)"):
         spurious_signal(np.empty((0, 40)), EDGES, **OPTIONS)
+    few = {**OPTIONS, "function": DijetFunction(collision_energy=13_000, parameters=5), "masses": 2300}
     with pytest.raises(ValueError, match="too few for 6 parameters"):
-        spurious_signal([5, 4, 3, 2, 1, 1], [2000, 2100, 2200, 2300, 2400, 2500, 2600],
-                        function=DijetFunction(collision_energy=13_000, parameters=5), shape=SHAPE, masses=2300)  # fmt: skip
+        spurious_signal([5, 4, 3, 2, 1, 1], [2000, 2100, 2200, 2300, 2400, 2500, 2600], **few)

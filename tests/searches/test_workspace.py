@@ -7,7 +7,7 @@ import hist
 import numpy as np
 import pytest
 from scipy import optimize, stats
-from search_spectra import BACKGROUND, EDGES, FUNCTION, SHAPE
+from search_spectra import BACKGROUND, EDGES, FUNCTION
 
 from cortado import histograms
 from cortado.searches import channels, fit_background, limits, workspace
@@ -135,7 +135,7 @@ def test_bad_workspaces_are_named(monkeypatch):
         workspace([])
     with pytest.raises(ValueError, match="each of its own name"):
         workspace([regions[0]] * 2)
-    with pytest.raises(ValueError, match="'lumi' is 1.6"):
+    with pytest.raises(ValueError, match=r"'lumi' is 1\.6"):
         workspace(regions, normalisation={"lumi": 1.6})
     with pytest.raises(ValueError, match=r"signal of '10%' has shape \(3,\)"):
         workspace([regions[0]._replace(signal=np.ones(3))])

@@ -157,7 +157,7 @@ def _fit_block(design: Design, counts: Floats, fitted: Mask, begin: Floats, sign
             break
     jacobian = _jacobian(design, point.nodes, signal)
     gradient, information = _slope(design, counts, fitted, point, signal)
-    covariance: Floats = np.linalg.inv(_ridged(information))
+    covariance = np.asarray(np.linalg.inv(_ridged(information)), np.float64)
     left = np.einsum("tk,tkl,tl->t", gradient, covariance, gradient)
     return PoissonFits(point.values, covariance, point.expected, jacobian, point.deviance, converged | (left < _ENOUGH))
 
