@@ -25,7 +25,7 @@ def sample(tmp_path_factory):
 def test_what_was_made(sample):
     summary, events = sample
     assert summary[1:] == (40_000, 8000)
-    assert ntuples.branch_names(str(summary.path)) == NAMES
+    assert list(ntuples.branch_names(str(summary.path))) == NAMES
     assert events["label"].sum() == 8000
     assert np.all(events["weight"] == 1)
     assert np.all(events["event"] == np.arange(40_000))

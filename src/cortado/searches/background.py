@@ -26,7 +26,7 @@ class BackgroundFit(NamedTuple):
 
     Attributes:
         function: What was fitted.
-        edges: Of the bins [GeV], from the first with events to the last.
+        edges: Of the bins [GeV], from the first with events on.
         counts: Events, shape (bins,).
         fitted: Bins that took part: not those of the masked window, shape (bins,).
         values: Of ln p0, p1, p2, ..., shape (parameters,).
@@ -34,7 +34,7 @@ class BackgroundFit(NamedTuple):
         expected: Background in every bin, in the window that of the sidebands, shape (bins,).
         jacobian: Derivatives of the expected counts by the values, shape (bins, parameters).
         deviance: Poisson likelihood chi-square of the fitted bins.
-        degrees: Fitted bins less parameters.
+        degrees: Fitted bins with events, less parameters.
     """
 
     function: DijetFunction
@@ -89,7 +89,8 @@ def fit_background(
 ) -> BackgroundFit:
     """Maximum of the Poisson likelihood of the bins, the function being integrated over each.
 
-    Empty bins before the first event and after the last are left out: before it lies the threshold of a trigger.
+    Empty bins before the first event are left out, for there lies the threshold of a trigger. Those after the last
+    take part: that nothing is there is a measurement.
 
     Args:
         counts: Histogram of one axis, or events in each bin; see `spectrum`.
@@ -120,8 +121,9 @@ def outside(edges: Floats, window: tuple[float, float], sidebands: int) -> Mask:
     below, above = int((edges[1:] <= low).sum()), int((edges[:-1] >= high).sum())
     if min(below, above) < sidebands:
         raise ValueError(
-            f"the signal region {low:g} to {high:g} has no sidebands: of the bins with events, from {edges[0]:g} to "
-            f"{edges[-1]:g}, {below} lie below and {above} above it; needed are {sidebands} on each side"
+            f"the signal region {low:g} to {high:g} has no sidebands: of the bins from the first event on, "
+            f"{edges[0]:g} to {edges[-1]:g}, {below} lie below and {above} above it; needed are {sidebands} on each "
+            "side"
         )
     beside: Mask = (edges[1:] <= low) | (edges[:-1] >= high)
     return beside
@@ -132,7 +134,7 @@ def fit_of(found: Spectrum, function: DijetFunction, fitted: Mask) -> Background
     require_bins(found, function, fitted)
     fits = fit_poisson(function.design(found.edges), found.counts[np.newaxis], fitted)
     require_converged(fits, function)
-    degrees = int(fitted.sum()) - function.parameters
+    degrees = int((found.counts[fitted] > 0).sum()) - function.parameters
     return BackgroundFit(
         function=function,
         edges=found.edges,
@@ -152,12 +154,14 @@ def require_bins(found: Spectrum, function: DijetFunction, fitted: Mask, further
     parameters = function.parameters + further
     if (bins := int(fitted.sum())) <= parameters:
         raise ValueError(
-            f"{bins} bins from the first event to the last are too few for {parameters} parameters: "
-            f"needed are {parameters + 1}"
+            f"{bins} bins from the first event on are too few for {parameters} parameters: needed are {parameters + 1}"
         )
     filled = int((found.counts[fitted] > 0).sum())
-    if filled < parameters:
-        raise ValueError(f"only {filled} of {bins} fitted bins have events: too few for {parameters} parameters")
+    if filled <= parameters:
+        raise ValueError(
+            f"only {filled} of {bins} fitted bins have events: too few for {parameters} parameters, needed are "
+            f"{parameters + 1}"
+        )
 
 
 def require_converged(fits: PoissonFits, function: DijetFunction) -> None:
@@ -206,7 +210,8 @@ def choose_function(
 ) -> FunctionChoice:
     r"""Fewest parameters that suffice: one more is taken as long as an F-test prefers it.
 
-    :math:`F = (D_1 - D_2) / (k_2 - k_1) \cdot (n - k_2) / D_2` of the deviances D of k parameters in n bins.
+    :math:`F = (D_1 - D_2) / (k_2 - k_1) \cdot (n - k_2) / D_2` of the deviances D of k parameters in n bins
+    with events.
 
     Args:
         counts: As for `fit_background`.

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from cortado.searches.background import BackgroundFit, fit_of, require_bins, require_converged, toy_p_value
+from cortado.searches.background import BackgroundFit, fit_of, require_converged, toy_p_value
 from cortado.searches.dijet_function import DijetFunction
 from cortado.searches.poisson import Design, PoissonFits, fit_poisson
 from cortado.searches.resonance import SignalShape
@@ -107,8 +107,8 @@ def bump_hunt(
     small. Bins as wide as a third of the resolution to one of it do well.
 
     Args:
-        counts: Histogram of one axis, or events in each bin; see `spectrum`. Empty bins before the first event and
-            after the last are left out.
+        counts: Histogram of one axis, or events in each bin; see `spectrum`. Empty bins before the first event are
+            left out.
         edges: Of the bins [GeV], with arrays only.
         function: Of the background; see `choose_function`.
         shape: Of the signal: its resolution sets the widths of the windows.
@@ -139,10 +139,6 @@ def bump_hunt(
     # Before the windows: too few bins for the function is the plainer thing to say.
     background = fit_of(found, function, everything)
     chosen = windows(found.edges, shape, widths, sidebands)
-    for low, high in chosen:
-        fitted = everything.copy()
-        fitted[low:high] = False
-        require_bins(found, function, fitted)
     observed = _scan(found.counts[np.newaxis], background, chosen)
     drawn = np.random.default_rng(seed).poisson(background.expected, (toys, len(found.counts)))
     largest = _scan(drawn.astype(np.float64), background, chosen).significance.max(axis=1)

@@ -79,7 +79,7 @@ def fit_signal(
         shape: Of the signal.
         mass: Of the signal [GeV].
     Raises:
-        ValueError: As `fit_background`; if the mass lies outside of the bins with events.
+        ValueError: As `fit_background`; if the mass lies outside of the bins.
         RuntimeError: If the fit finds no maximum.
     References:
         Cowan et al., Asymptotic formulae for likelihood-based tests (2010), arXiv:1007.1727, eq. (12) and (52).
@@ -102,6 +102,8 @@ def fit_signal(
 
 
 def require_mass(edges: Floats, mass: float) -> None:
-    """Refuse a mass of the signal outside of the bins with events."""
+    """Refuse a mass of the signal outside of the bins."""
     if not edges[0] < mass < edges[-1]:
-        raise ValueError(f"a signal at {mass:g} is outside of the bins with events, {edges[0]:g} to {edges[-1]:g}")
+        raise ValueError(
+            f"a signal at {mass:g} is outside of the bins from the first event on, {edges[0]:g} to {edges[-1]:g}"
+        )

@@ -41,10 +41,9 @@ def spectrum(counts: hist.Hist | ArrayLike, edges: ArrayLike | None = None) -> S
 
 
 def trimmed(whole: Spectrum) -> Spectrum:
-    """The spectrum from its first bin with events to the last."""
-    filled = np.flatnonzero(whole.counts > 0)
-    first, last = int(filled[0]), int(filled[-1])
-    return Spectrum(whole.counts[first : last + 1], whole.edges[first : last + 2])
+    """The spectrum from its first bin with events on: empty bins above the last one say that nothing is there."""
+    first = int(np.flatnonzero(whole.counts > 0)[0])
+    return Spectrum(whole.counts[first:], whole.edges[first:])
 
 
 def _of_histogram(histogram: hist.Hist, edges: ArrayLike | None) -> tuple[Floats, Floats]:

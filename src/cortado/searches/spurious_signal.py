@@ -57,7 +57,7 @@ def spurious_signal(
 ) -> SpuriousSignal:
     """Fit signal and background to samples that hold background alone.
 
-    All samples must have one range: bins that are empty in all of them at either end are left out.
+    All samples have one range: bins before the first event of any are left out.
 
     Args:
         samples: Counts of background-only samples, simulated or resampled, shape (samples, bins), or one, (bins,); an
@@ -67,7 +67,7 @@ def spurious_signal(
         shape: Of the signal.
         masses: At which to fit a signal [GeV].
     Raises:
-        ValueError: As `fit_background`, for each sample; if a mass is outside of the bins with events.
+        ValueError: As `fit_background`, for each sample; if a mass is outside of the bins.
         RuntimeError: If a fit finds no maximum.
     References:
         ATLAS, Recommendations for the modeling of smooth backgrounds (2020), ATL-PHYS-PUB-2020-028, section 2.
@@ -93,11 +93,10 @@ def _checked(samples: ArrayLike, edges: ArrayLike, masses: ArrayLike) -> tuple[F
     if counts.ndim != 2 or not len(counts):
         raise ValueError(f"samples have shape {np.shape(samples)}; needed is (samples, bins), one sample or more")
     every = [spectrum(each, edges) for each in counts]
-    filled = np.flatnonzero(counts.any(axis=0))
-    first, stop = int(filled[0]), int(filled[-1]) + 1
-    bins = every[0].edges[first : stop + 1]
+    first = int(np.flatnonzero(counts.any(axis=0))[0])
+    bins = every[0].edges[first:]
     signals = np.atleast_1d(np.asarray(masses, np.float64))
     require_finite("masses", signals)
     for mass in signals:
         require_mass(bins, mass)
-    return counts[:, first:stop], bins, signals
+    return counts[:, first:], bins, signals

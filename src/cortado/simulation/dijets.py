@@ -160,4 +160,4 @@ def _delta_eta(is_signal: Mask, rng: np.random.Generator) -> Floats:
     part = rng.random(len(is_signal))
     exchange = np.log1p(part * np.expm1(_MAX_DELTA_ETA))
     isotropic = 2 * np.arctanh(part * np.tanh(_MAX_DELTA_ETA / 2))
-    return np.where(is_signal, isotropic, exchange)
+    return np.asarray(np.where(is_signal, isotropic, exchange))
