@@ -4,10 +4,11 @@ The exported graph takes what the representation makes of the objects, before sc
 fields; scaling is part of the graph. It gives the answers of the bundle's use by their names: of a tagger `logits` and
 `probabilities`, shape (objects, classes); of pairs the same, (objects, constituents, constituents); of a regression its
 numbers, (objects,), before they are multiplied by what they are relative to; of the edges of a graph `logits`,
-`probabilities`, (edges,), and the `edges` themselves, (edges, 2); of a generator, which takes `energy` and
-`noise`, the `features`, still scaled. The file's metadata holds the description of the bundle (use, working points,
-representation with its arguments) as JSON under "cortado". All answers are compared with the original on the canary
-before the file is put in place.
+`probabilities`, (edges,), and the `edges` themselves, (edges, 2); of an embedding the places of the hits, `embedding`,
+(hits, dimensions), and their `event_index`, among which the caller looks for neighbours; of a generator, which takes
+`energy` and `noise`, the `features`, still scaled. The file's metadata holds the description of the bundle (use,
+working points, representation with its arguments) as JSON under "cortado". All answers are compared with the original
+on the canary before the file is put in place.
 
 Needs the extra `export` for ONNX.
 """

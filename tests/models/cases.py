@@ -20,18 +20,25 @@ from cortado.models import (
     CaloGANDiscriminator,
     CaloVAE,
     DeepJet,
+    DenseAutoencoder,
+    EdgeFilter,
     EdgeFlavourTagger,
     FlavourTagger,
     GraphAttention,
     GraphConvolution,
+    HeimelAutoencoder,
+    HitEmbedding,
+    ImageAutoencoder,
     InteractionNetwork,
     JetImageCNN,
     ParticleNet,
+    SetAutoencoder,
     SetToGraph,
     TrackFollower,
     TrackPair,
     TrkXLSTM,
     TrkXNetwork,
+    VariationalAutoencoder,
     VertexRNN,
 )
 from cortado.models.particlenet import LITE
@@ -114,6 +121,13 @@ def hit_graphs(lengths, seed=0):
     index = torch.cat([torch.zeros(2, 0, dtype=torch.int64), *(e + s for e, s in zip(ends, starts))], dim=1)
     nodes = torch.randn(sum(lengths), 3, generator=generator)
     return nodes, index, torch.randn(sum(edges), 4, generator=generator)
+
+
+def hit_clouds(lengths, seed=0):
+    """Hits without edges, as many as told: nodes, and the event of each."""
+    generator = torch.Generator().manual_seed(seed)
+    event = torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths, dtype=torch.int64))
+    return torch.randn(len(event), 5, generator=generator), event
 
 
 def pictures_of_layers(lengths, seed=0, *, pixels=10):
@@ -235,6 +249,7 @@ FINDERS = [
 
 EDGE_NETWORKS = [
     Case("InteractionNetwork", InteractionNetwork, 6_448, partial(InteractionNetwork, hidden=8), hit_graphs, False),
+    Case("EdgeFilter", EdgeFilter, 9_217, partial(EdgeFilter, hidden=8), hit_graphs, False),
     Case("TrkXNetwork", TrkXNetwork, 26_049, partial(TrkXNetwork, hidden=8, iterations=2), hit_graphs, False),
     Case(
         "TrkXNetwork-all-pt",
@@ -271,6 +286,11 @@ SEQUENCES = [
     Case("TrackFollower", TrackFollower, 24_455, partial(TrackFollower, hidden=8), hit_sequences, True),
 ]
 """Models of layers and hits in their order, under the laws of test_sequences.py."""
+
+HIT_CLOUDS = [
+    Case("HitEmbedding", HitEmbedding, 34_872, partial(HitEmbedding, hidden=16, dimensions=3), hit_clouds, False),
+]
+"""Models of hits without edges, under the laws of test_hit_embedding.py."""
 
 LAYERS = ((2, 6), (4, 3), (3, 1))
 FLOW = {"layers": (12, 12, 3), "layer_blocks": 2, "layer_hidden": (8,), "blocks": 3, "hidden": (10, 9), "bins": 4}
@@ -316,3 +336,13 @@ CRITICS = [
     ),
 ]
 """Models that judge showers of `GENERATORS`."""
+
+
+AUTOENCODERS = {
+    DenseAutoencoder: {"features": 3},
+    HeimelAutoencoder: {"pixels": 8},
+    ImageAutoencoder: {"size": (8, 8), "filters": 4},
+    SetAutoencoder: {"features": 3},
+    VariationalAutoencoder: {"features": 3},
+}
+"""Models that reproduce what they are given, under the laws of test_autoencoders.py, with small arguments."""

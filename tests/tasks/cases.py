@@ -18,22 +18,41 @@ from cortado.models import (
     CaloGAN,
     CaloGANDiscriminator,
     CaloVAE,
+    DenseAutoencoder,
+    HitEmbedding,
+    ImageAutoencoder,
     InteractionNetwork,
+    SetAutoencoder,
     SetToGraph,
     TrackFollower,
     TrkXLSTM,
+    VariationalAutoencoder,
 )
 from cortado.representations import (
     HighLevel,
+    HitCloud,
     HitGraph,
     HitSequence,
+    JetImage,
     LayerImage,
     ParticleList,
     ShowerImages,
     ShowerLogits,
     TrackSet,
 )
-from cortado.tasks import Batch, Classify, ClassifyEdges, Follow, Generate, GenerateAgainst, Locate, Pair, Regress
+from cortado.tasks import (
+    Batch,
+    Classify,
+    ClassifyEdges,
+    Embed,
+    Follow,
+    Generate,
+    GenerateAgainst,
+    Locate,
+    Pair,
+    Reconstruct,
+    Regress,
+)
 from cortado.truth.trajectories import with_hits
 
 
@@ -75,6 +94,8 @@ def _followed(number):
     return particles[ak.num(particles.hits) > 3][:number]
 
 
+_STRANGE = {"normal": _is_qcd, "anomalies": {"w": _is_w}}
+
 _LAYERS = tuple((layer, layer + 1) for layer in range(9))
 
 CASES = {
@@ -82,6 +103,13 @@ CASES = {
         ClassifyEdges(weights=(2.0, 0.5)),
         HitGraph(pairs=_LAYERS, windows=((0.001, 200.0),) * len(_LAYERS)),
         InteractionNetwork,
+        {"hidden": 8},
+        lambda number: toy_hits(number, 6, seed=4, noise=0.3),
+    ),
+    "embed": Case(
+        Embed(dimensions=3, radius=0.4, neighbours=6, weights=(2.0, 1.0), min_pt=0.6),
+        HitCloud(),
+        HitEmbedding,
         {"hidden": 8},
         lambda number: toy_hits(number, 6, seed=4, noise=0.3),
     ),
@@ -109,6 +137,42 @@ CASES = {
         MLP,
         {"features": 2, "hidden": (8,)},
         _jets,
+    ),
+    "reconstruct": Case(
+        Reconstruct(**_STRANGE),
+        HighLevel(features=("tau21", "multiplicity")),
+        DenseAutoencoder,
+        {"features": 2, "hidden": (8,), "latent": 1},
+        _jets,
+    ),
+    "reconstruct_images": Case(
+        Reconstruct(**_STRANGE, smearing=1.0),
+        JetImage(pixels=8),
+        ImageAutoencoder,
+        {"size": (8, 8), "filters": 4, "hidden": 4, "latent": 2, "softmax": False},
+        _jets,
+    ),
+    "reconstruct_rates": Case(
+        Reconstruct(loss="poisson", anomalies={"w": _is_w}),
+        JetImage(pixels=8, channels=("multiplicity",)),
+        ImageAutoencoder,
+        {"size": (8, 8), "filters": 4, "hidden": 4, "latent": 2, "softmax": False},
+        _jets,
+    ),
+    "reconstruct_sets": Case(
+        Reconstruct(loss="chamfer", **_STRANGE),
+        ParticleList(max_constituents=20),
+        SetAutoencoder,
+        {"features": 3, "particles": 5, "phi": (8,), "hidden": (8,), "latent": 2},
+        _jets,
+    ),
+    "reconstruct_draws": Case(
+        Reconstruct(noise=0.1, **_STRANGE),
+        HighLevel(features=("tau21", "multiplicity")),
+        VariationalAutoencoder,
+        {"features": 2, "hidden": (8,), "latent": 1},
+        _jets,
+        each=False,
     ),
     "generate": Case(
         Generate(),
@@ -155,12 +219,12 @@ def batch_of(made, objects, weight=None, pad=0):
         inputs = type(inputs)(*(_padded(array, pad) for array in inputs))
     target = made.task.target(objects, made.task.category(objects), inputs)
     weight = np.ones(len(objects), np.float32) if weight is None else weight
-    return Batch(_tensors(inputs), _tensors(target), torch.from_numpy(weight))
+    return Batch(tensors(inputs), tensors(target), torch.from_numpy(weight))
 
 
 def _padded(array, pad):
     return np.pad(array, [(0, 0), (0, pad)] + [(0, 0)] * (array.ndim - 2))
 
 
-def _tensors(arrays):
+def tensors(arrays):
     return type(arrays)(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))

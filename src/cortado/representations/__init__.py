@@ -10,6 +10,7 @@ representation     arrays                                                      f
 `TrackSet`         features (n, p, f), mask (n, p)                             vertex finders, `FlavourTagger`
 `HitGraph`         nodes (N, 3), edge_index (2, E), edge_features (E, 4)       networks on graphs of
 `GivenGraph`       of N hits and E edges of all n events                       hits
+`HitCloud`         nodes (N, 5), event (N,)                                    `HitEmbedding`
 `HitSequence`      hits (n, p, 3), mask (n, p)                                 `TrackFollower`
 `LayerImage`       image (n, layers, pixels)                                   `TrkXLSTM`
 `TrackGraph`       features (n, p, f), mask (n, p), edges (n, p, p)            `EdgeFlavourTagger`
@@ -36,6 +37,7 @@ Example:
 
 from cortado.representations.deepjet import DeepJetFeatures
 from cortado.representations.high_level import HighLevel
+from cortado.representations.hit_cloud import HitCloud
 from cortado.representations.hit_graph import GivenGraph, HitGraph
 from cortado.representations.hit_sequence import HitSequence
 from cortado.representations.jet_image import JetImage
@@ -52,6 +54,7 @@ __all__ = [
     "DeepJetFeatures",
     "GivenGraph",
     "HighLevel",
+    "HitCloud",
     "HitGraph",
     "HitSequence",
     "JetImage",

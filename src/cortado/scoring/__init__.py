@@ -5,6 +5,7 @@ network is read from disk once in each process, when it is first used there, and
 """
 
 from cortado.scoring.columns import vertex_columns
+from cortado.scoring.edges import Proposer, with_edges
 from cortado.scoring.ensemble import EnsemblePredictor, ensemble
 from cortado.scoring.finder import VertexFinder
 from cortado.scoring.folds import FoldPredictor, folds
@@ -19,6 +20,7 @@ __all__ = [
     "EnsemblePredictor",
     "FoldPredictor",
     "Predictor",
+    "Proposer",
     "Scorer",
     "ShowerGenerator",
     "TrackFinder",
@@ -28,4 +30,5 @@ __all__ = [
     "load",
     "loads",
     "vertex_columns",
+    "with_edges",
 ]

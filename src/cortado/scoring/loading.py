@@ -26,8 +26,8 @@ def load(path: str | os.PathLike[str], **settings: Any) -> Any:
         path: The bundle.
         **settings: Attributes of `Predictor`: device, threads, batch_size, precision, without_constituents; classes of
             your own: representations, models, uses; and what the class of the result takes: threshold of a
-            `VertexFinder`, extrapolate of a `ShowerGenerator`, working_points of a `Scorer`; threshold, min_hits
-            and build of a `TrackFinder`.
+            `VertexFinder`, extrapolate of a `ShowerGenerator`, working_points of a `Scorer`; threshold, min_hits,
+            build and proposers of a `TrackFinder`.
     Raises:
         FileNotFoundError: If there is no bundle.
         ValueError: If it cannot be trusted (see `cortado.bundle.load`), or the device is not there.

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Literal, get_args
 
 import awkward as ak
@@ -16,6 +16,7 @@ from cortado.models import sectors
 from cortado.perigee import COVARIANCE
 from cortado.reconstruction import HitErrors
 from cortado.representations.hit_graph import HitGraph, unknown_hits
+from cortado.scoring.edges import Proposer, chosen_proposers, edges_of, with_edges
 from cortado.scoring.predictor import Predictor, require_verbs
 from cortado.scoring.process import require_one_of
 
@@ -44,12 +45,15 @@ class TrackFinder:
         min_hits: Fewer hits are no track.
         build: "best edges" gives each hit one predecessor and one successor at most; "components" joins all that
             edges join.
+        proposers: Asked one after the other before `predictor`, which judges the edges that are left: an embedding,
+            then a filter. None where the representation of `predictor` makes the edges itself.
     """
 
     predictor: Any
     threshold: float = 0.5
     min_hits: int = 3
     build: Build = "best edges"
+    proposers: tuple[Proposer, ...] = ()
 
     tree: ClassVar[str] = "tracks"
 
@@ -62,15 +66,26 @@ class TrackFinder:
 
     @classmethod
     def of(
-        cls, predictor: Any, *, threshold: float = 0.5, min_hits: int = 3, build: Build = "best edges"
+        cls,
+        predictor: Any,
+        *,
+        threshold: float = 0.5,
+        min_hits: int = 3,
+        build: Build = "best edges",
+        proposers: Iterable[Any] = (),
     ) -> "TrackFinder":
         """The finder of a predictor of edges; the arguments are the attributes.
 
+        Proposers may be predictors or paths of bundles, each alone or with its threshold:
+        ``("embedding.cortado", ("filter.cortado", 0.05))``; paths are loaded with the settings of the predictor.
+
         Raises:
-            ValueError: If its answers are no edges.
+            FileNotFoundError: If there is no bundle of a proposer.
+            ValueError: If its answers are no edges, or a proposer or threshold is none.
         """
         require_verbs("TrackFinder", predictor)
-        return cls(predictor=predictor, threshold=threshold, min_hits=min_hits, build=build)
+        asked = chosen_proposers(proposers, predictor)
+        return cls(predictor=predictor, threshold=threshold, min_hits=min_hits, build=build, proposers=asked)
 
     @classmethod
     def load(
@@ -80,14 +95,17 @@ class TrackFinder:
         threshold: float = 0.5,
         min_hits: int = 3,
         build: Build = "best edges",
+        proposers: Iterable[Any] = (),
         **settings: Any,
     ) -> "TrackFinder":
         """Track finder of the bundle at `path`; the other settings are those of `cortado.load`.
 
         Raises:
-            ValueError: As `cortado.load`, or if it finds no tracks.
+            FileNotFoundError: If there is no bundle.
+            ValueError: As `cortado.load` and `of`, or if it finds no tracks.
         """
-        return cls.of(Predictor.load(path, **settings), threshold=threshold, min_hits=min_hits, build=build)
+        predictor = Predictor.load(path, **settings)
+        return cls.of(predictor, threshold=threshold, min_hits=min_hits, build=build, proposers=proposers)
 
     @property
     def path(self) -> str:
@@ -111,7 +129,9 @@ class TrackFinder:
         The network sees a graph of more than `cortado.models.sectors.MAX_EDGES` edges in sectors of azimuth; its
         scores are the same.
         """
-        return self.predictor(events).edges
+        for proposer in self.proposers:
+            events = with_edges(events, *proposer)
+        return edges_of(events, self.predictor)
 
     def join(self, edges: ak.Array, hits: ak.Array) -> ak.Array:
         """Tracks that edges make of hits, as calling this gives them.
@@ -186,9 +206,9 @@ class TrackFinder:
         return bundle
 
     def bundles(self) -> tuple[bundles.Bundle, ...]:
-        """All bundles."""
-        every: tuple[bundles.Bundle, ...] = self.predictor.bundles()
-        return every
+        """All bundles: of the predictor, then of the proposers."""
+        asked = (self.predictor, *(proposer.predictor for proposer in self.proposers))
+        return tuple(bundle for each in asked for bundle in each.bundles())
 
 
 def is_by_sectors(edges: ak.Array) -> NDArray[np.bool_]:

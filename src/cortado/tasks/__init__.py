@@ -8,9 +8,11 @@ task                   use                                    learns
 =====================  =====================================  ======================================================
 `Classify`             `Classes`                              which class an object is of
 `ClassifyEdges`        `Edges`                                which edges of a graph of hits are pieces of a track
+`Embed`                `Embedded`                             to place hits such that those of a track are near
 `Follow`               `Followed`                             where the next hit of a particle will be
 `Locate`               `Located`                              in which pixel of each layer of a detector a track is
 `Pair`                 `Pairs`                                which constituents of an object belong together
+`Reconstruct`          `Reconstructed`                        to reproduce normal objects: anomalies come out worse
 `Regress`              `Numbers`                              numbers of an object, with or without their uncertainty
 `Generate`             `Showers`                              to make objects, by a loss of the network's own
 `GenerateAgainst`      `Showers`                              to make objects that a critic takes for real
@@ -21,14 +23,16 @@ A task of your own is a frozen dataclass with the attributes and methods of `Tas
 
 from cortado.tasks.classify import Classes, Classify
 from cortado.tasks.edges import ClassifyEdges, Edges
+from cortado.tasks.embed import Embed, Embedded
 from cortado.tasks.follow import Follow, Followed
 from cortado.tasks.generate import Generate, GenerateAgainst, Showers
 from cortado.tasks.locate import Locate, Located
 from cortado.tasks.pair import Pair, Pairs
+from cortado.tasks.reconstruct import Reconstruct, Reconstructed
 from cortado.tasks.regress import Numbers, Regress
 from cortado.tasks.task import Answers, Batch, Evaluation, Measured, Merit, Move, Rival, Task, Use
 
-USES = (Classes, Edges, Followed, Located, Numbers, Pairs, Showers)
+USES = (Classes, Edges, Embedded, Followed, Located, Numbers, Pairs, Reconstructed, Showers)
 """What a bundle may name as its use."""
 
 __all__ = [
@@ -39,6 +43,8 @@ __all__ = [
     "Classify",
     "ClassifyEdges",
     "Edges",
+    "Embed",
+    "Embedded",
     "Evaluation",
     "Follow",
     "Followed",
@@ -52,6 +58,8 @@ __all__ = [
     "Numbers",
     "Pair",
     "Pairs",
+    "Reconstruct",
+    "Reconstructed",
     "Regress",
     "Rival",
     "Showers",

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import importlib.metadata
+import math
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -85,7 +86,7 @@ def trained_bundle(
             "split": dataclasses.asdict(split),
             "fold": None if fold is None else {"index": fold, "folds": study.objects.folds, "seed": split.seed},
             "seed": study.recipe.seed,
-            "epochs": [row._asdict() for row in epochs],
+            "epochs": [_written(row) for row in epochs],
             "lightning": importlib.metadata.version("lightning"),
             "git_revision": _git_revision(),
         },
@@ -117,8 +118,20 @@ def measured_bundle(bundle: Bundle, study: Study, device: str) -> Bundle:
 def result_of(path: Path, study: Study, seconds: float) -> TrainingResult:
     """The result of a training whose bundle is there."""
     provenance = describe_bundle(path)["provenance"]
-    epochs = tuple(Epoch(**row) for row in provenance["epochs"])
+    epochs = tuple(map(_read, provenance["epochs"]))
     return TrainingResult(path, dict(provenance["metrics"]), epochs, seconds, study.task.merits)
+
+
+def _written(epoch: Epoch) -> dict[str, Any]:
+    """A row as JSON has it: merits that are not defined, as a purity of nothing, are None."""
+    merits = {name: value if math.isfinite(value) else None for name, value in epoch.merits.items()}
+    return {**epoch._asdict(), "merits": merits}
+
+
+def _read(row: Mapping[str, Any]) -> Epoch:
+    """Inverse of `_written`."""
+    merits = {name: math.nan if value is None else value for name, value in row["merits"].items()}
+    return Epoch(**{**row, "merits": merits})
 
 
 def _sample(path: str) -> dict[str, Any]:
