@@ -30,13 +30,14 @@ ARROWS = {
     "reconstruction": {"kinematics", "perigee"},
     "weights": {"statistics"},
     "histograms": set(),
+    "searches": {"statistics"},
     "workers": set(),
     "tasks": {"metrics", "weights", "reconstruction"},
     "bundle": {"representations", "scaling", "models", "tasks", "weights"},
     "export": {"bundle"},
     "scoring": {"bundle", "models", "representations", "tasks", "weights", "splits", "perigee", "reconstruction"},
     "training": {"reading", "ntuples", "splits", "representations", "scaling", "bundle", "tasks"},
-    "plotting": {"calorimeter", "metrics", "kinematics", "histograms", "perigee", "statistics"},
+    "plotting": {"calorimeter", "metrics", "kinematics", "histograms", "perigee", "searches", "statistics"},
     "processors": {
         "calorimeter",
         "metrics",
@@ -62,11 +63,13 @@ QUARANTINE = {
     "pythia8mc": {"simulation"},
     "fastjet": {"simulation"},
     "numba": {"simulation"},
+    "pyhf": {"searches"},
     "zuko": set(),  # compared with in tests
     "torch": {"models", "tasks", "bundle", "export", "scoring", "training"},
     "lightning": {"training"},
     "torch_geometric": {"models"},
-    "awkward": set(ARROWS) - {"models", "histograms", "perigee", "scaling", "statistics", "workers"} | {"cli"},
+    "awkward": set(ARROWS) - {"models", "histograms", "perigee", "scaling", "searches", "statistics", "workers"}
+    | {"cli"},
     "typer": {"cli"},
 }
 

@@ -26,6 +26,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `weights`          scores to event weights with variations
 `histograms`       axes and filling
 `processors`       ready-made coffea processors, and the executors
+`searches`         mass spectra to p-values and limits: background fit, bump hunt, workspace
 `workers`          processes that end with the one that started them
 `plotting`         histograms and metrics to figures
 `simulation`       Pythia jets in the NanoAOD dialect, b, c and light jets with tracks, showers (extra `sim`)

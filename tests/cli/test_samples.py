@@ -24,6 +24,14 @@ def test_simulate_writes_a_file_that_inspect_knows(tmp_path):
     assert "qdc" in fail("simulate", "qdc", "--out", out)
 
 
+def test_simulate_writes_dijets(tmp_path):
+    out = tmp_path / "dijets.root"
+    lines = succeed("simulate", "dijets", "--out", out, "--events", 2000, "--signal", 50, "--mass", 4000)
+    assert lines[-1] == f"wrote {out}: 2,000 dijets, 50 of a resonance at 4000 GeV"
+    assert "signal is 11" in fail("simulate", "dijets", "--out", out, "--events", 10, "--signal", 11)
+    assert "dijets are written to NAME.root" in fail("simulate", "dijets", "--out", tmp_path / "dijets.h5")
+
+
 def test_simulate_writes_jets_with_tracks(tmp_path):
     pytest.importorskip("pythia8mc")
     out = tmp_path / "flavour.root"

@@ -17,7 +17,8 @@ def simulate(
         str,
         typer.Argument(
             help="wprime (W' -> WZ), top, qcd; flavour: b, c and light jets; photon, electron, positron, pion: "
-            "showers; hits: of a tracker; toy_hits: straight tracks in a square of pixels"
+            "showers; hits: of a tracker; toy_hits: straight tracks in a square of pixels; dijets: parametric events "
+            "with a resonance"
         ),
     ],
     out: Annotated[Path, typer.Option(help="ROOT file to write; of showers also HDF5 (.h5)")],
@@ -29,26 +30,33 @@ def simulate(
         typer.Option(help="range of the jet pT [GeV]; 500 700 if not given, not for flavour"),
     ] = None,
     seed: Annotated[int, typer.Option(help="same seed, same file")] = 1,
-    events: Annotated[int, typer.Option(min=1, help="events of hits")] = 100,
+    events: Annotated[
+        int | None, typer.Option(min=1, help="events: of hits 100, of dijets 100,000 if not given")
+    ] = None,
     mu: Annotated[float, typer.Option(min=0, help="mean number of pile-up collisions of hits")] = 20.0,
     detector: Annotated[str, typer.Option(help="of hits: compact, or generic (ACTS, extra acts)")] = "compact",
     generator: Annotated[str, typer.Option(help="of hits: simple, or pythia (top pairs and pile-up)")] = "simple",
     tracks: Annotated[int, typer.Option(min=1, help="tracks of toy_hits")] = 1,
     noise: Annotated[float, typer.Option(min=0, max=1, help="probability of a noise hit of toy_hits")] = 0.0,
+    signal: Annotated[int, typer.Option(min=0, help="of the dijets, events of the resonance")] = 0,
+    mass: Annotated[float, typer.Option(help="of the resonance of dijets [GeV]")] = 3500.0,
     mpi: Annotated[bool, typer.Option(help="multi-parton interactions: realistic, four times slower")] = True,
     workers: Annotated[int, typer.Option(min=1, help="worker processes")] = 2,
 ) -> None:
-    """Make jets with Pythia and a fast detector (extra `sim`), calorimeter showers, or hits of a tracker.
+    """Make jets with Pythia and a fast detector (extra `sim`), calorimeter showers, hits of a tracker, or dijets.
 
     Jets are written as CMS NanoAOD v15, those of flavour as Set2Graph with tracks; showers in CaloGAN's dialect; hits
-    in one of their own, with the true particles.
+    in one of their own, with the true particles; dijets, drawn from simple distributions, as a flat tree of numbers.
 
     Example: [cyan]cortado simulate wprime --jets 5000 --out wprime.root[/],
     [cyan]cortado simulate photon --showers 5000 --energy 1:100 --out photons.root[/],
     [cyan]cortado simulate hits --events 100 --mu 20 --out hits.root[/]
     """
+    if process == "dijets":
+        _simulate_dijets(out, events or 100_000, signal, mass, seed)
+        return
     if process in HITS:
-        _simulate_hits(process, out, events, seed, workers, mu, detector, generator, tracks, noise)
+        _simulate_hits(process, out, events or 100, seed, workers, mu, detector, generator, tracks, noise)
         return
     if process in SHOWERS:
         _simulate_showers(process, out, showers, energy_range(energy), seed, workers)
@@ -65,6 +73,16 @@ def simulate(
             made = simulate_jets(out, process=process, pt_range=pt or (500.0, 700.0), **common)
     of_events = f"{made.events} of {made.generated} generated events"
     console.print(f"wrote {out}: {made.jets} jets of {process} in {of_events}", markup=False)
+
+
+def _simulate_dijets(out: Path, events: int, signal: int, mass: float, seed: int) -> None:
+    from cortado.simulation import simulate_dijets
+
+    if out.suffix != ".root":
+        raise ValueError(f"{out}: dijets are written to NAME.root")
+    with progress("drawing dijets", events) as advance:
+        made = simulate_dijets(out, events=events, signal=signal, mass=mass, seed=seed, progress=advance)
+    console.print(f"wrote {out}: {made.events:,} dijets, {made.signal:,} of a resonance at {mass:g} GeV", markup=False)
 
 
 def _simulate_hits(

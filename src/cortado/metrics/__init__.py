@@ -11,6 +11,7 @@ from cortado.metrics.counting import (
     confusion_counts,
     figures_of_merit,
 )
+from cortado.metrics.decorrelation import distance_correlation, mass_sculpting
 from cortado.metrics.discrimination import (
     Repeated,
     Separability,
@@ -103,6 +104,7 @@ __all__ = [
     "confusion_counts",
     "count_pairs",
     "coverage",
+    "distance_correlation",
     "double_majority",
     "edge_finding",
     "expected_calibration_error",
@@ -114,6 +116,7 @@ __all__ = [
     "jensen_shannon_divergence",
     "kernel_physics_distance",
     "lhc_match",
+    "mass_sculpting",
     "match_tracks",
     "match_vertices",
     "matched_particles",

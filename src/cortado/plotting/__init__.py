@@ -5,6 +5,7 @@ from cortado.plotting.curves import calibration_curve, learning_curves, roc_curv
 from cortado.plotting.distributions import score_distributions
 from cortado.plotting.generation import auc_against_time, time_against_size, weight_distribution
 from cortado.plotting.jets import average_images, jet_display
+from cortado.plotting.searches import local_p_values, mass_spectrum
 from cortado.plotting.shower_shapes import shape_histograms
 from cortado.plotting.showers import average_showers, shower_neighbours
 from cortado.plotting.stack import stacked
@@ -28,6 +29,8 @@ __all__ = [
     "jet_display",
     "label",
     "learning_curves",
+    "local_p_values",
+    "mass_spectrum",
     "parameter_pulls",
     "reconstructions",
     "roc_curves",

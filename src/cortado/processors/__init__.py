@@ -13,6 +13,7 @@ Example:
 
 from cortado.processors.bookkeeping import generator_weights
 from cortado.processors.running import EXECUTORS, NanoAOD, run
+from cortado.processors.search import SearchProcessor
 from cortado.processors.showers import ShowerProcessor
 from cortado.processors.tagging import TaggingProcessor
 from cortado.processors.tracking import TrackingProcessor
@@ -21,6 +22,7 @@ from cortado.processors.vertexing import VertexingProcessor
 __all__ = [
     "EXECUTORS",
     "NanoAOD",
+    "SearchProcessor",
     "ShowerProcessor",
     "TaggingProcessor",
     "TrackingProcessor",

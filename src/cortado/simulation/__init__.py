@@ -1,13 +1,16 @@
-"""Simulated samples: jets in the dialects of CMS NanoAOD v15 and of Set2Graph, showers in CaloGAN's, hits of trackers.
+"""Simulated samples: jets in the dialects of CMS NanoAOD v15 and of Set2Graph, showers in CaloGAN's, hits of trackers,
+and parametric dijets with a resonance.
 
 Jets and showers need the extra ``sim``. Pythia and FastJet are GPL programs: they are never needed to train, score or
-analyse, only to make samples here. Hits need no extra, unless they come from Pythia (``sim``) or ACTS (``acts``).
+analyse, only to make samples here. Dijets need no extra; nor do hits, unless they come from Pythia (``sim``) or ACTS
+(``acts``).
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cortado.simulation.dijets import DijetSummary, simulate_dijets
     from cortado.simulation.events import PROCESSES
     from cortado.simulation.flavour import FLAVOUR_PROCESSES, simulate_flavour_jets
     from cortado.simulation.hits import (
@@ -27,11 +30,13 @@ __all__ = [
     "PROCESSES",
     "ActsTracks",
     "CkfSettings",
+    "DijetSummary",
     "HitSummary",
     "ShowerSummary",
     "SimulationSummary",
     "ToyHitSummary",
     "acts_tracks",
+    "simulate_dijets",
     "simulate_flavour_jets",
     "simulate_hits",
     "simulate_jets",
@@ -44,11 +49,13 @@ _HOMES = {
     "PROCESSES": "events",
     "ActsTracks": "hits",
     "CkfSettings": "hits",
+    "DijetSummary": "dijets",
     "HitSummary": "hits",
     "ShowerSummary": "showers",
     "SimulationSummary": "jets",
     "ToyHitSummary": "hits",
     "acts_tracks": "hits",
+    "simulate_dijets": "dijets",
     "simulate_flavour_jets": "flavour",
     "simulate_hits": "hits",
     "simulate_jets": "jets",

@@ -1,13 +1,16 @@
 """Scores to event weights with up and down variations, and the working points they rest on."""
 
 from cortado.weights.likelihood_ratios import clipped, likelihood_ratio_weights, ratio_weights, require_prior
+from cortado.weights.planing import planing_weights
 from cortado.weights.scale_factors import ScaleFactor, jet_weights, per_event, working_point_weights
+from cortado.weights.score_cuts import ScoreCut, score_cuts
 from cortado.weights.target_distributions import TargetDistribution
 from cortado.weights.variations import WeightVariations
 from cortado.weights.working_points import WorkingPoint, efficiency, working_points
 
 __all__ = [
     "ScaleFactor",
+    "ScoreCut",
     "TargetDistribution",
     "WeightVariations",
     "WorkingPoint",
@@ -16,8 +19,10 @@ __all__ = [
     "jet_weights",
     "likelihood_ratio_weights",
     "per_event",
+    "planing_weights",
     "ratio_weights",
     "require_prior",
+    "score_cuts",
     "working_point_weights",
     "working_points",
 ]

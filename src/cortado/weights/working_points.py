@@ -98,7 +98,7 @@ def working_points(
         if not members.any():
             raise ValueError(f"working points need both classes; of {len(score)} jets none is {name}")
     at_efficiency = {f"{100 * x:g}%": _keeping(x, score[signal], w[signal]) for x in efficiencies}
-    at_mistag = {f"{100 * x:g}% mistag": _passed_by(x, score[~signal], w[~signal]) for x in mistags}
+    at_mistag = {f"{100 * x:g}% mistag": passed_by(x, score[~signal], w[~signal]) for x in mistags}
     return tuple(_measured(name, cut, score, signal, w) for name, cut in (at_efficiency | at_mistag).items())
 
 
@@ -112,7 +112,7 @@ def _keeping(wanted: float, score: NDArray[Any], w: Floats) -> Any:
     return score[descending[np.argmax(kept >= wanted * (1 - 1e-12))]]
 
 
-def _passed_by(wanted: float, score: NDArray[Any], w: Floats) -> Any:
+def passed_by(wanted: float, score: NDArray[Any], w: Floats) -> Any:
     """Lowest threshold that at most this part of the background reaches."""
     if not 0 < wanted < 1:
         raise ValueError(f"the mistag rate of a working point must lie in (0, 1), got {wanted}")

@@ -1,0 +1,50 @@
+"""From histograms of mass to a statement: smooth background, bump hunt, spurious signal, workspace and limits.
+
+All take a `hist.Hist` of one axis, or counts and edges; fits are Poisson likelihoods of bins. `SearchProcessor` of
+`cortado.processors` fills the histograms.
+
+Example:
+    function = choose_function(mjj, collision_energy=13_000).function
+    found = bump_hunt(mjj, function=function, shape=SignalShape(resolution=0.04), toys=10_000)
+    print(found)  # mass, window, local and global p-value
+"""
+
+from cortado.searches.background import (
+    BackgroundFit,
+    FunctionChoice,
+    choose_function,
+    fit_background,
+    goodness_of_fit,
+)
+from cortado.searches.bump_hunt import BumpHunt, Windows, bump_hunt
+from cortado.searches.dijet_function import DijetFunction
+from cortado.searches.resonance import SignalFit, SignalShape, fit_signal
+from cortado.searches.spectrum import Spectrum, spectrum
+from cortado.searches.spurious_signal import SpuriousSignal, spurious_signal
+from cortado.searches.windows import excess
+from cortado.searches.workspace import Channel, Limits, channels, limits, workspace
+
+__all__ = [
+    "BackgroundFit",
+    "BumpHunt",
+    "Channel",
+    "DijetFunction",
+    "FunctionChoice",
+    "Limits",
+    "SignalFit",
+    "SignalShape",
+    "Spectrum",
+    "SpuriousSignal",
+    "Windows",
+    "bump_hunt",
+    "channels",
+    "choose_function",
+    "excess",
+    "fit_background",
+    "fit_signal",
+    "goodness_of_fit",
+    "limits",
+    "spectrum",
+    "spurious_signal",
+    "workspace",
+]

@@ -1,0 +1,261 @@
+"""Templates of a search as a workspace that pyhf fits, and the upper limit on a signal."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import hist
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cortado.searches.background import BackgroundFit, fit_background
+from cortado.searches.dijet_function import DijetFunction
+from cortado.statistics import require_finite
+
+__all__ = ["Channel", "Limits", "channels", "limits", "workspace"]
+
+Floats = NDArray[np.float64]
+_LEAST = 1e-6  # events expected in a bin: pyhf's likelihood needs more than none
+
+
+class Channel(NamedTuple):
+    """One region of a search, such as a bin of the score: the bins of mass in its window.
+
+    Attributes:
+        name: Of the region.
+        observed: Events, shape (bins,).
+        background: Expected background, shape (bins,).
+        background_shifts: The same with each independent combination of the fit's parameters one standard deviation
+            up, and down, shape (parameters, 2, bins).
+        signal: Expected signal for a strength of 1, shape (bins,).
+        signal_error: Its statistical error, shape (bins,).
+        signal_shifts: By systematic uncertainty the signal varied up and down, shape (2, bins) each.
+    """
+
+    name: str
+    observed: Floats
+    background: Floats
+    background_shifts: Floats
+    signal: Floats
+    signal_error: Floats
+    signal_shifts: Mapping[str, Floats]
+
+
+class Limits(NamedTuple):
+    """Upper limits on the signal strength by CLs.
+
+    Attributes:
+        observed: Of the data.
+        expected: Without signal: the median, and one and two standard deviations below and above, rising, shape (5,).
+        level: Confidence level.
+    """
+
+    observed: float
+    expected: Floats
+    level: float
+
+
+def channels(
+    histogram: hist.Hist,
+    *,
+    data: str,
+    signal: str,
+    function: DijetFunction,
+    window: tuple[float, float],
+    mass: str = "mjj",
+    regions: Iterable[str] | None = None,
+    sidebands: int = 3,
+) -> tuple[Channel, ...]:
+    """Channels of a histogram that `SearchProcessor` filled.
+
+    The background of each region is fitted to its sidebands, without the window; a channel holds the bins of the
+    window alone, so that no event counts twice. Signal in the sidebands is neglected, as in the bump hunt.
+
+    Args:
+        histogram: With the axes dataset, variation, score_bin and that of the mass.
+        data: Data set to be searched.
+        signal: Data set of the signal, weighted so that it is what a strength of 1 means.
+        function: Of the background.
+        window: Masses [GeV] that are searched; every bin that reaches into it.
+        mass: Axis of the mass.
+        regions: Categories of score_bin; all if not given.
+        sidebands: Bins that must be left on each side of the window.
+    Raises:
+        KeyError: If the histogram lacks an axis or category.
+        ValueError: As `fit_background`.
+    """
+    for axis in ("dataset", "variation", "score_bin", mass):
+        if axis not in histogram.axes.name:
+            raise KeyError(f"the histogram has no axis {axis!r}; it has {list(histogram.axes.name)}")
+    chosen = tuple(histogram.axes["score_bin"] if regions is None else regions)
+    for axis, names in (("dataset", (data, signal)), ("score_bin", chosen), ("variation", ("nominal",))):
+        if missing := [name for name in names if name not in list(histogram.axes[axis])]:
+            raise KeyError(f"no {axis} {missing[0]!r} in the histogram; it has {list(histogram.axes[axis])}")
+    return tuple(_channel(histogram, name, data, signal, function, window, sidebands) for name in chosen)
+
+
+def _channel(
+    histogram: hist.Hist,
+    name: str,
+    data: str,
+    signal: str,
+    function: DijetFunction,
+    window: tuple[float, float],
+    sidebands: int,
+) -> Channel:
+    region = histogram[{"score_bin": name}]
+    fit = fit_background(
+        region[{"dataset": data, "variation": "nominal"}], function=function, window=window, sidebands=sidebands
+    )
+    inside = ~fit.fitted
+    edges = region.axes[-1].edges
+    first = int(np.searchsorted(edges, fit.edges[0]))
+    bins = np.flatnonzero(inside) + first
+    varied = {each: region[{"dataset": signal, "variation": each}] for each in region.axes["variation"]}
+    # A variation of other data sets only is empty here.
+    filled = {each: part for each, part in varied.items() if part.view(flow=True)["variance"].any()}
+    stems = dict.fromkeys(each.removesuffix("Up") for each in filled if each.endswith("Up") and each != "nominal")
+    shifts = {
+        stem: np.stack([filled[stem + side].values()[bins] for side in ("Up", "Down")])
+        for stem in stems
+        if stem + "Down" in filled
+    }
+    unpaired = [
+        each for each in filled if each != "nominal" and each.removesuffix("Up").removesuffix("Down") not in shifts
+    ]
+    if unpaired:
+        raise ValueError(f"variations {unpaired} of {signal!r} are not pairs of Up and Down")
+    nominal = varied["nominal"]
+    return Channel(
+        name=name,
+        observed=fit.counts[inside],
+        background=fit.expected[inside],
+        background_shifts=background_shifts(fit)[..., inside],
+        signal=nominal.values()[bins],
+        signal_error=np.sqrt(nominal.variances()[bins]),
+        signal_shifts=shifts,
+    )
+
+
+def background_shifts(fit: BackgroundFit) -> Floats:
+    """Expected counts with each eigenvector of the covariance of the parameters up and down, (parameters, 2, bins)."""
+    variances, directions = np.linalg.eigh(fit.covariance)
+    steps = directions.T * np.sqrt(np.maximum(variances, 0.0))[:, np.newaxis]
+    return np.stack(
+        [np.stack([fit.function.expected(fit.edges, fit.values + sign * step) for sign in (1, -1)]) for step in steps]
+    )
+
+
+def workspace(
+    regions: Iterable[Channel], *, normalisation: Mapping[str, float] | None = None, poi: str = "mu"
+) -> dict[str, Any]:
+    """Specification of a pyhf workspace, to be stored as JSON.
+
+    Each channel has the samples "signal", scaled by the strength, and "background". The uncertainty of each fit is
+    one correlated shape for every independent combination of its parameters (histosys), so that all bins of a region
+    move together; regions have their own. The signal has its statistical errors (staterror), a shape for each of its
+    variations, shared by the regions, and normalisation uncertainties (normsys).
+
+    Args:
+        regions: See `channels`.
+        normalisation: Relative uncertainties of the signal by name, such as {"lumi": 0.016}.
+        poi: Name of the strength.
+    Raises:
+        ValueError: If there is no region, two have one name, numbers of a region are not finite or not of one
+            length, no signal is expected, or a normalisation uncertainty is not in (0, 1).
+    References:
+        Heinrich, Feickert, Stark, pyhf (2021), doi:10.21105/joss.02823; its schema 1.0.0, HistFactory of
+        CERN-OPEN-2012-016.
+    """
+    given = tuple(regions)
+    names = [region.name for region in given]
+    if not given or len(set(names)) < len(names):
+        raise ValueError(f"regions are {names}; needed is one or more, each of its own name")
+    for name, size in (normalisation or {}).items():
+        if not 0 < size < 1:
+            raise ValueError(f"normalisation uncertainty {name!r} is {size}; needed is a relative one in (0, 1)")
+    for region in given:
+        _check(region)
+    return {
+        "channels": [_channel_spec(region, normalisation or {}, poi) for region in given],
+        "observations": [{"name": region.name, "data": region.observed.tolist()} for region in given],
+        "measurements": [
+            {
+                "name": "search",
+                "config": {
+                    "poi": poi,
+                    "parameters": [{"name": poi, "bounds": [[0.0, _largest_strength(given)]], "inits": [1.0]}],
+                },
+            }
+        ],
+        "version": "1.0.0",
+    }
+
+
+def _largest_strength(regions: tuple[Channel, ...]) -> float:
+    """A strength at which the signal is far above all that was observed, and above its fluctuations."""
+    signal = sum(float(region.signal.sum()) for region in regions)
+    if not signal > 0:
+        raise ValueError(f"the signal of {[region.name for region in regions]} has {signal:g} events in the window")
+    seen = sum(float(region.observed.sum() + region.background.sum()) for region in regions)
+    return 5 * (seen + 10) / signal
+
+
+def _check(region: Channel) -> None:
+    columns = {"background": region.background, "signal": region.signal, "signal_error": region.signal_error}
+    for name, values in columns.items():
+        if values.shape != region.observed.shape:
+            raise ValueError(f"{name} of {region.name!r} has shape {values.shape}, observed {region.observed.shape}")
+        require_finite(f"{name} of {region.name!r}", values)
+
+
+def _channel_spec(region: Channel, normalisation: Mapping[str, float], poi: str) -> dict[str, Any]:
+    signal: list[dict[str, Any]] = [{"name": poi, "type": "normfactor", "data": None}]
+    signal += [
+        {"name": name, "type": "normsys", "data": {"hi": 1 + size, "lo": 1 - size}}
+        for name, size in normalisation.items()
+    ]
+    signal += [_histosys(name, up, down) for name, (up, down) in region.signal_shifts.items()]
+    if region.signal_error.any():
+        signal.append({"name": f"staterror_{region.name}", "type": "staterror", "data": region.signal_error.tolist()})
+    background = [
+        _histosys(f"fit_{region.name}_{number}", up, down) for number, (up, down) in enumerate(region.background_shifts)
+    ]
+    return {
+        "name": region.name,
+        "samples": [
+            {"name": "signal", "data": region.signal.tolist(), "modifiers": signal},
+            {"name": "background", "data": np.maximum(region.background, _LEAST).tolist(), "modifiers": background},
+        ],
+    }
+
+
+def _histosys(name: str, up: ArrayLike, down: ArrayLike) -> dict[str, Any]:
+    data = {"hi_data": np.asarray(up).tolist(), "lo_data": np.asarray(down).tolist()}
+    return {"name": name, "type": "histosys", "data": data}
+
+
+def limits(spec: Mapping[str, Any], *, level: float = 0.95) -> Limits:
+    """Observed and expected upper limit on the strength of a workspace, by CLs with asymptotic formulae.
+
+    Args:
+        spec: See `workspace`.
+        level: Confidence level.
+    Raises:
+        ImportError: If pyhf is not installed.
+        ValueError: If the level is not in (0, 1).
+    References:
+        Read, Presentation of search results: the CLs technique (2002), doi:10.1088/0954-3899/28/10/313.
+        Cowan et al. (2010), arXiv:1007.1727, section 3.8.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; needed is a confidence level in (0, 1)")
+    try:
+        import pyhf
+        from pyhf.infer.intervals.upper_limits import toms748_scan
+    except ImportError as error:
+        raise ImportError('limits need pyhf: pip install "cortado[fit]"') from error
+    model_space = pyhf.Workspace(dict(spec))
+    model = model_space.model()
+    largest = model.config.suggested_bounds()[model.config.poi_index][1]
+    observed, expected = toms748_scan(model_space.data(model), model, 0.0, largest / 5, level=1 - level, rtol=1e-4)
+    return Limits(float(observed), np.array([float(each) for each in expected]), level)
