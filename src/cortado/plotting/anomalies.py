@@ -37,9 +37,7 @@ def reconstructions(
     rows = {name: (np.asarray(given[name], float), np.asarray(made[name], float)) for name in given}
     for name, (image, other) in rows.items():
         if image.ndim != 2 or image.shape != other.shape:
-            raise ValueError(
-                f"{name}: image {image.shape} and reproduced one {other.shape} must be of one shape (h, w)"
-            )
+            raise ValueError(f"{name}: image {image.shape} and reproduced one {other.shape} must have one shape")
     panels = [[image, other, np.square(image - other)] for image, other in rows.values()]
     scales = [_colours([row[k] for row in panels for k in which]) for which in ((0, 1), (2,))]
     eta, phi = (np.linspace(-half, half, size + 1) for half, size in zip(half_width, panels[0][0].shape))
