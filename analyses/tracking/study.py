@@ -351,7 +351,20 @@ def table(folder):
     for kind, merits in results["toys"].items():
         accuracy = metrics.Estimate(merits["hit_accuracy"], merits["hit_accuracy_error"])
         console.print(f"toy with {kind}: hit accuracy {accuracy}, published {PUBLISHED_TOYS[kind]}")
+    console.print(f"share of true segments in the graph: {results['kept segments']:.4f}")
+    if measured := results["time"]:
+        console.print(scaling(measured))
     return lines
+
+
+def scaling(measured):
+    """How edges and times grow with the hits of an event, and what an edge costs."""
+    hits = np.log([one["hits"] for one in measured])
+    names = {"edges": "edges", "chain": "our chain", "ckf": "ACTS CKF"}
+    exponents = {title: np.polyfit(hits, np.log([one[key] for one in measured]), 1)[0] for key, title in names.items()}
+    costs = ", ".join(f"{1e6 * one['chain'] / one['edges']:.1f} at {one['mu']:g}" for one in measured)
+    grown = ", ".join(f"{title} as hits^{exponent:.2f}" for title, exponent in exponents.items())
+    return f"time and size grow: {grown}; microseconds an edge by pile-up: {costs}"
 
 
 def plot(folder, plots):
