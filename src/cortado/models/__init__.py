@@ -55,6 +55,7 @@ generator               representation      reference
 `CaloGANDiscriminator` is CaloGAN's critic.
 """
 
+from cortado.models.as_reference import AsReference
 from cortado.models.calo_flow_matching import CaloFlowMatching
 from cortado.models.caloflow import CaloFlow
 from cortado.models.caloflow_student import CaloFlowStudent
@@ -79,6 +80,7 @@ __all__ = [
     "EFN",
     "MLP",
     "PFN",
+    "AsReference",
     "CaloFlow",
     "CaloFlowMatching",
     "CaloFlowStudent",

@@ -16,6 +16,8 @@ task                   use                                    learns
 `GenerateAgainst`      `Showers`                              to make objects that a critic takes for real
 =====================  =====================================  ======================================================
 
+A bundle that monitors maps has the use `Watched`, which `monitoring.watching` puts in the place of `Reconstructed`.
+
 A task of your own is a frozen dataclass with the attributes and methods of `Task`, and so is its use (`Use`).
 """
 
@@ -27,8 +29,9 @@ from cortado.tasks.locate import Locate, Located
 from cortado.tasks.pair import Pair, Pairs
 from cortado.tasks.regress import Numbers, Regress
 from cortado.tasks.task import Answers, Batch, Evaluation, Measured, Merit, Move, Rival, Task, Use
+from cortado.tasks.watch import Watched
 
-USES = (Classes, Edges, Followed, Located, Numbers, Pairs, Showers)
+USES = (Classes, Edges, Followed, Located, Numbers, Pairs, Showers, Watched)
 """What a bundle may name as its use."""
 
 __all__ = [
@@ -57,4 +60,5 @@ __all__ = [
     "Showers",
     "Task",
     "Use",
+    "Watched",
 ]
