@@ -10,6 +10,7 @@ from cortado.cli.terminal import console, progress
 
 SHOWERS = ("photon", "electron", "positron", "pion")
 HITS = ("hits", "toy_hits")
+MAPS = "maps"
 
 
 def simulate(
@@ -17,7 +18,8 @@ def simulate(
         str,
         typer.Argument(
             help="wprime (W' -> WZ), top, qcd; flavour: b, c and light jets; photon, electron, positron, pion: "
-            "showers; hits: of a tracker; toy_hits: straight tracks in a square of pixels"
+            "showers; hits: of a tracker; toy_hits: straight tracks in a square of pixels; maps: of the "
+            "occupancy of a detector, with faults"
         ),
     ],
     out: Annotated[Path, typer.Option(help="ROOT file to write; of showers also HDF5 (.h5)")],
@@ -35,6 +37,10 @@ def simulate(
     generator: Annotated[str, typer.Option(help="of hits: simple, or pythia (top pairs and pile-up)")] = "simple",
     tracks: Annotated[int, typer.Option(min=1, help="tracks of toy_hits")] = 1,
     noise: Annotated[float, typer.Option(min=0, max=1, help="probability of a noise hit of toy_hits")] = 0.0,
+    maps: Annotated[int, typer.Option(min=1, help="maps of the occupancy")] = 5000,
+    mean_hits: Annotated[float, typer.Option(help="mean number of hits of a map")] = 1e5,
+    faulty: Annotated[float, typer.Option(min=0, max=1, help="probability of a fault in a run of 20 maps")] = 0.0,
+    starved: Annotated[float, typer.Option(min=0, max=1, help="probability of a map with hardly any hits")] = 0.0,
     mpi: Annotated[bool, typer.Option(help="multi-parton interactions: realistic, four times slower")] = True,
     workers: Annotated[int, typer.Option(min=1, help="worker processes")] = 2,
 ) -> None:
@@ -47,6 +53,9 @@ def simulate(
     [cyan]cortado simulate photon --showers 5000 --energy 1:100 --out photons.root[/],
     [cyan]cortado simulate hits --events 100 --mu 20 --out hits.root[/]
     """
+    if process == MAPS:
+        _simulate_maps(out, maps, mean_hits, faulty, starved, seed)
+        return
     if process in HITS:
         _simulate_hits(process, out, events, seed, workers, mu, detector, generator, tracks, noise)
         return
@@ -65,6 +74,19 @@ def simulate(
             made = simulate_jets(out, process=process, pt_range=pt or (500.0, 700.0), **common)
     of_events = f"{made.events} of {made.generated} generated events"
     console.print(f"wrote {out}: {made.jets} jets of {process} in {of_events}", markup=False)
+
+
+def _simulate_maps(out: Path, maps: int, hits: float, faulty: float, starved: float, seed: int) -> None:
+    from cortado.simulation import simulate_maps
+
+    if out.suffix != ".root":
+        raise ValueError(f"{out}: maps are written to NAME.root")
+    with progress("simulating maps", maps) as advance:
+        made = simulate_maps(
+            out, maps=maps, hits=hits, faulty=faulty, lasting=True, starved=starved, seed=seed, progress=advance
+        )
+    kinds = ", ".join(f"{number:,} {kind}" for kind, number in made.faults.items())
+    console.print(f"wrote {out}: {made.maps:,} maps of {made.hits:,.0f} hits in the mean: {kinds}", markup=False)
 
 
 def _simulate_hits(

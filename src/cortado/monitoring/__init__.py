@@ -19,19 +19,21 @@ Example:
 from cortado.monitoring.calibration import alarm_of, calibrated, classical, watching
 from cortado.monitoring.episodes import Episode, episodes
 from cortado.monitoring.examination import STATUS, Examined, examine, joined
+from cortado.monitoring.report import Report, report, worst_maps, write_report
 
 __all__ = [
     "STATUS",
     "Episode",
     "Examined",
-    
+    "Report",
     "alarm_of",
     "calibrated",
     "classical",
     "episodes",
     "examine",
     "joined",
-
+    "report",
     "watching",
-
+    "worst_maps",
+    "write_report",
 ]
