@@ -13,6 +13,7 @@ from cortado.models import (
     EFN,
     MLP,
     PFN,
+    AsReference,
     CaloFlow,
     CaloFlowMatching,
     CaloFlowStudent,
@@ -324,6 +325,7 @@ CRITICS = [
 
 
 AUTOENCODERS = {
+    AsReference: {},
     DenseAutoencoder: {"features": 3},
     HeimelAutoencoder: {"pixels": 8},
     ImageAutoencoder: {"size": (8, 8), "filters": 4},

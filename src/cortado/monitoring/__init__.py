@@ -18,13 +18,14 @@ Example:
 
 from cortado.monitoring.calibration import alarm_of, calibrated, classical, watching
 from cortado.monitoring.episodes import Episode, episodes
-from cortado.monitoring.examination import STATUS, Examined, examine, joined
+from cortado.monitoring.examination import STATUS, Examined, Pictures, examine, joined, pictures
 from cortado.monitoring.report import Report, report, worst_maps, write_report
 
 __all__ = [
     "STATUS",
     "Episode",
     "Examined",
+    "Pictures",
     "Report",
     "alarm_of",
     "calibrated",
@@ -32,6 +33,7 @@ __all__ = [
     "episodes",
     "examine",
     "joined",
+    "pictures",
     "report",
     "watching",
     "worst_maps",

@@ -63,7 +63,7 @@ def _map(
 ) -> tuple[Figure, NDArray[np.object_]]:
     figure, axes = subplots(1, 3, figsize=(17, 5.2))
     # A noisy cell must not make the rest dark.
-    most = max(2 * float(np.quantile(expected, 0.99)), _NO_HITS)
+    most = max(1.4 * float(np.quantile(expected, 0.99)), _NO_HITS)
     for ax, values, title in zip(axes, (counts, expected), ("Hits", "Expected hits")):
         image = ax.imshow(values, origin="lower", aspect="auto", cmap="viridis", vmin=0, vmax=most)
         figure.colorbar(image, ax=ax, label=title, extend="max" if values.max() > most else "neither", pad=0.02)

@@ -33,9 +33,9 @@ class OccupancyMapInputs(NamedTuple):
 class OccupancyMap:
     """Counts compared with the reference of the detector, corrected for the number of hits.
 
-    A cell should hold its share of the hits, up to a factor common to all cells of the map: the ratio of counts and
-    expected counts of the cells that are within 3 standard deviations, found in two passes. So a dead sector does not make
-    the rest look hot. The pull is the difference of the square roots of Anscombe, 2 sqrt(counts + 3/8), whose variance
+    A cell should hold its share of the hits, up to a factor common to all cells of the map: the median of the ratios of
+    counts and shares, then twice the ratio of the sums over the cells within 3 standard deviations. So a dead sector does not
+    make the rest look hot. The pull is the difference of the square roots of Anscombe, 2 sqrt(counts + 3/8), whose variance
     is 1 for Poisson counts above about 4 and less below; their mean is taken to second order.
 
     Attributes:
@@ -110,7 +110,9 @@ class OccupancyMap:
             values: Counts, shape (n, h, w).
         """
         share = np.atleast_2d(np.asarray(self.reference, np.float64))
-        level = values.sum(axis=(1, 2), keepdims=True)
+        live = share > 0
+        # The median does not follow faults of less than half of the cells.
+        level = np.median(values[:, live] / share[live], axis=1)[:, np.newaxis, np.newaxis]
         for _ in range(_PASSES):
             usual = np.abs(root(values) - mean_root(level * share)) < _ODD
             inside = np.where(usual, share, 0.0).sum(axis=(1, 2), keepdims=True)
