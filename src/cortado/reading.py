@@ -105,6 +105,7 @@ def iterate_maps(
             or not finite, or nothing matches.
     """
     edges: dict[str, tuple[Any, ...]] = {}
+    first: MonitoringHistogram | None = None
     for file, tree in expand(paths):
         if tree or _is_ntuple(file):
             for record in iterate(f"{file}:{tree}" if tree else file, dialect=readers.occupancy.NAME, size=size):
@@ -113,7 +114,9 @@ def iterate_maps(
             continue
         histograms = ntuples.iterate_monitoring(file, pattern=pattern, name=name)
         while chunk := tuple(islice(histograms, size)):
+            first = first or chunk[0]
             for histogram in chunk:
+                _require_shape(file, histogram, first)
                 _require_bins(file, histogram, edges)
             yield _maps(file, chunk)
 
@@ -126,6 +129,15 @@ def _is_ntuple(file: str) -> bool:
         return "map_values" in ntuples.branch_names(file)
     except (KeyError, ValueError):
         return False
+
+
+def _require_shape(file: str, histogram: MonitoringHistogram, first: MonitoringHistogram) -> None:
+    if histogram.values.shape != first.values.shape:
+        found, wanted = (" x ".join(map(str, each.values.shape)) for each in (histogram, first))
+        raise ValueError(
+            f"{file}: run {histogram.run}, lumisection {histogram.lumi}, {histogram.name!r} has {found} bins, required are "
+            f"those of the first, {first.name!r}: {wanted}; choose elements by their name"
+        )
 
 
 def _require_bins(file: str, histogram: MonitoringHistogram, edges: dict[str, tuple[Any, ...]]) -> None:
@@ -145,11 +157,8 @@ def _maps(file: str, histograms: tuple[MonitoringHistogram, ...]) -> ak.Array:
         others["golden"] = [each.golden for each in histograms]
     columns = ([getattr(each, field) for each in histograms] for field in ("run", "lumi", "name", "values"))
     run, lumi, names, values = columns
-    same = len({each.shape for each in values}) == 1
     try:
-        # Arrays of several shapes are refused by name.
-        stacked = np.stack(values) if same else ak.Array([each.tolist() for each in values])
-        return readers.occupancy.map_record(run, lumi, names, stacked, others)
+        return readers.occupancy.map_record(run, lumi, names, np.stack(values), others)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
 

@@ -324,8 +324,9 @@ CRITICS = [
 """Models that judge showers of `GENERATORS`."""
 
 
+WITHOUT_PARAMETERS = (AsReference,)
+
 AUTOENCODERS = {
-    AsReference: {},
     DenseAutoencoder: {"features": 3},
     HeimelAutoencoder: {"pixels": 8},
     ImageAutoencoder: {"size": (8, 8), "filters": 4},

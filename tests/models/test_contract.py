@@ -5,7 +5,17 @@ import typing
 
 import pytest
 import torch
-from models.cases import AUTOENCODERS, CASES, CRITICS, EDGE_NETWORKS, FINDERS, GENERATORS, RAGGED, SEQUENCES
+from models.cases import (
+    AUTOENCODERS,
+    CASES,
+    CRITICS,
+    EDGE_NETWORKS,
+    FINDERS,
+    GENERATORS,
+    RAGGED,
+    SEQUENCES,
+    WITHOUT_PARAMETERS,
+)
 
 import cortado.models
 from cortado.models.layers import fold_batch_norm
@@ -33,7 +43,7 @@ def same(actual, expected, tolerance=1e-5):
 
 def test_every_model_has_a_case():
     cases = [*CASES, *FINDERS, *EDGE_NETWORKS, *SEQUENCES, *GENERATORS, *CRITICS]
-    names = {type(case.small()).__name__ for case in cases} | {model.__name__ for model in AUTOENCODERS}
+    names = {type(case.small()).__name__ for case in cases} | {model.__name__ for model in (*AUTOENCODERS, *WITHOUT_PARAMETERS)}
     assert names == set(cortado.models.__all__)
 
 

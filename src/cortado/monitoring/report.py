@@ -153,7 +153,7 @@ def _page(found: Report, figures: list[tuple[str, bytes]], source: Mapping[str, 
         *((str(key), ", ".join(value) if isinstance(value, list) else str(value)) for key, value in source.items()),
     ]
     facts = "".join(f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in summary)
-    verdict = f"{len(found.faults)} faults found" if found.faults else "No fault found"
+    verdict = f"{len(found.faults) or 'No'} fault{'s' if len(found.faults) > 1 else ''} found"
     pictures = "".join(_figure(title, content) for title, content in figures)
     parts = [
         f"<h1>{verdict}</h1><table>{facts}</table>",

@@ -162,4 +162,5 @@ def _design_effect(above: NDArray[np.bool_], groups: NDArray[Any]) -> float:
     if not 0 < share < 1:
         return 1.0
     apart = np.bincount(group, above - share)
-    return max(1.0, float((apart**2).sum() / (len(above) * share * (1 - share))))
+    # Rounded, so that groups of one are independent exactly.
+    return max(1.0, round(float((apart**2).sum() / (len(above) * share * (1 - share))), 9))
