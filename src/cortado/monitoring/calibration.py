@@ -46,12 +46,14 @@ def watching(bundle: Bundle, good: ak.Array, *, fewest_hits: float = 1000.0) -> 
         fewest_hits: Maps with less are not judged.
 
     Raises:
-        ValueError: If the bundle is of another representation, or less than two maps have so many hits.
+        ValueError: If the bundle is of another representation or has a scaling, or less than two maps have so many hits.
     """
     if not isinstance(bundle.representation, OccupancyMap):
         raise ValueError(
             f"maps are watched by bundles of an OccupancyMap, got one of {type(bundle.representation).__name__}"
         )
+    if bundle.scaling is not None:
+        raise ValueError("pulls are watched as they are: train with scaling=None")
     bare = replace(bundle, use=Watched(fewest_hits=fewest_hits, cells=True), working_points=())
     answers = bundles.answers(bare, good)
     judged = ak.to_numpy(~answers.few_hits)

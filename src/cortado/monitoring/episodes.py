@@ -10,6 +10,7 @@ from cortado.monitoring.examination import Examined
 __all__ = ["Episode", "episodes"]
 
 _GAP = 2  # lumisections after which a fault that is seen again is another one
+_APART = 2  # difference of rows or columns of near cells
 
 
 class Episode(NamedTuple):
@@ -52,36 +53,32 @@ class Episode(NamedTuple):
 
 
 def episodes(examined: Examined) -> list[Episode]:
-    """Join regions of one run, element and sign that overlap in lumisections that follow each other; worst first.
+    """Join regions of one run, element and sign that are near each other in lumisections that follow each other; worst first.
 
-    A region may be missing in one lumisection in between. The region of an episode is the smallest rectangle that holds
-    it whenever it is seen.
+    A region may be missing in one lumisection in between. Regions are near if not more than one cell lies between the
+    rectangles around them. The region of an episode is the rectangle that holds it whenever it is seen.
     """
     regions = examined.regions
     run, lumi, name = (column[regions.map] for column in (examined.run, examined.lumi, examined.name))
+    ends = np.stack([regions.first_row, regions.last_row, regions.first_column, regions.last_column], axis=1)
     open_ones: dict[tuple[int, str, bool], list[list[int]]] = {}
-    every: list[list[int]] = []
-    for k in np.lexsort((lumi, name, run)):
+    for k in np.lexsort((-regions.significance, lumi, name, run)):
         of_kind = open_ones.setdefault((int(run[k]), str(name[k]), bool(regions.excess[k])), [])
         for members in of_kind:
-            if 0 <= lumi[k] - lumi[members[-1]] <= _GAP and _overlap(regions, members[-1], k):
+            if lumi[k] - lumi[members[-1]] <= _GAP and _near(ends[k], ends[members]):
                 members.append(int(k))
                 break
         else:
             of_kind.append([int(k)])
-            every.append(of_kind[-1])
+    every = (members for of_kind in open_ones.values() for members in of_kind)
     found = [_episode(examined, np.array(members)) for members in every]
     return sorted(found, key=lambda one: -one.significance)
 
 
-def _overlap(regions: object, one: int, other: int) -> bool:
-    """Whether the rectangles around two regions share a cell."""
-    sides = (("first_row", "last_row"), ("first_column", "last_column"))
-    return all(
-        getattr(regions, first)[one] <= getattr(regions, last)[other]
-        and getattr(regions, first)[other] <= getattr(regions, last)[one]
-        for first, last in sides
-    )
+def _near(one: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
+    """Whether a rectangle (first row, last row, first column, last column) is near one that holds the others."""
+    first, last = others[:, [0, 2]].min(axis=0), others[:, [1, 3]].max(axis=0)
+    return bool(((one[[0, 2]] <= last + _APART) & (first <= one[[1, 3]] + _APART)).all())
 
 
 def _episode(examined: Examined, members: NDArray[np.int64]) -> Episode:

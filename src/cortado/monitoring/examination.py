@@ -1,7 +1,6 @@
 """What is wrong in single maps."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import awkward as ak
@@ -11,13 +10,17 @@ from numpy.typing import NDArray
 from cortado import bundle as bundles
 from cortado.bundle import Bundle
 from cortado.monitoring.calibration import alarm_of
-from cortado.reconstruction import Regions, fault_regions
+from cortado.reconstruction import Regions, fault_regions, largest_significance
 from cortado.weights import AlarmThreshold
 
 __all__ = ["STATUS", "Examined", "Pictures", "examine", "joined", "pictures"]
 
 STATUS = ("good", "fault", "few hits", "empty")
 """What a map can be: those with few hits are not judged, and so are those without any."""
+
+_LOOKS = 3
+_STRONG = 0.5  # of the significance of the strongest region of a map
+_BATCH = 256
 
 _GOOD, _FAULT, _FEW, _EMPTY = range(len(STATUS))
 
@@ -112,17 +115,43 @@ def joined(parts: Sequence[Examined]) -> Examined:
 
 
 def _found(bundle: Bundle, maps: ak.Array, alarm: AlarmThreshold) -> tuple[Regions, Pictures]:
+    """Regions of maps, and the maps to look at.
+
+    An autoencoder reproduces a part of a large fault, and something of the other sign beside it. So the cells of the
+    strongest regions are set to the reference, and what the network then expects is compared with the map as it is.
+    A map that is above the threshold has the regions of the first look if there are none any more.
+    """
     use: Any = bundle.use
     representation: Any = bundle.representation
     counts = representation.counts(maps)
-    answers = bundles.answers(bundle, bundles.columns(maps, bundle.fields), use=replace(use, cells=True))
-    pulls = ak.to_numpy(answers.pull).astype(np.float64)
-    image = representation(maps).image[:, 0]
-    expected = representation.shifted(counts, image - pulls * np.asarray(use.spread))
+    image = representation(maps).image
     # In the precision of the scores, so that a map above the threshold has a region.
-    regions, labels = fault_regions(pulls, counts, expected, _below(alarm.threshold), use.boxes)
+    threshold, boxes = alarm.threshold * (1 - 1e-6), use.boxes
+    reproduced = _reproduced(bundle, image)
+    first = use.pulls((image - reproduced)[:, 0])
+    pulls, expected = first, representation.shifted(counts, reproduced[:, 0].astype(np.float64))
+    regions, labels = fault_regions(pulls, counts, expected, threshold, boxes)
+    lost = np.zeros(len(image), bool)
+    for _ in range(_LOOKS if len(regions.map) else 0):
+        cleaned = np.where(_strongest(regions, labels)[:, np.newaxis], np.float32(0), image)
+        reproduced = np.where(lost[:, np.newaxis, np.newaxis, np.newaxis], reproduced, _reproduced(bundle, cleaned))
+        pulls = use.pulls((image - reproduced)[:, 0])
+        lost |= (largest_significance(pulls, boxes) <= threshold) & (largest_significance(first, boxes) > threshold)
+        pulls = np.where(lost[:, np.newaxis, np.newaxis], first, pulls)
+        expected = representation.shifted(counts, image[:, 0] - pulls * np.asarray(use.spread))
+        regions, labels = fault_regions(pulls, counts, expected, threshold, boxes)
     return regions, Pictures(counts, expected, pulls, labels)
 
 
-def _below(threshold: float) -> float:
-    return threshold * (1 - 1e-6)
+def _strongest(regions: Regions, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Cells of the regions that are at least half as significant as the strongest of their map, (n, h, w)."""
+    most = np.zeros(len(labels))
+    np.maximum.at(most, regions.map, regions.significance)
+    strong: NDArray[np.bool_] = np.append(False, regions.significance >= _STRONG * most[regions.map])[labels]
+    return strong
+
+
+def _reproduced(bundle: Bundle, image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the network makes of images, (n, 1, h, w)."""
+    parts = [bundles.run(bundle.model, (image[k : k + _BATCH],)).numpy() for k in range(0, len(image), _BATCH)]
+    return np.concatenate(parts) if parts else np.zeros_like(image)
