@@ -90,7 +90,7 @@ def test_a_rate_is_a_rate(rate):
 
 
 def test_too_few_scores_say_how_many_are_needed():
-    with pytest.raises(ValueError, match="98 good objects cannot give a rate of 0.01: at least 99 can"):
+    with pytest.raises(ValueError, match=r"98 good objects cannot give a rate of 0.01: at least 99 can"):
         alarm_threshold(np.arange(98.0), 0.01)
     assert isinstance(alarm_threshold(np.arange(99.0), 0.01), AlarmThreshold)
 

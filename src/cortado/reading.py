@@ -75,9 +75,7 @@ def iterate(
             yield _record(reader, step, events)
 
 
-def read_maps(
-    paths: str | Path | Iterable[str | Path], *, pattern: str = FOLDERS, name: str | None = None
-) -> ak.Array:
+def read_maps(paths: str | Path | Iterable[str | Path], *, pattern: str = FOLDERS, name: str | None = None) -> ak.Array:
     """Read all monitoring maps of files, shape (n,); see `iterate_maps`."""
     return ak.concatenate(list(iterate_maps(paths, pattern=pattern, name=name)))
 
@@ -135,8 +133,8 @@ def _require_shape(file: str, histogram: MonitoringHistogram, first: MonitoringH
     if histogram.values.shape != first.values.shape:
         found, wanted = (" x ".join(map(str, each.values.shape)) for each in (histogram, first))
         raise ValueError(
-            f"{file}: run {histogram.run}, lumisection {histogram.lumi}, {histogram.name!r} has {found} bins, required are "
-            f"those of the first, {first.name!r}: {wanted}; choose elements by their name"
+            f"{file}: run {histogram.run}, lumisection {histogram.lumi}, {histogram.name!r} has {found} bins, required "
+            f"are those of the first, {first.name!r}: {wanted}; choose elements by their name"
         )
 
 
@@ -145,8 +143,8 @@ def _require_bins(file: str, histogram: MonitoringHistogram, edges: dict[str, tu
     for axis, wanted, found in zip("yx"[-len(first) :], first, histogram.edges):
         if wanted.shape != found.shape or not np.allclose(wanted, found):
             raise ValueError(
-                f"{file}: run {histogram.run}, lumisection {histogram.lumi}, {histogram.name!r} has {len(found) - 1} bins "
-                f"from {found[0]:g} to {found[-1]:g} along {axis}, required are those of the first of this name: "
+                f"{file}: run {histogram.run}, lumisection {histogram.lumi}, {histogram.name!r} has {len(found) - 1} "
+                f"bins from {found[0]:g} to {found[-1]:g} along {axis}, required are those of the first of this name: "
                 f"{len(wanted) - 1} from {wanted[0]:g} to {wanted[-1]:g}"
             )
 

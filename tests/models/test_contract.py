@@ -43,7 +43,9 @@ def same(actual, expected, tolerance=1e-5):
 
 def test_every_model_has_a_case():
     cases = [*CASES, *FINDERS, *EDGE_NETWORKS, *SEQUENCES, *GENERATORS, *CRITICS]
-    names = {type(case.small()).__name__ for case in cases} | {model.__name__ for model in (*AUTOENCODERS, *WITHOUT_PARAMETERS)}
+    names = {type(case.small()).__name__ for case in cases} | {
+        model.__name__ for model in (*AUTOENCODERS, *WITHOUT_PARAMETERS)
+    }
     assert names == set(cortado.models.__all__)
 
 

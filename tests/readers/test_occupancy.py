@@ -71,7 +71,9 @@ def test_maps_of_another_shape_are_refused_by_name():
 def test_what_is_no_count_is_refused_by_name(value):
     values = VALUES.astype(float)
     values[1, 2, 0] = value
-    with pytest.raises(ValueError, match=r"run 8, lumisection 2, 'map': .* in cell \(2, 0\) is no count.*1 such cells in 1 maps"):
+    with pytest.raises(
+        ValueError, match=r"run 8, lumisection 2, 'map': .* in cell \(2, 0\) is no count.*1 such cells in 1 maps"
+    ):
         readers.record(events(map_values=values))
 
 

@@ -45,7 +45,9 @@ def test_hits_fall_within_a_run(tmp_path):
     assert by_lumi.mean() == pytest.approx(20_000, rel=0.1)
 
 
-@pytest.mark.parametrize("kind, factor", [("dead", 0), ("hot", 2), ("noisy", 10), ("low_efficiency", 0.7), ("stripe", 0.5)])
+@pytest.mark.parametrize(
+    "kind, factor", [("dead", 0), ("hot", 2), ("noisy", 10), ("low_efficiency", 0.7), ("stripe", 0.5)]
+)
 def test_cells_of_a_fault_have_its_factor(faulty, kind, factor):
     _, maps = faulty
     chosen = maps[maps.fault == FAULTS.index(kind)]

@@ -29,7 +29,12 @@ def test_the_answer_is_the_largest_significance_of_what_is_left():
 
 
 def test_what_the_network_expects_is_subtracted():
-    left = Watched().answers(torch.ones(2, 1, 3, 4), OccupancyMap(reference=(1.0,))(ak.zip({"values": [[1.0]] * 2}, depth_limit=1))._replace(image=torch.full((2, 1, 3, 4), 3.0)))["left"]
+    left = Watched().answers(
+        torch.ones(2, 1, 3, 4),
+        OccupancyMap(reference=(1.0,))(ak.zip({"values": [[1.0]] * 2}, depth_limit=1))._replace(
+            image=torch.full((2, 1, 3, 4), 3.0)
+        ),
+    )["left"]
     assert torch.equal(left, torch.full((2, 3, 4), 2.0))
 
 
@@ -40,7 +45,9 @@ def test_each_cell_may_have_its_own_spread():
 
 
 def test_maps_with_few_hits_are_flagged():
-    answers = bundles.answers(BUNDLE, toy_maps(values=np.stack([np.zeros(SHAPE), np.full(SHAPE, 5), np.full(SHAPE, 50)])))
+    answers = bundles.answers(
+        BUNDLE, toy_maps(values=np.stack([np.zeros(SHAPE), np.full(SHAPE, 5), np.full(SHAPE, 50)]))
+    )
     assert answers.few_hits.tolist() == [True, True, False]
 
 

@@ -27,7 +27,8 @@ def monitor(
     """Look for regions of a detector that broke: a report by run, lumisection and region.
 
     Exit status: 0 if nothing was found, 3 if there are faults, 1 and 2 for errors. Lumisections with few hits and empty
-    maps are listed, but are no faults. Of good maps the stated part are false alarms: the report says how many to expect.
+    maps are listed, but are no faults. The stated part of good maps are false alarms: the report says how many to
+    expect.
 
     Example: [cyan]cortado monitor pixels.cortado "monitoring/*.root" --out report[/]
     """
@@ -38,7 +39,7 @@ def monitor(
 
         watcher = bundles.load(bundle)
         alarm = monitoring.alarm_of(watcher, rate)
-    chosen = {"pattern": pattern or FOLDERS, "name": name}
+    chosen: dict[str, Any] = {"pattern": pattern or FOLDERS, "name": name}
     with console.status("reading maps"):
         parts = [monitoring.examine(watcher, maps, alarm) for maps in reading.iterate_maps(files, **chosen)]
         found = monitoring.report(watcher, monitoring.joined(parts), alarm)
@@ -61,7 +62,8 @@ def _maps_at(places: Sequence[int], chunks: Iterable[Any]) -> Any:
     """Maps by their index in all chunks together, in the order of the indices."""
     import awkward as ak
 
-    taken, start = {}, 0
+    taken: dict[int, Any] = {}
+    start = 0
     for maps in chunks:
         taken |= {place: maps[[place - start]] for place in places if start <= place < start + len(maps)}
         start += len(maps)

@@ -36,7 +36,7 @@ def classical(good: ak.Array, *, fewest_hits: float = 1000.0) -> Bundle:
 
 
 def watching(bundle: Bundle, good: ak.Array, *, fewest_hits: float = 1000.0) -> Bundle:
-    """The same bundle with the use `Watched`: pulls in units of their width in good maps, cell by cell.
+    """The same bundle with the use `Watched`: pulls in units of their width in good maps.
 
     The width is never taken below that of a Poisson count, 1.
 
@@ -46,7 +46,7 @@ def watching(bundle: Bundle, good: ak.Array, *, fewest_hits: float = 1000.0) -> 
         fewest_hits: Maps with less are not judged.
 
     Raises:
-        ValueError: If the bundle is of another representation or has a scaling, or less than two maps have so many hits.
+        ValueError: If the bundle is of another representation or has a scaling, or few maps have so many hits.
     """
     if not isinstance(bundle.representation, OccupancyMap):
         raise ValueError(
@@ -65,7 +65,7 @@ def watching(bundle: Bundle, good: ak.Array, *, fewest_hits: float = 1000.0) -> 
 
 
 def calibrated(bundle: Bundle, good: ak.Array, rates: Iterable[float] = (0.01,)) -> Bundle:
-    """The same bundle with thresholds of alarms, one for each rate of false alarms per map; see `weights.alarm_threshold`.
+    """The same bundle with a threshold for each rate of false alarms per map; see `weights.alarm_threshold`.
 
     Args:
         bundle: Of the use `Watched`.

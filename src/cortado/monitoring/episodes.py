@@ -49,11 +49,13 @@ class Episode(NamedTuple):
         """The fault in words."""
         if self.ratio < 0.1:
             return "dead"
-        return f"{self.ratio:.2f} of the expected hits" if self.ratio < 10 else f"{self.ratio:.0f} times the expected hits"
+        return (
+            f"{self.ratio:.2f} of the expected hits" if self.ratio < 10 else f"{self.ratio:.0f} times the expected hits"
+        )
 
 
 def episodes(examined: Examined) -> list[Episode]:
-    """Join regions of one run, element and sign that are near each other in lumisections that follow each other; worst first.
+    """Join regions of one run, element and sign that are near each other in lumisections in a row; worst first.
 
     A region may be missing in one lumisection in between. Regions are near if not more than one cell lies between the
     rectangles around them. The region of an episode is the rectangle that holds it whenever it is seen.

@@ -109,9 +109,9 @@ def joined(parts: Sequence[Examined]) -> Examined:
         raise ValueError("no maps were examined")
     starts = np.cumsum([0, *(len(part.run) for part in parts)])
     shifted = [part.regions._replace(map=part.regions.map + start) for part, start in zip(parts, starts)]
-    regions = Regions(*(np.concatenate(columns) for columns in zip(*shifted, strict=True)))
-    columns = [np.concatenate(each) for each in zip(*(part[:-1] for part in parts), strict=True)]
-    return Examined(*columns, regions)
+    regions = Regions._make(np.concatenate(each) for each in zip(*shifted, strict=True))
+    columns: list[Any] = [np.concatenate(each) for each in zip(*(part[:-1] for part in parts), strict=True)]
+    return Examined._make([*columns, regions])
 
 
 def _found(bundle: Bundle, maps: ak.Array, alarm: AlarmThreshold) -> tuple[Regions, Pictures]:

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 from itertools import groupby
@@ -194,7 +194,9 @@ def _not_judged(examined: Examined) -> str:
     chosen = np.flatnonzero(examined.status >= STATUS.index("few hits"))
     if not len(chosen):
         return ""
-    order = chosen[np.lexsort((examined.lumi[chosen], examined.status[chosen], examined.name[chosen], examined.run[chosen]))]
+    order = chosen[
+        np.lexsort((examined.lumi[chosen], examined.status[chosen], examined.name[chosen], examined.run[chosen]))
+    ]
 
     def kind(k: int) -> tuple[str, str, str]:
         return str(examined.run[k]), str(examined.name[k]), STATUS[examined.status[k]]
@@ -214,18 +216,17 @@ def _range(ends: tuple[int, int]) -> str:
     return str(ends[0]) if ends[0] == ends[1] else f"{ends[0]}-{ends[1]}"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[:MOST_ROWS]
-    )
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[:MOST_ROWS])
     more = f"<p class=note>{len(rows) - MOST_ROWS} more in report.json.</p>" if len(rows) > MOST_ROWS else ""
     return f"<table class=list><tr>{top}</tr>{body}</table>{more}"
 
 
 def _figure(title: str, content: bytes) -> str:
     data = base64.b64encode(content).decode()
-    return f'<figure><img alt="{escape(title)}" src="data:image/png;base64,{data}"><figcaption>{escape(title)}</figcaption></figure>'
+    image = f'<img alt="{escape(title)}" src="data:image/png;base64,{data}">'
+    return f"<figure>{image}<figcaption>{escape(title)}</figcaption></figure>"
 
 
 _CSS = """<style>

@@ -1,7 +1,8 @@
 """Histograms of a monitoring system: one of each element in each lumisection, in ROOT folders, HDF5 or CSV.
 
-ROOT: TH1 and TH2 in folders that name run and lumisection. HDF5: datasets (lumisections, rows, columns), one an element,
-as of the maps of the HCAL in ML4DQM. CSV: a histogram a row, as text, as of the CMS pixel histograms of ML4DQM-DC.
+ROOT: TH1 and TH2 in folders that name run and lumisection. HDF5: datasets (lumisections, rows, columns), one an
+element, as of the maps of the HCAL in ML4DQM. CSV: a histogram a row, as text, as of the CMS pixel histograms of
+ML4DQM-DC.
 """
 
 import csv

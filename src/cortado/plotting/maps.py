@@ -36,7 +36,7 @@ def fault_map(
         region: Number of the region of each cell, 0 for none, shape (h, w).
         right: Text above the frames: run, lumisection, element.
         simulation: False where recorded data are shown.
-        axes: Titles of columns and rows.
+        axes: Titles of columns and rows; of histograms there is none.
     Returns:
         The figure and its axes, shape (3,), or (2,) for histograms.
     Raises:
@@ -44,10 +44,12 @@ def fault_map(
     """
     given = [np.asarray(each, np.float64) for each in (counts, expected, pulls, region)]
     if given[0].ndim != 2 or len({each.shape for each in given}) > 1:
-        raise ValueError(f"a map has rows and columns, all the same, got {', '.join(str(each.shape) for each in given)}")
+        raise ValueError(
+            f"a map has rows and columns, all the same, got {', '.join(str(each.shape) for each in given)}"
+        )
     with style():
         if len(given[0]) == 1:
-            return _histogram(*(each[0] for each in given), right=right, simulation=simulation, title=axes[0])
+            return _histogram(*(each[0] for each in given), right=right, simulation=simulation)
         return _map(*given, right=right, simulation=simulation, titles=axes)
 
 
@@ -89,7 +91,7 @@ def _outline(ax: Axes, inside: NDArray[np.bool_]) -> None:
 
 
 def _histogram(
-    counts: Floats, expected: Floats, pulls: Floats, region: Floats, *, right: str, simulation: bool, title: str
+    counts: Floats, expected: Floats, pulls: Floats, region: Floats, *, right: str, simulation: bool
 ) -> tuple[Figure, NDArray[np.object_]]:
     figure, axes = subplots(2, 1, figsize=(8, 6.5), sharex=True, height_ratios=(2, 1))
     edges = np.arange(len(counts) + 1) - 0.5
@@ -102,6 +104,7 @@ def _histogram(
         axes[1].axvspan(bin_ - 0.5, bin_ + 0.5, color=COLOURS[1], alpha=0.4, linewidth=0)
     axes[1].axhline(0, color="black", linewidth=1)
     axes[1].set_ylabel("Pull")
-    axes[1].set_xlabel(title)
+    axes[1].set_xlabel("Bin")
+    axes[0].yaxis.get_offset_text().set_x(-0.12)  # beside the label above the axes
     label(axes[0], right=right, simulation=simulation)
     return figure, axes

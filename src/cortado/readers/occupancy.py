@@ -1,7 +1,7 @@
 """Monitoring maps as an ntuple: one entry is one map (histogram) of one lumisection.
 
-`map_values` is an array of counts of each entry: bins, or rows and columns, jagged or not, of one shape in a file. Files
-of `cortado simulate maps` are of this form; those of a monitoring system of histograms are read by
+`map_values` is an array of counts of each entry: bins, or rows and columns, jagged or not, of one shape in a file.
+Files of `cortado simulate maps` are of this form; those of a monitoring system of histograms are read by
 `reading.read_maps`, which makes the same record.
 
 The key of a map is made of its run alone: a `Split` shares out runs, as maps of one run are alike.
@@ -137,7 +137,7 @@ def _require_one_shape(array: ak.Array, where: list[str]) -> None:
         found = " x ".join(map(str, shape[other[0]][:2]))
         raise ValueError(
             f"{where[other[0]]}: has {found} bins, required are those of the first, {where[0]}: "
-            f"{' x '.join(map(str, usual[:2]))}; {len(other)} of {len(array)} maps differ: choose elements by their name"
+            f"{' x '.join(map(str, usual[:2]))}; {len(other)} of {len(array)} maps differ: choose elements by name"
         )
 
 

@@ -73,8 +73,8 @@ def fault_regions(
 ) -> tuple[Regions, Integers]:
     """Connected cells of significant rectangles: none in a map in which none is above the threshold.
 
-    The most significant rectangle of a map is taken, of it the cells that have at least half of its mean pull; their pulls
-    are then set to 0, and so on until no rectangle is above the threshold.
+    The most significant rectangle of a map is taken, of it the cells that have at least half of its mean pull; their
+    pulls are then set to 0, and so on until no rectangle is above the threshold.
 
     Args:
         pulls: Of the cells, shape (n, h, w).
@@ -105,15 +105,17 @@ def fault_regions(
             each[(significance > 0) != excess] = 0.0
             significances[active] = np.maximum(significances[active], each)
         left[active] = np.where(taken, 0.0, left[active])
-    found, labels = [], np.zeros(pulls.shape, np.int64)
+    labels = np.zeros(pulls.shape, np.int64)
+    found: list[Regions] = []
     for excess, significance in best.items():
         numbers, many = ndimage.label(significance > 0, structure=_FRAME)
-        labels = np.where(numbers > 0, numbers + sum(len(each.map) for each in found), labels)
+        before = sum(len(earlier.map) for earlier in found)
+        labels = np.where(numbers > 0, numbers + before, labels)
         found.append(_described(numbers, many, excess, significance, values, expected))
-    joined = Regions(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+    joined = Regions._make(np.concatenate(columns) for columns in zip(*found, strict=True))
     order = np.argsort(joined.map, kind="stable")
     rank = np.append(0, np.argsort(order) + 1)
-    return Regions(*(column[order] for column in joined)), rank[labels]
+    return Regions._make(column[order] for column in joined), rank[labels]
 
 
 def _within(boxes: Iterable[tuple[int, int]], shape: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -167,7 +169,9 @@ def _described(
         np.maximum.at(last[axis], label, place)
     largest = np.zeros(many)
     np.maximum.at(largest, label, significance[where])
-    sums = [np.bincount(label, counts[where], minlength=many) for counts in (values, expected)]
+    observed, foreseen = np.zeros((2, many))
+    np.add.at(observed, label, values[where])
+    np.add.at(foreseen, label, expected[where])
     return Regions(
         map=first[0],
         excess=np.full(many, excess),
@@ -177,6 +181,6 @@ def _described(
         last_row=last[1],
         first_column=first[2],
         last_column=last[2],
-        observed=sums[0],
-        expected=sums[1],
+        observed=observed,
+        expected=foreseen,
     )

@@ -33,10 +33,11 @@ class OccupancyMapInputs(NamedTuple):
 class OccupancyMap:
     """Counts compared with the reference of the detector, corrected for the number of hits.
 
-    A cell should hold its share of the hits, up to a factor common to all cells of the map: the median of the ratios of
-    counts and shares, then twice the ratio of the sums over the cells within 3 standard deviations. So a dead sector does not
-    make the rest look hot. The pull is the difference of the square roots of Anscombe, 2 sqrt(counts + 3/8), whose variance
-    is 1 for Poisson counts above about 4 and less below; their mean is taken to second order.
+    A cell should hold its share of the hits, up to a factor common to all cells of the map: the median of the ratios
+    of counts and shares, weighted by the shares, then twice the ratio of the sums over the cells within 3 standard
+    deviations. So a dead sector does not make the rest look hot. The pull is the difference of the square roots of
+    Anscombe, 2 sqrt(counts + 3/8), whose variance is 1 for Poisson counts above about 4 and less below; their mean is
+    taken to second order.
 
     Attributes:
         reference: Share of the hits in each cell of a good detector, (h, w) or (bins,), as nested tuples; see
@@ -46,7 +47,8 @@ class OccupancyMap:
         ValueError: If a share is negative or not finite, or they do not add up to 1.
 
     References:
-        Anscombe, The transformation of Poisson, binomial and negative-binomial data (1948), doi:10.1093/biomet/35.3-4.246.
+        Anscombe, The transformation of Poisson, binomial and negative-binomial data (1948),
+        doi:10.1093/biomet/35.3-4.246.
     """
 
     reference: tuple[Any, ...]
@@ -67,7 +69,8 @@ class OccupancyMap:
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the image."""
-        return np.atleast_2d(np.asarray(self.reference)).shape  # type: ignore[return-value]
+        rows, columns = np.atleast_2d(np.asarray(self.reference)).shape
+        return rows, columns
 
     def __call__(self, maps: ak.Array) -> OccupancyMapInputs:
         """Make the images of maps.
@@ -111,8 +114,8 @@ class OccupancyMap:
         """
         share = np.atleast_2d(np.asarray(self.reference, np.float64))
         live = share > 0
-        # The median does not follow faults of less than half of the cells.
-        level = np.median(values[:, live] / share[live], axis=1)[:, np.newaxis, np.newaxis]
+        # The median does not follow faults of less than half of the detector.
+        level = _median(values[:, live] / share[live], share[live])[:, np.newaxis, np.newaxis]
         for _ in range(_PASSES):
             usual = np.abs(root(values) - mean_root(level * share)) < _ODD
             inside = np.where(usual, share, 0.0).sum(axis=(1, 2), keepdims=True)
@@ -131,6 +134,15 @@ class OccupancyMap:
         roots = np.maximum(mean_root(self.expected(values)) + pull, root(np.zeros(())))
         # Inverse of the mean to first order: that of the square root is 1/4 below the square of its mean.
         return np.where(pull == 0, self.expected(values), np.maximum(np.square(roots / 2) - 0.125, 0.0))
+
+
+def _median(ratios: Floats, shares: Floats) -> Floats:
+    """Median of each row of ratios (n, k) with weights (k,) that add up to 1, shape (n,)."""
+    order = np.argsort(ratios, axis=1)
+    place = np.argmax(np.cumsum(shares[order], axis=1) >= 0.5, axis=1)
+    every = np.arange(len(ratios))
+    medians: Floats = ratios[every, order[every, place]]
+    return medians
 
 
 def root(counts: Floats) -> Floats:

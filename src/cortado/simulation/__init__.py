@@ -2,7 +2,8 @@
 and occupancy maps.
 
 Jets and showers need the extra ``sim``. Pythia and FastJet are GPL programs: they are never needed to train, score or
-analyse, only to make samples here. Hits and maps need no extra, unless hits come from Pythia (``sim``) or ACTS (``acts``).
+analyse, only to make samples here. Hits and maps need no extra, unless hits come from Pythia (``sim``) or ACTS
+(``acts``).
 """
 
 from importlib import import_module

@@ -66,11 +66,11 @@ def simulate_maps(
 
     The occupancy falls from the ends of the detector to its middle, is lower at the edges of modules of 8 x 8 cells and
     differs by 5 % from cell to cell; one cell in two hundred is always dead. This is the same in all files. From run to
-    run the beam spot moves (a wave in phi), the occupancy tilts along eta and each module changes its efficiency, all by
-    `drift`. The number of hits varies from run to run by 30 % and falls by half within a run. Hits are Poisson.
+    run the beam spot moves (a wave in phi), the occupancy tilts along eta and each module changes its efficiency, all
+    by `drift`. The number of hits varies from run to run by 30 % and falls by half within a run. Hits are Poisson.
 
-    Faults: "dead" and "hot" (twice the hits) rectangles of 2 to 4 cells a side, one to three "noisy" cells with ten times
-    the hits, a sector in phi, an eighth of the detector, with "low_efficiency" (70 %), a "stripe" of one row or column
+    Faults: "dead" and "hot" (twice the hits) rectangles of 2 to 4 cells a side, one to three "noisy" cells with ten
+    times the hits, a sector in phi, an eighth of the detector, with "low_efficiency" (70 %), a "stripe" of a row or column
     with half of the hits.
 
     The tree ``maps``: run, luminosityBlock, ``map_name`` (the bytes of "occupancy"), ``map_values`` (rows, columns),
@@ -130,7 +130,8 @@ def detector(shape: tuple[int, int]) -> Floats:
     profile[_at_edge(rows)] *= 0.8
     profile[:, _at_edge(columns)] *= 0.8
     profile *= np.exp(rng.normal(0, 0.05, shape)) * (rng.random(shape) > 0.005)
-    return profile / profile.sum()
+    share: Floats = profile / profile.sum()
+    return share
 
 
 def _rates(
@@ -171,7 +172,8 @@ def _eta(rows: int) -> Floats:
 
 def _at_edge(size: int) -> Masks:
     place = np.arange(size) % _MODULE
-    return (place == 0) | (place == _MODULE - 1)
+    edge: Masks = (place == 0) | (place == _MODULE - 1)
+    return edge
 
 
 def _faults(
@@ -202,15 +204,17 @@ def _cells(kind: Integers, shape: tuple[int, int], rng: np.random.Generator) -> 
     high, wide = rng.integers(2, 5, (2, n))
     is_noisy, is_sector, is_stripe = (kind == FAULTS.index(name) for name in ("noisy", "low_efficiency", "stripe"))
     along = rng.random(n) < 0.5
-    high = np.select([is_noisy, is_sector, is_stripe], [1, rows, np.where(along, 1, rows)], high)
-    sides = [rng.integers(1, 4, n), max(columns // 8, 1), np.where(along, columns, 1)]
+    tall: list[Any] = [1, rows, np.where(along, 1, rows)]
+    high = np.select([is_noisy, is_sector, is_stripe], tall, high)
+    sides: list[Any] = [rng.integers(1, 4, n), max(columns // 8, 1), np.where(along, columns, 1)]
     wide = np.select([is_noisy, is_sector, is_stripe], sides, wide)
     top = np.floor(rng.random(n) * np.maximum(rows - high + 1, 1)).astype(np.int64)
     left = np.floor(rng.random(n) * np.maximum(columns - wide + 1, 1)).astype(np.int64)
     row, column = np.arange(rows), np.arange(columns)
     in_rows = (row >= top[:, np.newaxis]) & (row < (top + high)[:, np.newaxis])
     in_columns = (column >= left[:, np.newaxis]) & (column < (left + wide)[:, np.newaxis])
-    return in_rows[:, :, np.newaxis] & in_columns[:, np.newaxis, :] & (kind > 0)[:, np.newaxis, np.newaxis]
+    inside: Masks = in_rows[:, :, np.newaxis] & in_columns[:, np.newaxis, :] & (kind > 0)[:, np.newaxis, np.newaxis]
+    return inside
 
 
 def _branches(run: Integers, lumi: Integers, values: Integers, kind: Integers, cells: Masks) -> dict[str, Any]:

@@ -20,11 +20,11 @@ __all__ = ["Watched"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Watched:
-    """The outputs (n, 1, h, w) are the pulls that a good map would have; what is left of those of the map is the answer.
+    """The outputs (n, 1, h, w) are the pulls that a good map would have; what is left of the map is the answer.
 
     Attributes:
         fewest_hits: Maps with less are not judged.
-        spread: Width of the pulls that are left in good maps, over all cells; they are divided by it. Or one a cell, (h, w).
+        spread: Width of the pulls that are left in good maps, by which they are divided; or one a cell, (h, w).
         boxes: Rectangles that are moved over the map, see `reconstruction.largest_significance`.
         cells: Whether to give the pull of each cell, too.
     """
@@ -70,7 +70,7 @@ class Watched:
         return {"left": (inputs.image - outputs)[:, 0]}
 
     def columns(self, answers: Answers, objects: ak.Array) -> Columns:
-        """Significance of the most significant rectangle `anomaly`, float32; `hits`; `few_hits`; with `cells`, `pull`."""
+        """Significance `anomaly` of the most significant rectangle; `hits`; `few_hits`; with `cells`, `pull`."""
         pulls = self.pulls(answers["left"].numpy())
         hits = np.asarray(ak.to_numpy(objects["values"]), np.float64)
         hits = hits.sum(axis=tuple(range(1, hits.ndim)))

@@ -3,8 +3,8 @@
 The threshold is an order statistic of n good scores (split conformal prediction): if those to come are exchangeable
 with them, the rate of false alarms of all possible calibrations together is at most the stated one, whatever the
 distribution of the scores; the rate of one calibration follows a beta distribution, known exactly for scores without
-ties. Lumisections of a run are alike: take many good runs, not those that trained the network, and say which object is of
-which run. Then n is replaced by the effective number of objects in all that is said of the uncertainty.
+ties. Lumisections of a run are alike: take many good runs, not those that trained the network, and say which object is
+of which run. Then n is replaced by the effective number of objects in all that is said of the uncertainty.
 """
 
 import math
