@@ -200,7 +200,7 @@ def fault_figure(folder):
 
 
 def own_histograms(files, folder):
-    """The classical way on histograms with or without a golden flag: a third of the runs each to fit, calibrate, judge."""
+    """The classical way on histograms, perhaps with a golden flag: a third of the runs each to fit, calibrate, judge."""
     every = reading.read_maps(files)
     third = fold(every.event_key, 3)
     golden = ak.to_numpy(every.golden) if "golden" in every.fields else np.ones(len(every), bool)
@@ -216,7 +216,8 @@ def own_histograms(files, folder):
         if not judged.any():
             continue
         share, low, high = by_run(status[judged] == 1, runs[judged])
-        counts = f"{judged.sum()} judged, {np.sum(chosen & (status == 2))} with few hits, {np.sum(chosen & (status == 3))} empty"
+        few, empty = (int(np.sum(chosen & (status == kind))) for kind in (2, 3))
+        counts = f"{judged.sum()} judged, {few} with few hits, {empty} empty"
         console.print(f"{title}: {counts}; alarms {100 * share:.2f} % (95 %: {100 * low:.2f} to {100 * high:.2f})")
     console.print(f"{asdict(watcher.alarms[0])}\nwrote {page}: {len(found.faults)} faults")
 

@@ -70,8 +70,8 @@ def simulate_maps(
     by `drift`. The number of hits varies from run to run by 30 % and falls by half within a run. Hits are Poisson.
 
     Faults: "dead" and "hot" (twice the hits) rectangles of 2 to 4 cells a side, one to three "noisy" cells with ten
-    times the hits, a sector in phi, an eighth of the detector, with "low_efficiency" (70 %), a "stripe" of a row or column
-    with half of the hits.
+    times the hits, a sector in phi, an eighth of the detector, with "low_efficiency" (70 %), a "stripe" of a row or
+    column with half of the hits.
 
     The tree ``maps``: run, luminosityBlock, ``map_name`` (the bytes of "occupancy"), ``map_values`` (rows, columns),
     ``map_entries``, ``map_fault`` (its kind as of `FAULTS`), ``map_fault_cells`` (rows, columns).
