@@ -200,7 +200,7 @@ def fault_figure(folder):
 
 
 def own_histograms(files, folder):
-    """The classical way on histograms, perhaps with a golden flag: a third of the runs each to fit, calibrate, judge."""
+    """The classical way on histograms, golden or not: a third of the runs each to fit, calibrate, judge."""
     every = reading.read_maps(files)
     third = fold(every.event_key, 3)
     golden = ak.to_numpy(every.golden) if "golden" in every.fields else np.ones(len(every), bool)

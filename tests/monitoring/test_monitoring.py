@@ -16,6 +16,7 @@ from cortado import monitoring
 from cortado.models import PFN
 from cortado.monitoring.report import MOST_ROWS
 from cortado.representations import OccupancyMap, ParticleList
+from cortado.scaling import DEEP_SETS_SCALING
 from cortado.tasks import Classes, Reconstructed
 from cortado.weights import false_alarms
 
@@ -179,3 +180,9 @@ def test_thresholds_are_asked_for_by_their_rate(watcher):
 def test_maps_of_another_shape_are_refused(watcher):
     with pytest.raises(ValueError, match=r"maps of shape \(12, 8\), the reference has \(8, 12\)"):
         monitoring.examine(watcher, toy_maps(values=np.ones((2, *SHAPE[::-1]))))
+
+
+def test_pulls_are_watched_as_they_are():
+    scaled = replace(monitoring.classical(toy_maps(3)), scaling=DEEP_SETS_SCALING)
+    with pytest.raises(ValueError, match="pulls are watched as they are: train with scaling=None"):
+        monitoring.watching(scaled, toy_maps(3))
