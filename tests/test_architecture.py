@@ -38,6 +38,7 @@ ARROWS = {
     "scoring": {"bundle", "models", "representations", "tasks", "weights", "splits", "perigee", "reconstruction"},
     "training": {"reading", "ntuples", "splits", "representations", "scaling", "bundle", "tasks"},
     "plotting": {"calorimeter", "metrics", "kinematics", "histograms", "perigee", "searches", "statistics"},
+    "monitoring": {"bundle", "models", "plotting", "reconstruction", "representations", "tasks", "weights"},
     "processors": {
         "calorimeter",
         "metrics",

@@ -4,15 +4,19 @@ Example:
     jets = cortado.read("nano.root").jets
 """
 
+import re
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import awkward as ak
+import numpy as np
 
 from cortado import ntuples, readers
-from cortado.ntuples import Step
+from cortado.ntuples import FOLDERS, MonitoringHistogram, Step
+from cortado.ntuples.paths import expand
 
 
 def read(
@@ -69,6 +73,92 @@ def iterate(
         reader, branches = _choose(path, name, dialect)
         for step, events in ntuples.iterate(path, branches, tree=name, size=size):
             yield _record(reader, step, events)
+
+
+def read_maps(paths: str | Path | Iterable[str | Path], *, pattern: str = FOLDERS, name: str | None = None) -> ak.Array:
+    """Read all monitoring maps of files, shape (n,); see `iterate_maps`."""
+    return ak.concatenate(list(iterate_maps(paths, pattern=pattern, name=name)))
+
+
+def iterate_maps(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    pattern: str = FOLDERS,
+    name: str | None = None,
+    size: int = 2000,
+) -> Iterator[ak.Array]:
+    """Read monitoring maps: ROOT folders of TH1 and TH2, ntuples, HDF5 and CSV (see `ntuples.iterate_monitoring`).
+
+    Args:
+        paths: One or more files, or globs.
+        pattern: Regular expression with the groups run, lumi and name, for the paths of histograms in ROOT files.
+        name: Regular expression that the name of a monitoring element must match; all if not given.
+        size: Most maps that are read at once.
+
+    Yields:
+        Maps, shape (n,), see `readers.occupancy.map_record`.
+
+    Raises:
+        ValueError: If maps are of several shapes, or of other bins than the first of their name, a count is negative
+            or not finite, or nothing matches.
+    """
+    edges: dict[str, tuple[Any, ...]] = {}
+    first: MonitoringHistogram | None = None
+    for file, tree in expand(paths):
+        if tree or _is_ntuple(file):
+            for record in iterate(f"{file}:{tree}" if tree else file, dialect=readers.occupancy.NAME, size=size):
+                maps = ak.flatten(record.maps)
+                yield maps if name is None else maps[[re.fullmatch(name, each) is not None for each in maps.name]]
+            continue
+        histograms = ntuples.iterate_monitoring(file, pattern=pattern, name=name)
+        while chunk := tuple(islice(histograms, size)):
+            first = first or chunk[0]
+            for histogram in chunk:
+                _require_shape(file, histogram, first)
+                _require_bins(file, histogram, edges)
+            yield _maps(file, chunk)
+
+
+def _is_ntuple(file: str) -> bool:
+    """Whether a file has a tree; histograms and trees in one file are read as histograms only if it is not a map's."""
+    if file.endswith((".csv", ".csv.gz", ".h5", ".hdf5")):
+        return False
+    try:
+        return "map_values" in ntuples.branch_names(file)
+    except (KeyError, ValueError):
+        return False
+
+
+def _require_shape(file: str, histogram: MonitoringHistogram, first: MonitoringHistogram) -> None:
+    if histogram.values.shape != first.values.shape:
+        found, wanted = (" x ".join(map(str, each.values.shape)) for each in (histogram, first))
+        raise ValueError(
+            f"{file}: run {histogram.run}, lumisection {histogram.lumi}, {histogram.name!r} has {found} bins, required "
+            f"are those of the first, {first.name!r}: {wanted}; choose elements by their name"
+        )
+
+
+def _require_bins(file: str, histogram: MonitoringHistogram, edges: dict[str, tuple[Any, ...]]) -> None:
+    first = edges.setdefault(histogram.name, histogram.edges)
+    for axis, wanted, found in zip("yx"[-len(first) :], first, histogram.edges):
+        if wanted.shape != found.shape or not np.allclose(wanted, found):
+            raise ValueError(
+                f"{file}: run {histogram.run}, lumisection {histogram.lumi}, {histogram.name!r} has {len(found) - 1} "
+                f"bins from {found[0]:g} to {found[-1]:g} along {axis}, required are those of the first of this name: "
+                f"{len(wanted) - 1} from {wanted[0]:g} to {wanted[-1]:g}"
+            )
+
+
+def _maps(file: str, histograms: tuple[MonitoringHistogram, ...]) -> ak.Array:
+    others: dict[str, Any] = {"entries": [each.entries for each in histograms]}
+    if all(each.golden is not None for each in histograms):
+        others["golden"] = [each.golden for each in histograms]
+    columns = ([getattr(each, field) for each in histograms] for field in ("run", "lumi", "name", "values"))
+    run, lumi, names, values = columns
+    try:
+        return readers.occupancy.map_record(run, lumi, names, np.stack(values), others)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
 
 
 def records(step: Step, *, dialect: str | None = None) -> ak.Array:

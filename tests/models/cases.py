@@ -13,6 +13,7 @@ from cortado.models import (
     EFN,
     MLP,
     PFN,
+    AsReference,
     CaloFlow,
     CaloFlowMatching,
     CaloFlowStudent,
@@ -337,6 +338,8 @@ CRITICS = [
 ]
 """Models that judge showers of `GENERATORS`."""
 
+
+WITHOUT_PARAMETERS = (AsReference,)
 
 AUTOENCODERS = {
     DenseAutoencoder: {"features": 3},

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cortado.scaling import QuantileScaling, Scaling
 from cortado.tasks import Use
-from cortado.weights import WorkingPoint
+from cortado.weights import AlarmThreshold, WorkingPoint
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,7 @@ class Bundle:
         arguments: Keyword arguments that make the model anew.
         use: What the outputs of the model mean.
         working_points: Cuts on a score with the efficiencies measured in training.
+        alarms: Thresholds with a stated rate of false alarms.
         provenance: Where it comes from: samples with checksums, seed, fold rule, metrics. Must be writable as
             JSON.
     """
@@ -37,6 +38,7 @@ class Bundle:
     arguments: Mapping[str, Any]
     use: Use
     working_points: tuple[WorkingPoint, ...] = ()
+    alarms: tuple[AlarmThreshold, ...] = ()
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property

@@ -30,6 +30,7 @@ def write(path: str, bundle: Bundle, members: Mapping[str, bytes]) -> bytes:
         "model": {"name": model, "arguments": _plain(path, model, bundle.arguments)},
         "use": _recipe(path, bundle.use),
         "working_points": [dataclasses.asdict(point) for point in bundle.working_points],
+        "alarms": [dataclasses.asdict(point) for point in bundle.alarms],
         "provenance": _plain(path, "provenance", bundle.provenance),
         "members": {name: _seal(member) for name, member in members.items()},
     }

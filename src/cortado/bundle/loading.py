@@ -17,7 +17,7 @@ from cortado.bundle import archive, canary, description
 from cortado.bundle.chain import Bundle
 from cortado.scaling import QuantileScaling, Scaling
 from cortado.tasks import USES
-from cortado.weights import WorkingPoint
+from cortado.weights import AlarmThreshold, WorkingPoint
 
 MEMBERS = ("bundle.json", "weights.safetensors", "canary.safetensors")
 
@@ -102,6 +102,8 @@ def _bundle(path: str, content: Mapping[str, Any], weights: bytes, own: Own) -> 
         arguments=taken["arguments"],
         use=_make(path, use, used["arguments"]),
         working_points=tuple(_make(path, WorkingPoint, point) for point in content["working_points"]),
+        # Bundles written before there were any have none.
+        alarms=tuple(_make(path, AlarmThreshold, point) for point in content.get("alarms", ())),
         provenance=content["provenance"],
     )
 

@@ -10,6 +10,7 @@ from cortado.cli.analysis import plot, run
 from cortado.cli.converting import convert
 from cortado.cli.generation import generate
 from cortado.cli.inspection import inspect
+from cortado.cli.monitoring import monitor
 from cortado.cli.samples import fetch, simulate
 from cortado.cli.scoring import score
 from cortado.cli.terminal import console, errors
@@ -45,7 +46,7 @@ app = typer.Typer(
     help="Deep learning for coffea analyses: ROOT ntuples in, event weights and histograms out.",
     epilog="CORTADO_TRACEBACK=1 shows where an error comes from.",
 )
-for command in (simulate, fetch, convert, train, score, generate, run, plot, inspect):
+for command in (simulate, fetch, convert, train, score, generate, run, plot, monitor, inspect):
     app.command()(command)
 
 

@@ -10,6 +10,7 @@ from cortado.cli.terminal import console, progress
 
 SHOWERS = ("photon", "electron", "positron", "pion")
 HITS = ("hits", "toy_hits")
+MAPS = "maps"
 
 
 def simulate(
@@ -18,7 +19,7 @@ def simulate(
         typer.Argument(
             help="wprime (W' -> WZ), top, qcd; flavour: b, c and light jets; photon, electron, positron, pion: "
             "showers; hits: of a tracker; toy_hits: straight tracks in a square of pixels; dijets: parametric events "
-            "with a resonance"
+            "with a resonance; maps: of the occupancy of a detector, with faults"
         ),
     ],
     out: Annotated[Path, typer.Option(help="ROOT file to write; of showers also HDF5 (.h5)")],
@@ -40,6 +41,10 @@ def simulate(
     noise: Annotated[float, typer.Option(min=0, max=1, help="probability of a noise hit of toy_hits")] = 0.0,
     signal: Annotated[int, typer.Option(min=0, help="of the dijets, events of the resonance")] = 0,
     mass: Annotated[float, typer.Option(help="of the resonance of dijets [GeV]")] = 3500.0,
+    maps: Annotated[int, typer.Option(min=1, help="maps of the occupancy")] = 5000,
+    mean_hits: Annotated[float, typer.Option(help="mean number of hits of a map")] = 1e5,
+    faulty: Annotated[float, typer.Option(min=0, max=1, help="probability of a fault in a run of 20 maps")] = 0.0,
+    starved: Annotated[float, typer.Option(min=0, max=1, help="probability of a map with hardly any hits")] = 0.0,
     mpi: Annotated[bool, typer.Option(help="multi-parton interactions: realistic, four times slower")] = True,
     workers: Annotated[int, typer.Option(min=1, help="worker processes")] = 2,
 ) -> None:
@@ -54,6 +59,9 @@ def simulate(
     """
     if process == "dijets":
         _simulate_dijets(out, events or 100_000, signal, mass, seed)
+        return
+    if process == MAPS:
+        _simulate_maps(out, maps, mean_hits, faulty, starved, seed)
         return
     if process in HITS:
         _simulate_hits(process, out, events or 100, seed, workers, mu, detector, generator, tracks, noise)
@@ -83,6 +91,19 @@ def _simulate_dijets(out: Path, events: int, signal: int, mass: float, seed: int
     with progress("drawing dijets", events) as advance:
         made = simulate_dijets(out, events=events, signal=signal, mass=mass, seed=seed, progress=advance)
     console.print(f"wrote {out}: {made.events:,} dijets, {made.signal:,} of a resonance at {mass:g} GeV", markup=False)
+
+
+def _simulate_maps(out: Path, maps: int, hits: float, faulty: float, starved: float, seed: int) -> None:
+    from cortado.simulation import simulate_maps
+
+    if out.suffix != ".root":
+        raise ValueError(f"{out}: maps are written to NAME.root")
+    with progress("simulating maps", maps) as advance:
+        made = simulate_maps(
+            out, maps=maps, hits=hits, faulty=faulty, lasting=True, starved=starved, seed=seed, progress=advance
+        )
+    kinds = ", ".join(f"{number:,} {kind}" for kind, number in made.faults.items())
+    console.print(f"wrote {out}: {made.maps:,} maps of {made.hits:,.0f} hits in the mean: {kinds}", markup=False)
 
 
 def _simulate_hits(

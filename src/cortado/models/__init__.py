@@ -71,6 +71,7 @@ autoencoder               representation    reference
 `CaloGANDiscriminator` is CaloGAN's critic.
 """
 
+from cortado.models.as_reference import AsReference
 from cortado.models.calo_flow_matching import CaloFlowMatching
 from cortado.models.caloflow import CaloFlow
 from cortado.models.caloflow_student import CaloFlowStudent
@@ -101,6 +102,7 @@ __all__ = [
     "EFN",
     "MLP",
     "PFN",
+    "AsReference",
     "CaloFlow",
     "CaloFlowMatching",
     "CaloFlowStudent",

@@ -11,12 +11,15 @@ followed by `:tree`, as in `nano.root:Events`.
 from cortado.ntuples.friends import ENTRY_KEY, EVENT_KEYS, check_aligned, friend, write_friend
 from cortado.ntuples.hdf5 import write_hdf5
 from cortado.ntuples.histograms import read_histograms, write_histograms
+from cortado.ntuples.monitoring import FOLDERS, MonitoringHistogram, iterate_monitoring
 from cortado.ntuples.reading import Step, arrays, branch_names, find_tree, iterate, num_entries, steps
 from cortado.ntuples.writing import write, write_rntuple
 
 __all__ = [
     "ENTRY_KEY",
     "EVENT_KEYS",
+    "FOLDERS",
+    "MonitoringHistogram",
     "Step",
     "arrays",
     "branch_names",
@@ -24,6 +27,7 @@ __all__ = [
     "find_tree",
     "friend",
     "iterate",
+    "iterate_monitoring",
     "num_entries",
     "read_histograms",
     "steps",

@@ -5,11 +5,12 @@ from cortado.plotting.curves import calibration_curve, learning_curves, roc_curv
 from cortado.plotting.distributions import score_distributions
 from cortado.plotting.generation import auc_against_time, time_against_size, weight_distribution
 from cortado.plotting.jets import average_images, jet_display
+from cortado.plotting.maps import fault_map
 from cortado.plotting.searches import local_p_values, mass_spectrum
 from cortado.plotting.shower_shapes import shape_histograms
 from cortado.plotting.showers import average_showers, shower_neighbours
 from cortado.plotting.stack import stacked
-from cortado.plotting.style import COLOURS, label, save, style
+from cortado.plotting.style import COLOURS, label, png, save, style
 from cortado.plotting.tables import confusion_matrix, cutflow
 from cortado.plotting.tracks import parameter_pulls, track_display, track_rates
 from cortado.plotting.vertex_display import vertex_display
@@ -26,12 +27,14 @@ __all__ = [
     "calibration_curve",
     "confusion_matrix",
     "cutflow",
+    "fault_map",
     "jet_display",
     "label",
     "learning_curves",
     "local_p_values",
     "mass_spectrum",
     "parameter_pulls",
+    "png",
     "reconstructions",
     "roc_curves",
     "save",

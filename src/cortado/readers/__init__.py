@@ -25,6 +25,8 @@ A record is an awkward array of events with the fields
   noise), weight; with it the true `particles` (n_events, var): particle_id, n_hits, their `hits` (var) in the order in
   which they were left, and where they are known px, py, pz (GeV), vx, vy, vz (mm), charge, pdg_id; and in prepared
   graphs the `edges` (n_events, var): inner, outer (positions of hits in the event), label. See `hit_records`;
+- in the dialect of monitoring, instead of jets, `maps` (n_events, 1): run, lumi, name, entries, `values` (counts, bins
+  or rows and columns), event_key (of the run), and the truth of simulated ones: fault, fault_cells. See `occupancy`;
 - `event_key`: 64 bits that name the event (see `event_keys`), for `splits`;
 - where the file has them `run`, `luminosity_block`, `event`, `weight` (of the generator), `gen_particles`: pt, eta,
   phi, mass, pdg_id, status, status_flags, mother (position in the event, -1: none), and `secondary_vertices` (NanoAOD
@@ -54,6 +56,7 @@ from cortado.readers import (
     hits,
     jetclass,
     nanoaod,
+    occupancy,
     pfnano,
     ramp,
     set2graph,
@@ -75,6 +78,7 @@ __all__ = [
     "jetclass",
     "jets",
     "nanoaod",
+    "occupancy",
     "pfnano",
     "ramp",
     "record",
@@ -102,6 +106,7 @@ DIALECTS: tuple[ModuleType, ...] = (
     velo,
     hit_graphs,
     ramp,
+    occupancy,
 )
 """The dialects that are recognised, in the order in which they are tried."""
 

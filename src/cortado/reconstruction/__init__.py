@@ -17,6 +17,8 @@
 `fit_vertices`      the fit behind it, on flat arrays
 ==================  ===================================================================================
 
+`fault_regions` finds the cells of monitoring maps in which too much or too little was counted.
+
 All work on many jets or events at once, in numpy. Lengths are in mm, momenta in GeV, fields in T.
 """
 
@@ -25,6 +27,7 @@ from cortado.reconstruction.beam_search import BeamSearch, beam_search, layer_tr
 from cortado.reconstruction.detector_layers import Layer, common_triplets, detector_layers
 from cortado.reconstruction.following import FollowCuts
 from cortado.reconstruction.helix_distance import HitErrors
+from cortado.reconstruction.map_faults import BOXES, Regions, fault_regions, largest_significance
 from cortado.reconstruction.partition import components
 from cortado.reconstruction.primary import primary_vertices
 from cortado.reconstruction.priors import Prior
@@ -37,6 +40,7 @@ from cortado.reconstruction.vertex_fit import FittedVertices, fit_vertices
 from cortado.reconstruction.vertices import vertices
 
 __all__ = [
+    "BOXES",
     "AdaptiveCuts",
     "BeamSearch",
     "FittedTracks",
@@ -45,6 +49,7 @@ __all__ = [
     "HitErrors",
     "Layer",
     "Prior",
+    "Regions",
     "SeedAndFollow",
     "SeedCuts",
     "Tuning",
@@ -52,10 +57,12 @@ __all__ = [
     "common_triplets",
     "components",
     "detector_layers",
+    "fault_regions",
     "find_vertices",
     "fit_helices",
     "fit_tracks",
     "fit_vertices",
+    "largest_significance",
     "layer_transitions",
     "primary_vertices",
     "seed_and_follow",

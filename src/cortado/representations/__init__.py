@@ -42,6 +42,7 @@ from cortado.representations.hit_graph import GivenGraph, HitGraph
 from cortado.representations.hit_sequence import HitSequence
 from cortado.representations.jet_image import JetImage
 from cortado.representations.layer_image import LayerImage
+from cortado.representations.occupancy_map import OccupancyMap
 from cortado.representations.particle_list import ParticleList
 from cortado.representations.point_cloud import PointCloud
 from cortado.representations.shower_cells import ShowerCells
@@ -59,6 +60,7 @@ __all__ = [
     "HitSequence",
     "JetImage",
     "LayerImage",
+    "OccupancyMap",
     "ParticleList",
     "PointCloud",
     "ShowerCells",

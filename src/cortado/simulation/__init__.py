@@ -1,9 +1,9 @@
 """Simulated samples: jets in the dialects of CMS NanoAOD v15 and of Set2Graph, showers in CaloGAN's, hits of trackers,
-and parametric dijets with a resonance.
+parametric dijets with a resonance, and occupancy maps.
 
 Jets and showers need the extra ``sim``. Pythia and FastJet are GPL programs: they are never needed to train, score or
-analyse, only to make samples here. Dijets need no extra; nor do hits, unless they come from Pythia (``sim``) or ACTS
-(``acts``).
+analyse, only to make samples here. Dijets and maps need no extra; nor do hits, unless they come from Pythia (``sim``)
+or ACTS (``acts``).
 """
 
 from importlib import import_module
@@ -23,15 +23,18 @@ if TYPE_CHECKING:
         simulate_toy_hits,
     )
     from cortado.simulation.jets import SimulationSummary, simulate_jets
+    from cortado.simulation.occupancy_maps import FAULTS, MapSummary, simulate_maps
     from cortado.simulation.showers import ShowerSummary, simulate_showers
 
 __all__ = [
+    "FAULTS",
     "FLAVOUR_PROCESSES",
     "PROCESSES",
     "ActsTracks",
     "CkfSettings",
     "DijetSummary",
     "HitSummary",
+    "MapSummary",
     "ShowerSummary",
     "SimulationSummary",
     "ToyHitSummary",
@@ -40,17 +43,20 @@ __all__ = [
     "simulate_flavour_jets",
     "simulate_hits",
     "simulate_jets",
+    "simulate_maps",
     "simulate_showers",
     "simulate_toy_hits",
 ]
 
 _HOMES = {
+    "FAULTS": "occupancy_maps",
     "FLAVOUR_PROCESSES": "flavour",
     "PROCESSES": "events",
     "ActsTracks": "hits",
     "CkfSettings": "hits",
     "DijetSummary": "dijets",
     "HitSummary": "hits",
+    "MapSummary": "occupancy_maps",
     "ShowerSummary": "showers",
     "SimulationSummary": "jets",
     "ToyHitSummary": "hits",
@@ -59,6 +65,7 @@ _HOMES = {
     "simulate_flavour_jets": "flavour",
     "simulate_hits": "hits",
     "simulate_jets": "jets",
+    "simulate_maps": "occupancy_maps",
     "simulate_showers": "showers",
     "simulate_toy_hits": "hits",
 }

@@ -18,6 +18,8 @@ task                   use                                    learns
 `GenerateAgainst`      `Showers`                              to make objects that a critic takes for real
 =====================  =====================================  ======================================================
 
+A bundle that monitors maps has the use `Watched`, which `monitoring.watching` puts in the place of `Reconstructed`.
+
 A task of your own is a frozen dataclass with the attributes and methods of `Task`, and so is its use (`Use`).
 """
 
@@ -31,8 +33,9 @@ from cortado.tasks.pair import Pair, Pairs
 from cortado.tasks.reconstruct import Reconstruct, Reconstructed
 from cortado.tasks.regress import Numbers, Regress
 from cortado.tasks.task import Answers, Batch, Evaluation, Measured, Merit, Move, Rival, Task, Use
+from cortado.tasks.watch import Watched
 
-USES = (Classes, Edges, Embedded, Followed, Located, Numbers, Pairs, Reconstructed, Showers)
+USES = (Classes, Edges, Embedded, Followed, Located, Numbers, Pairs, Reconstructed, Showers, Watched)
 """What a bundle may name as its use."""
 
 __all__ = [
@@ -65,4 +68,5 @@ __all__ = [
     "Showers",
     "Task",
     "Use",
+    "Watched",
 ]

@@ -19,7 +19,7 @@ __all__ = ["Balance", "Objects", "Recipe", "Study", "subset_of"]
 
 Schedule = Literal["one-cycle", "cosine", "constant"]
 Precision = Literal["float32", "bfloat16"]
-Collection = Literal["jets", "showers", "particles", "events"]
+Collection = Literal["jets", "showers", "particles", "maps", "events"]
 Mask = Callable[[ak.Array], Any]
 
 
@@ -123,7 +123,7 @@ class Objects:
             too.
         tree: Name of the tree; None finds it.
         dialect: Name of the dialect; None recognises it by the branches.
-        collection: What of the record is learned: "jets", "showers", "particles", or "events" as a whole.
+        collection: What of the record is learned: "jets", "showers", "particles", "maps", or "events" as a whole.
         mask: Objects (n,) -> mask (n,) of those to use; None uses all.
         event_weight: Use the weight of the event (generator weight) in loss and metrics.
         split: Share of validation and test events, by event key.

@@ -1,5 +1,12 @@
-"""Scores to event weights with up and down variations, and the working points they rest on."""
+"""Scores to event weights with up and down variations, the working points they rest on, and thresholds of alarms."""
 
+from cortado.weights.false_alarms import (
+    AlarmThreshold,
+    FalseAlarms,
+    alarm_threshold,
+    binomial_interval,
+    false_alarms,
+)
 from cortado.weights.likelihood_ratios import clipped, likelihood_ratio_weights, ratio_weights, require_prior
 from cortado.weights.planing import planing_weights
 from cortado.weights.scale_factors import ScaleFactor, jet_weights, per_event, working_point_weights
@@ -9,13 +16,18 @@ from cortado.weights.variations import WeightVariations
 from cortado.weights.working_points import WorkingPoint, efficiency, working_points
 
 __all__ = [
+    "AlarmThreshold",
+    "FalseAlarms",
     "ScaleFactor",
     "ScoreCut",
     "TargetDistribution",
     "WeightVariations",
     "WorkingPoint",
+    "alarm_threshold",
+    "binomial_interval",
     "clipped",
     "efficiency",
+    "false_alarms",
     "jet_weights",
     "likelihood_ratio_weights",
     "per_event",

@@ -1,0 +1,72 @@
+"""The command `monitor`: faults in monitoring maps, as a report."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cortado.cli.terminal import console
+
+FAULTS_FOUND = 3
+"""Exit status if there are faults; 1 and 2 are errors."""
+
+
+def monitor(
+    bundle: Annotated[Path, typer.Argument(help="NAME.cortado, calibrated on good maps")],
+    files: Annotated[list[str], typer.Argument(help="histograms in ROOT folders, ntuples, HDF5 or CSV; also globs")],
+    out: Annotated[Path, typer.Option(help="folder that gets report.html and report.json")],
+    rate: Annotated[float | None, typer.Option(help="false alarms per good map; the first of the bundle")] = None,
+    pattern: Annotated[
+        str | None, typer.Option(help="regular expression with groups run, lumi, name, of paths in ROOT files")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="regular expression of the elements to look at")] = None,
+    figures: Annotated[int, typer.Option(min=0, help="worst maps to draw")] = 6,
+    simulated: Annotated[bool, typer.Option("--simulated", help="say so in the figures")] = False,
+) -> None:
+    """Look for regions of a detector that broke: a report by run, lumisection and region.
+
+    Exit status: 0 if nothing was found, 3 if there are faults, 1 and 2 for errors. Lumisections with few hits and empty
+    maps are listed, but are no faults. The stated part of good maps are false alarms: the report says how many to
+    expect.
+
+    Example: [cyan]cortado monitor pixels.cortado "monitoring/*.root" --out report[/]
+    """
+    with console.status(f"loading {bundle}"):
+        from cortado import bundle as bundles
+        from cortado import monitoring, reading
+        from cortado.ntuples import FOLDERS
+
+        watcher = bundles.load(bundle)
+        alarm = monitoring.alarm_of(watcher, rate)
+    chosen: dict[str, Any] = {"pattern": pattern or FOLDERS, "name": name}
+    with console.status("reading maps"):
+        parts = [monitoring.examine(watcher, maps, alarm) for maps in reading.iterate_maps(files, **chosen)]
+        found = monitoring.report(watcher, monitoring.joined(parts), alarm)
+    source = {"bundle": str(bundle), "bundle sha256": bundles.fingerprint(bundle), "files": list(files)}
+    worst = _maps_at(monitoring.worst_maps(found, figures), reading.iterate_maps(files, **chosen))
+    page, _ = monitoring.write_report(found, watcher, out, worst=worst, source=source, simulation=simulated)
+    console.print(f"{sum(found.counts.values()):,} maps: " + ", ".join(f"{n:,} {s}" for s, n in found.counts.items()))
+    low, high = found.expected.low, found.expected.high
+    console.print(f"{found.expected.mean:.1f} false alarms to expect (95 %: {low} to {high})")
+    for fault in found.faults[:5]:
+        lumis = f"lumisections {fault.first_lumi} to {fault.last_lumi}"
+        where = f"rows {fault.rows[0]}-{fault.rows[1]}, columns {fault.columns[0]}-{fault.columns[1]}"
+        console.print(f"run {fault.run}, {lumis}, {fault.name}, {where}: {fault.what}", markup=False)
+    console.print(f"wrote {page}: {len(found.faults)} faults", markup=False)
+    if found.faults:
+        raise typer.Exit(FAULTS_FOUND)
+
+
+def _maps_at(places: Sequence[int], chunks: Iterable[Any]) -> Any:
+    """Maps by their index in all chunks together, in the order of the indices."""
+    import awkward as ak
+
+    taken: dict[int, Any] = {}
+    start = 0
+    for maps in chunks:
+        taken |= {place: maps[[place - start]] for place in places if start <= place < start + len(maps)}
+        start += len(maps)
+        if len(taken) == len(places):
+            break
+    return ak.concatenate([taken[place] for place in places]) if places else ak.Array([])

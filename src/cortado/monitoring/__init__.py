@@ -1,0 +1,41 @@
+"""Monitoring maps of a detector: which region broke in which lumisection, with a stated rate of false alarms.
+
+==================  ========================================================================================
+`classical`         good maps -> bundle that expects every map to be as their mean, without a network
+`watching`          bundle of an autoencoder and good maps -> the same, ready to be calibrated
+`calibrated`        bundle and other good maps -> the same with thresholds of alarms
+`examine`           bundle and maps -> what is wrong in each, `Examined`
+`episodes`          faults in single lumisections -> faults with their beginning and end
+`write_report`      all of it -> HTML page with figures, and JSON
+==================  ========================================================================================
+
+Maps are those of `readers.occupancy`; `reading.read_maps` reads them from histograms, too.
+
+Example:
+    bundle = monitoring.calibrated(monitoring.classical(good), other_good, rates=(0.01,))
+    cortado.bundle.save(bundle, "monitor.cortado", canary=good[:16])
+"""
+
+from cortado.monitoring.calibration import alarm_of, calibrated, classical, watching
+from cortado.monitoring.episodes import Episode, episodes
+from cortado.monitoring.examination import STATUS, Examined, Pictures, examine, joined, pictures
+from cortado.monitoring.report import Report, report, worst_maps, write_report
+
+__all__ = [
+    "STATUS",
+    "Episode",
+    "Examined",
+    "Pictures",
+    "Report",
+    "alarm_of",
+    "calibrated",
+    "classical",
+    "episodes",
+    "examine",
+    "joined",
+    "pictures",
+    "report",
+    "watching",
+    "worst_maps",
+    "write_report",
+]

@@ -1,0 +1,102 @@
+"""Good maps to bundles that watch others."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import awkward as ak
+import numpy as np
+
+from cortado import bundle as bundles
+from cortado.bundle import Bundle
+from cortado.models import AsReference
+from cortado.representations.occupancy_map import OccupancyMap, reference_shares
+from cortado.tasks import Watched
+from cortado.weights import AlarmThreshold, alarm_threshold
+
+__all__ = ["alarm_of", "calibrated", "classical", "watching"]
+
+_NARROWEST = 1.0  # Poisson
+
+
+def classical(good: ak.Array, *, fewest_hits: float = 1000.0) -> Bundle:
+    """Expect every map to be as the mean of good ones, up to the number of hits; no network.
+
+    Args:
+        good: Good maps, shape (n,).
+        fewest_hits: Maps with less are not judged.
+
+    Raises:
+        ValueError: If no map has so many hits.
+    """
+    representation = OccupancyMap(reference=reference_shares(good, fewest_hits=fewest_hits))
+    # Deep copies of bundles need a real module; its state is empty.
+    bare = Bundle(representation=representation, model=AsReference(), arguments={}, use=Watched())
+    return watching(bare, good, fewest_hits=fewest_hits)
+
+
+def watching(bundle: Bundle, good: ak.Array, *, fewest_hits: float = 1000.0) -> Bundle:
+    """The same bundle with the use `Watched`: pulls in units of their width in good maps.
+
+    The width is never taken below that of a Poisson count, 1.
+
+    Args:
+        bundle: Of an `OccupancyMap`, whose network reproduces the pulls of good maps.
+        good: Good maps, such as those of the training, shape (n,).
+        fewest_hits: Maps with less are not judged.
+
+    Raises:
+        ValueError: If the bundle is of another representation or has a scaling, or few maps have so many hits.
+    """
+    if not isinstance(bundle.representation, OccupancyMap):
+        raise ValueError(
+            f"maps are watched by bundles of an OccupancyMap, got one of {type(bundle.representation).__name__}"
+        )
+    if bundle.scaling is not None:
+        raise ValueError("pulls are watched as they are: train with scaling=None")
+    bare = replace(bundle, use=Watched(fewest_hits=fewest_hits, cells=True), working_points=())
+    answers = bundles.answers(bare, good)
+    judged = ak.to_numpy(~answers.few_hits)
+    if judged.sum() < 2:
+        raise ValueError(f"{judged.sum()} of {len(judged)} good maps have {fewest_hits:g} hits, required: 2 or more")
+    width = np.sqrt(np.mean(np.square(ak.to_numpy(answers.pull)[judged], dtype=np.float64), axis=0))
+    spread = tuple(tuple(row) for row in np.maximum(width, _NARROWEST).round(3).tolist())
+    return replace(bare, use=Watched(fewest_hits=fewest_hits, spread=spread))
+
+
+def calibrated(bundle: Bundle, good: ak.Array, rates: Iterable[float] = (0.01,)) -> Bundle:
+    """The same bundle with a threshold for each rate of false alarms per map; see `weights.alarm_threshold`.
+
+    Args:
+        bundle: Of the use `Watched`.
+        good: Good maps of other runs than those that `watching` and the training saw, shape (n,).
+        rates: Wanted rates.
+
+    Raises:
+        ValueError: If the bundle is of another use, or there are too few maps for a rate.
+    """
+    _require_watched(bundle)
+    answers = bundles.answers(bundle, good)
+    judged = ~ak.to_numpy(answers.few_hits)
+    scores, runs = ak.to_numpy(answers.anomaly)[judged], ak.to_numpy(good.run)[judged]
+    return replace(bundle, alarms=tuple(alarm_threshold(scores, rate, groups=runs) for rate in rates))
+
+
+def alarm_of(bundle: Bundle, rate: float | None = None) -> AlarmThreshold:
+    """The threshold of a bundle with a rate of false alarms; the first without one.
+
+    Raises:
+        ValueError: If the bundle is of another use, or has no such threshold.
+    """
+    _require_watched(bundle)
+    found = [point for point in bundle.alarms if rate is None or np.isclose(point.rate, rate)]
+    if not found:
+        rates = ", ".join(f"{point.rate:g}" for point in bundle.alarms) or "none: it is not calibrated"
+        raise ValueError(f"no threshold for a rate of false alarms of {rate or 'any size'}; the bundle has {rates}")
+    return found[0]
+
+
+def _require_watched(bundle: Bundle) -> None:
+    use: Any = bundle.use
+    if not isinstance(use, Watched):
+        raise ValueError(f"maps are watched by bundles of the use Watched, got {type(use).__name__}: use `watching`")

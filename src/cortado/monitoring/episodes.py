@@ -1,0 +1,104 @@
+"""Faults of single lumisections to faults that last."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cortado.monitoring.examination import Examined
+
+__all__ = ["Episode", "episodes"]
+
+_GAP = 2  # lumisections after which a fault that is seen again is another one
+_APART = 2  # difference of rows or columns of near cells
+
+
+class Episode(NamedTuple):
+    """A region that is at fault in one lumisection or several in a row.
+
+    Attributes:
+        name: Of the monitoring element.
+        run: Number of the run.
+        first_lumi: Lumisection in which it was seen first.
+        last_lumi: Lumisection in which it was seen last.
+        lumis: Number of lumisections in which it was seen.
+        rows: First and last.
+        columns: First and last.
+        cells: Largest number of cells.
+        excess: Whether there is too much.
+        ratio: Observed by expected counts, all lumisections together.
+        significance: Largest of all lumisections.
+        worst: Index of the map in which it is the largest.
+    """
+
+    name: str
+    run: int
+    first_lumi: int
+    last_lumi: int
+    lumis: int
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    cells: int
+    excess: bool
+    ratio: float
+    significance: float
+    worst: int
+
+    @property
+    def what(self) -> str:
+        """The fault in words."""
+        if self.ratio < 0.1:
+            return "dead"
+        return (
+            f"{self.ratio:.2f} of the expected hits" if self.ratio < 10 else f"{self.ratio:.0f} times the expected hits"
+        )
+
+
+def episodes(examined: Examined) -> list[Episode]:
+    """Join regions of one run, element and sign that are near each other in lumisections in a row; worst first.
+
+    A region may be missing in one lumisection in between. Regions are near if not more than one cell lies between the
+    rectangles around them. The region of an episode is the rectangle that holds it whenever it is seen.
+    """
+    regions = examined.regions
+    run, lumi, name = (column[regions.map] for column in (examined.run, examined.lumi, examined.name))
+    ends = np.stack([regions.first_row, regions.last_row, regions.first_column, regions.last_column], axis=1)
+    open_ones: dict[tuple[int, str, bool], list[list[int]]] = {}
+    for k in np.lexsort((-regions.significance, lumi, name, run)):
+        of_kind = open_ones.setdefault((int(run[k]), str(name[k]), bool(regions.excess[k])), [])
+        for members in of_kind:
+            if lumi[k] - lumi[members[-1]] <= _GAP and _near(ends[k], ends[members]):
+                members.append(int(k))
+                break
+        else:
+            of_kind.append([int(k)])
+    every = (members for of_kind in open_ones.values() for members in of_kind)
+    found = [_episode(examined, np.array(members)) for members in every]
+    return sorted(found, key=lambda one: -one.significance)
+
+
+def _near(one: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
+    """Whether a rectangle (first row, last row, first column, last column) is near one that holds the others."""
+    first, last = others[:, [0, 2]].min(axis=0), others[:, [1, 3]].max(axis=0)
+    return bool(((one[[0, 2]] <= last + _APART) & (first <= one[[1, 3]] + _APART)).all())
+
+
+def _episode(examined: Examined, members: NDArray[np.int64]) -> Episode:
+    regions = examined.regions
+    maps = regions.map[members]
+    worst = members[np.argmax(regions.significance[members])]
+    expected = float(regions.expected[members].sum())
+    return Episode(
+        name=str(examined.name[maps[0]]),
+        run=int(examined.run[maps[0]]),
+        first_lumi=int(examined.lumi[maps].min()),
+        last_lumi=int(examined.lumi[maps].max()),
+        lumis=len(np.unique(examined.lumi[maps])),
+        rows=(int(regions.first_row[members].min()), int(regions.last_row[members].max())),
+        columns=(int(regions.first_column[members].min()), int(regions.last_column[members].max())),
+        cells=int(regions.cells[members].max()),
+        excess=bool(regions.excess[members[0]]),
+        ratio=float(regions.observed[members].sum()) / max(expected, 1e-9),
+        significance=float(regions.significance[worst]),
+        worst=int(regions.map[worst]),
+    )

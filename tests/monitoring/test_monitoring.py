@@ -1,0 +1,188 @@
+"""From good maps to a report: rates of false alarms hold, faults are found where they are."""
+
+import base64
+import json
+import re
+from dataclasses import replace
+
+import awkward as ak
+import numpy as np
+import pytest
+from scipy import stats
+from toy_maps import SHAPE, shares, toy_maps, toy_values
+
+from cortado import bundle as bundles
+from cortado import monitoring
+from cortado.models import PFN
+from cortado.monitoring.report import MOST_ROWS
+from cortado.representations import OccupancyMap, ParticleList
+from cortado.scaling import DEEP_SETS_SCALING
+from cortado.tasks import Classes, Reconstructed
+from cortado.weights import false_alarms
+
+ONE_A_RUN = {"lumis": 1}
+
+
+@pytest.fixture(scope="module")
+def watcher():
+    bare = monitoring.classical(toy_maps(1000, seed=1))
+    return monitoring.calibrated(bare, toy_maps(2000, seed=2, **ONE_A_RUN), (0.01, 0.001))
+
+
+def with_fault(n=40, seed=5, since=20, until=40, factor=0.0):
+    """Two runs of 20 lumisections; from a map on, a region of the second is at fault."""
+    values = toy_values(n, seed).astype(float)
+    values[since:until, 2:4, 5:8] *= factor
+    return toy_maps(values=np.round(values), seed=seed, lumis=20)
+
+
+def test_a_rate_of_one_percent_holds_on_5000_good_maps_after_calibration_on_5000_others():
+    bare = monitoring.classical(toy_maps(2000, seed=1))
+    watcher = monitoring.calibrated(bare, toy_maps(5000, seed=2, **ONE_A_RUN), (0.01,))
+    examined = monitoring.examine(watcher, toy_maps(5000, seed=3, **ONE_A_RUN))
+    expected = false_alarms(watcher.alarms[0], 5000)
+    assert expected.low <= (examined.status == 1).sum() <= expected.high
+    exact = stats.betabinom(5000, 5001 - 4951, 4951).ppf([0.025, 0.975])
+    assert (expected.low, expected.high) == tuple(exact)
+
+
+def test_calibration_keeps_the_spread_and_is_kept_in_the_bundle(watcher, tmp_path):
+    path = bundles.save(watcher, tmp_path / "m.cortado", canary=toy_maps(16))
+    back = bundles.load(path)
+    assert back.alarms == watcher.alarms
+    assert [point.rate for point in back.alarms] == [0.01, 0.001]
+    maps = with_fault()
+    assert monitoring.examine(back, maps).score.tolist() == monitoring.examine(watcher, maps).score.tolist()
+
+
+def test_faults_are_found_where_they_are(watcher):
+    examined = monitoring.examine(watcher, with_fault(), monitoring.alarm_of(watcher, 0.001))
+    assert examined.status.tolist() == [0] * 20 + [1] * 20
+    assert set(examined.regions.map) == set(range(20, 40))
+    assert set(examined.regions.cells) == {6}
+    (fault,) = monitoring.episodes(examined)
+    assert (fault.run, fault.first_lumi, fault.last_lumi, fault.lumis) == (5001, 1, 20, 20)
+    assert (fault.rows, fault.columns, fault.cells, fault.excess, fault.what) == ((2, 3), (5, 7), 6, False, "dead")
+
+
+def test_since_when_is_said(watcher):
+    examined = monitoring.examine(watcher, with_fault(since=27, until=33, factor=2.0))
+    fault = monitoring.episodes(examined)[0]
+    assert (fault.first_lumi, fault.last_lumi, fault.excess) == (8, 13, True)
+    assert fault.ratio == pytest.approx(2, rel=0.1)
+    assert "of the expected hits" in fault.what
+
+
+def test_a_fault_that_pauses_for_long_is_two(watcher):
+    maps = with_fault()
+    gap = monitoring.episodes(monitoring.examine(watcher, maps[[20, 22, 23]]))
+    assert [(one.first_lumi, one.last_lumi, one.lumis) for one in gap] == [(1, 4, 3)]
+    apart = monitoring.episodes(monitoring.examine(watcher, maps[[20, 21, 25]]))
+    assert sorted((one.first_lumi, one.last_lumi) for one in apart) == [(1, 2), (6, 6)]
+
+
+def test_hardly_any_hits_are_no_fault(watcher):
+    values = toy_values(4).astype(float)
+    values[1] = 0
+    values[2] = toy_values(1, hits=50)[0]
+    examined = monitoring.examine(watcher, toy_maps(values=values))
+    assert [monitoring.STATUS[k] for k in examined.status] == ["good", "empty", "few hits", "good"]
+
+
+def test_maps_in_parts_are_the_same_as_all_at_once(watcher):
+    maps = with_fault()
+    parts = monitoring.joined([monitoring.examine(watcher, maps[:23]), monitoring.examine(watcher, maps[23:])])
+    whole = monitoring.examine(watcher, maps)
+    for one, other in zip((*parts[:-1], *parts.regions), (*whole[:-1], *whole.regions)):
+        assert one.tolist() == other.tolist()
+    with pytest.raises(ValueError, match="no maps were examined"):
+        monitoring.joined([])
+
+
+def test_no_maps_are_a_report(watcher):
+    found = monitoring.report(watcher, monitoring.examine(watcher, toy_maps(5)[:0]))
+    assert sum(found.counts.values()) == found.expected.mean == 0
+
+
+def test_the_report_says_what_was_found(watcher, tmp_path):
+    maps = with_fault()
+    values = ak.to_numpy(maps["values"]).copy()
+    values[[3, 4, 7]] = 0
+    maps = toy_maps(values=values, seed=5, lumis=20, name="<pixel>")
+    alarm = monitoring.alarm_of(watcher, 0.001)
+    found = monitoring.report(watcher, monitoring.examine(watcher, maps, alarm), alarm)
+    worst = maps[monitoring.worst_maps(found)]
+    paths = monitoring.write_report(found, watcher, tmp_path / "report", worst=worst, source={"files": ["a.root"]})
+    page, content = paths[0].read_text(), json.loads(paths[1].read_text())
+    assert content["maps"] == {"good": 17, "fault": 20, "few hits": 0, "empty": 3}
+    assert content["expected_false_alarms"]["mean"] == pytest.approx(0.037, abs=0.01)
+    fault = {"run": 5001, "first_lumi": 1, "last_lumi": 20, "rows": [2, 3], "columns": [5, 7], "what": "dead"}
+    assert content["faults"][0].items() >= fault.items()
+    assert len(content["not_good"]) == 23
+    assert "<h1>1 fault found</h1>" in page
+    assert "&lt;pixel&gt;" in page
+    assert "<pixel>" not in page
+    assert "<td>4-5, 8</td>" in page  # the empty lumisections
+    assert "http" not in page
+    pictures = re.findall(r'base64,([^"]+)"', page)
+    assert len(pictures) == 1
+    assert base64.b64decode(pictures[0]).startswith(b"\x89PNG")
+
+
+def test_long_tables_end_with_what_is_left_out(watcher, tmp_path):
+    values = toy_values(300, seed=6).astype(float)
+    values[:, 2:4, 5:8] = 0
+    maps = toy_maps(values=values, seed=6, **ONE_A_RUN)
+    found = monitoring.report(watcher, monitoring.examine(watcher, maps))
+    page, content = monitoring.write_report(found, watcher, tmp_path, worst=maps[:0])
+    assert len(json.loads(content.read_text())["faults"]) >= 300
+    assert f"{len(found.faults) - MOST_ROWS} more in report.json" in page.read_text()
+
+
+def test_pictures_show_the_regions(watcher):
+    maps = with_fault()[[0, 30]]
+    shown = monitoring.pictures(watcher, maps, monitoring.alarm_of(watcher, 0.001))
+    assert np.argwhere(shown.regions[1] > 0).tolist() == [[row, column] for row in (2, 3) for column in (5, 6, 7)]
+    np.testing.assert_allclose(shown.expected.mean(axis=0), 20_000 * shares(), rtol=0.08)
+    np.testing.assert_array_equal(shown.counts, ak.to_numpy(maps["values"]))
+
+
+def test_an_autoencoder_is_watched_by_what_it_does_not_reproduce():
+    bundle = replace(monitoring.classical(toy_maps(100)), use=Reconstructed())
+    watched = monitoring.watching(bundle, toy_maps(100))
+    assert watched.use == monitoring.classical(toy_maps(100)).use
+    assert np.min(watched.use.spread) == 1
+
+
+def test_maps_need_their_representation_and_hits():
+    tagger = bundles.Bundle(
+        representation=ParticleList(), model=PFN(), arguments={}, use=Classes(classes=("a", "b"), signal="b")
+    )
+    with pytest.raises(ValueError, match="bundles of an OccupancyMap, got one of ParticleList"):
+        monitoring.watching(tagger, toy_maps(3))
+    with pytest.raises(ValueError, match="of the use Watched, got Classes: use `watching`"):
+        monitoring.alarm_of(tagger)
+    bare = replace(monitoring.classical(toy_maps(3)), use=Reconstructed())
+    assert isinstance(bare.representation, OccupancyMap)
+    with pytest.raises(ValueError, match="0 of 3 good maps have 1e\\+06 hits, required: 2 or more"):
+        monitoring.watching(bare, toy_maps(3), fewest_hits=1e6)
+
+
+def test_thresholds_are_asked_for_by_their_rate(watcher):
+    assert monitoring.alarm_of(watcher) is watcher.alarms[0]
+    assert monitoring.alarm_of(watcher, 0.001).rate == 0.001
+    with pytest.raises(ValueError, match=r"no threshold for a rate of false alarms of 0.5; the bundle has 0.01, 0.001"):
+        monitoring.alarm_of(watcher, 0.5)
+    with pytest.raises(ValueError, match="none: it is not calibrated"):
+        monitoring.alarm_of(replace(watcher, alarms=()))
+
+
+def test_maps_of_another_shape_are_refused(watcher):
+    with pytest.raises(ValueError, match=r"maps of shape \(12, 8\), the reference has \(8, 12\)"):
+        monitoring.examine(watcher, toy_maps(values=np.ones((2, *SHAPE[::-1]))))
+
+
+def test_pulls_are_watched_as_they_are():
+    scaled = replace(monitoring.classical(toy_maps(3)), scaling=DEEP_SETS_SCALING)
+    with pytest.raises(ValueError, match="pulls are watched as they are: train with scaling=None"):
+        monitoring.watching(scaled, toy_maps(3))
