@@ -18,6 +18,17 @@ model                representation      reference
 `DeepJet`            `DeepJetFeatures`   arXiv:2008.10519
 ===================  ==================  ===============================
 
+Models that scikit-learn fits in one pass (task `Fit`) and that hold its arrays take features (n, f) and return logits
+(n, classes), or an anomaly (n,):
+
+===================  ============================  ========================
+model                representation                reference
+===================  ============================  ========================
+`BoostedTrees`       `Columns`, `HighLevel`, ...   arXiv:2309.13111
+`IsolationForest`    `Columns`, `HighLevel`, ...   doi:10.1109/ICDM.2008.17
+`NearestNeighbours`  `Columns`, `HighLevel`, ...   doi:10.1145/342009.335437
+===================  ============================  ========================
+
 Networks on graphs of hits (extra `graphs`: PyTorch Geometric) return logits (E,) of the edges:
 
 ====================  ==========================  ================
@@ -55,6 +66,7 @@ generator               representation      reference
 `CaloGANDiscriminator` is CaloGAN's critic.
 """
 
+from cortado.models.boosted_trees import BoostedTrees
 from cortado.models.calo_flow_matching import CaloFlowMatching
 from cortado.models.caloflow import CaloFlow
 from cortado.models.caloflow_student import CaloFlowStudent
@@ -65,8 +77,10 @@ from cortado.models.deepjet import DeepJet
 from cortado.models.flavour_tagger import EdgeFlavourTagger, FlavourTagger
 from cortado.models.graph_rivals import GraphAttention, GraphConvolution
 from cortado.models.interaction_network import InteractionNetwork
+from cortado.models.isolation_forest import IsolationForest
 from cortado.models.jet_image_cnn import JetImageCNN
 from cortado.models.mlp import MLP
+from cortado.models.nearest_neighbours import NearestNeighbours
 from cortado.models.particlenet import ParticleNet
 from cortado.models.set2graph import SetToGraph
 from cortado.models.track_follower import TrackFollower
@@ -79,6 +93,7 @@ __all__ = [
     "EFN",
     "MLP",
     "PFN",
+    "BoostedTrees",
     "CaloFlow",
     "CaloFlowMatching",
     "CaloFlowStudent",
@@ -91,7 +106,9 @@ __all__ = [
     "GraphAttention",
     "GraphConvolution",
     "InteractionNetwork",
+    "IsolationForest",
     "JetImageCNN",
+    "NearestNeighbours",
     "ParticleNet",
     "SetToGraph",
     "TrackFollower",

@@ -14,13 +14,18 @@ task                   use                                    learns
 `Regress`              `Numbers`                              numbers of an object, with or without their uncertainty
 `Generate`             `Showers`                              to make objects, by a loss of the network's own
 `GenerateAgainst`      `Showers`                              to make objects that a critic takes for real
+`Fit`                  that of its inner task                 `Classify` or `FindAnomalies`, by an estimator of
+                                                              scikit-learn
+`FindAnomalies`        `Anomaly`                              what is unlike the other objects; in `Fit` alone
 =====================  =====================================  ======================================================
 
 A task of your own is a frozen dataclass with the attributes and methods of `Task`, and so is its use (`Use`).
 """
 
+from cortado.tasks.anomaly import Anomaly, FindAnomalies
 from cortado.tasks.classify import Classes, Classify
 from cortado.tasks.edges import ClassifyEdges, Edges
+from cortado.tasks.fit import Fit
 from cortado.tasks.follow import Follow, Followed
 from cortado.tasks.generate import Generate, GenerateAgainst, Showers
 from cortado.tasks.locate import Locate, Located
@@ -28,11 +33,12 @@ from cortado.tasks.pair import Pair, Pairs
 from cortado.tasks.regress import Numbers, Regress
 from cortado.tasks.task import Answers, Batch, Evaluation, Measured, Merit, Move, Rival, Task, Use
 
-USES = (Classes, Edges, Followed, Located, Numbers, Pairs, Showers)
+USES = (Anomaly, Classes, Edges, Followed, Located, Numbers, Pairs, Showers)
 """What a bundle may name as its use."""
 
 __all__ = [
     "USES",
+    "Anomaly",
     "Answers",
     "Batch",
     "Classes",
@@ -40,6 +46,8 @@ __all__ = [
     "ClassifyEdges",
     "Edges",
     "Evaluation",
+    "FindAnomalies",
+    "Fit",
     "Follow",
     "Followed",
     "Generate",
