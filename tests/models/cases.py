@@ -20,18 +20,23 @@ from cortado.models import (
     CaloGANDiscriminator,
     CaloVAE,
     DeepJet,
+    DenseAutoencoder,
     EdgeFlavourTagger,
     FlavourTagger,
     GraphAttention,
     GraphConvolution,
+    HeimelAutoencoder,
+    ImageAutoencoder,
     InteractionNetwork,
     JetImageCNN,
     ParticleNet,
+    SetAutoencoder,
     SetToGraph,
     TrackFollower,
     TrackPair,
     TrkXLSTM,
     TrkXNetwork,
+    VariationalAutoencoder,
     VertexRNN,
 )
 from cortado.models.particlenet import LITE
@@ -319,3 +324,12 @@ CRITICS = [
 
 FITTED = ("BoostedTrees", "IsolationForest", "NearestNeighbours")
 """Models without parameters, which scikit-learn fits, under the laws of tests/tasks/test_fit.py."""
+
+AUTOENCODERS = {
+    DenseAutoencoder: {"features": 3},
+    HeimelAutoencoder: {"pixels": 8},
+    ImageAutoencoder: {"size": (8, 8), "filters": 4},
+    SetAutoencoder: {"features": 3},
+    VariationalAutoencoder: {"features": 3},
+}
+"""Models that reproduce what they are given, under the laws of test_autoencoders.py, with small arguments."""

@@ -18,22 +18,38 @@ from cortado.models import (
     CaloGAN,
     CaloGANDiscriminator,
     CaloVAE,
+    DenseAutoencoder,
+    ImageAutoencoder,
     InteractionNetwork,
+    SetAutoencoder,
     SetToGraph,
     TrackFollower,
     TrkXLSTM,
+    VariationalAutoencoder,
 )
 from cortado.representations import (
     HighLevel,
     HitGraph,
     HitSequence,
+    JetImage,
     LayerImage,
     ParticleList,
     ShowerImages,
     ShowerLogits,
     TrackSet,
 )
-from cortado.tasks import Batch, Classify, ClassifyEdges, Follow, Generate, GenerateAgainst, Locate, Pair, Regress
+from cortado.tasks import (
+    Batch,
+    Classify,
+    ClassifyEdges,
+    Follow,
+    Generate,
+    GenerateAgainst,
+    Locate,
+    Pair,
+    Reconstruct,
+    Regress,
+)
 from cortado.truth.trajectories import with_hits
 
 
@@ -75,6 +91,8 @@ def _followed(number):
     return particles[ak.num(particles.hits) > 3][:number]
 
 
+_STRANGE = {"normal": _is_qcd, "anomalies": {"w": _is_w}}
+
 _LAYERS = tuple((layer, layer + 1) for layer in range(9))
 
 CASES = {
@@ -109,6 +127,42 @@ CASES = {
         MLP,
         {"features": 2, "hidden": (8,)},
         _jets,
+    ),
+    "reconstruct": Case(
+        Reconstruct(**_STRANGE),
+        HighLevel(features=("tau21", "multiplicity")),
+        DenseAutoencoder,
+        {"features": 2, "hidden": (8,), "latent": 1},
+        _jets,
+    ),
+    "reconstruct_images": Case(
+        Reconstruct(**_STRANGE, smearing=1.0),
+        JetImage(pixels=8),
+        ImageAutoencoder,
+        {"size": (8, 8), "filters": 4, "hidden": 4, "latent": 2, "softmax": False},
+        _jets,
+    ),
+    "reconstruct_rates": Case(
+        Reconstruct(loss="poisson", anomalies={"w": _is_w}),
+        JetImage(pixels=8, channels=("multiplicity",)),
+        ImageAutoencoder,
+        {"size": (8, 8), "filters": 4, "hidden": 4, "latent": 2, "softmax": False},
+        _jets,
+    ),
+    "reconstruct_sets": Case(
+        Reconstruct(loss="chamfer", **_STRANGE),
+        ParticleList(max_constituents=20),
+        SetAutoencoder,
+        {"features": 3, "particles": 5, "phi": (8,), "hidden": (8,), "latent": 2},
+        _jets,
+    ),
+    "reconstruct_draws": Case(
+        Reconstruct(noise=0.1, **_STRANGE),
+        HighLevel(features=("tau21", "multiplicity")),
+        VariationalAutoencoder,
+        {"features": 2, "hidden": (8,), "latent": 1},
+        _jets,
+        each=False,
     ),
     "generate": Case(
         Generate(),

@@ -15,8 +15,8 @@ from cortado.models import BoostedTrees
 from cortado.representations.columns import ColumnsInputs
 from cortado.representations.particle_list import ParticleListInputs
 from cortado.tasks import Batch, Classify, FindAnomalies, Fit
-from cortado.tasks.anomaly import AnomalyTarget
 from cortado.tasks.classify import ClassTarget
+from cortado.tasks.reconstruct import NormalTarget
 
 CLASSES = Classify(classes={"a": lambda x: x.label == 0, "b": lambda x: x.label == 1}, signal="b")
 
@@ -100,7 +100,7 @@ def test_distances_to_neighbours_are_those_of_scikit_learn(neighbours, at_once, 
 )
 def test_a_model_comes_back_from_arguments_and_arrays(estimator, model, task):
     features, label = sample()
-    target = ClassTarget if task is CLASSES else AnomalyTarget
+    target = ClassTarget if task is CLASSES else NormalTarget
     fitted = Fit(estimator=estimator, task=task).fit(batch_of(features, label, target=target), model, seed=3)
     back = model(**fitted.arguments)
     back.load_state_dict(fitted.state_dict())
@@ -126,16 +126,16 @@ def test_only_normal_objects_are_learned():
     task = Fit(
         estimator=partial(IsolationForest, n_estimators=20), task=FindAnomalies(anomalies={"b": lambda x: x.label == 1})
     )
-    with_anomalies = task.fit(batch_of(features, label, target=AnomalyTarget), models.IsolationForest, 1)
+    with_anomalies = task.fit(batch_of(features, label, target=NormalTarget), models.IsolationForest, 1)
     without = task.fit(
-        batch_of(features[label == 0], label[label == 0], target=AnomalyTarget), models.IsolationForest, 1
+        batch_of(features[label == 0], label[label == 0], target=NormalTarget), models.IsolationForest, 1
     )
     torch.testing.assert_close(said(with_anomalies, features), said(without, features), rtol=0, atol=0)
 
 
 def test_the_seed_is_that_of_the_recipe_unless_one_is_given():
     features, label = sample()
-    batch = batch_of(features, label, target=AnomalyTarget)
+    batch = batch_of(features, label, target=NormalTarget)
 
     def anomalies(seed, **options):
         task = Fit(estimator=partial(IsolationForest, n_estimators=20, **options), task=FindAnomalies())
@@ -181,7 +181,7 @@ def test_an_estimator_without_weights_refuses_different_ones():
     features, label = sample()
     weight = np.linspace(1, 2, len(label), dtype=np.float32)
     task = Fit(estimator=partial(NearestNeighbors), task=FindAnomalies(normal=lambda x: x.label >= 0))
-    batch = batch_of(features, np.zeros_like(label), weight, target=AnomalyTarget)
+    batch = batch_of(features, np.zeros_like(label), weight, target=NormalTarget)
     with pytest.raises(ValueError, match=r"NearestNeighbors takes no weights, and those .* go from 1 to 2"):
         task.fit(batch, models.NearestNeighbours, 1)
 

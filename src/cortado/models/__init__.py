@@ -63,6 +63,18 @@ generator               representation      reference
 `CaloFlowMatching`      `ShowerLogits`      arXiv:2210.02747
 ======================  ==================  ================
 
+Autoencoders return what they are given, as they reproduce it:
+
+========================  ================  ================
+autoencoder               representation    reference
+========================  ================  ================
+`DenseAutoencoder`        `HighLevel`       arXiv:1808.08992
+`VariationalAutoencoder`  `HighLevel`       arXiv:1312.6114
+`ImageAutoencoder`        `JetImage`        arXiv:1808.08992
+`HeimelAutoencoder`       `JetImage`        arXiv:1808.08979
+`SetAutoencoder`          `ParticleList`    arXiv:1703.06114
+========================  ================  ================
+
 `CaloGANDiscriminator` is CaloGAN's critic.
 """
 
@@ -74,8 +86,11 @@ from cortado.models.calogan import CaloGAN, CaloGANDiscriminator
 from cortado.models.calovae import CaloVAE
 from cortado.models.deep_sets import EFN, PFN
 from cortado.models.deepjet import DeepJet
+from cortado.models.dense_autoencoder import DenseAutoencoder, VariationalAutoencoder
 from cortado.models.flavour_tagger import EdgeFlavourTagger, FlavourTagger
 from cortado.models.graph_rivals import GraphAttention, GraphConvolution
+from cortado.models.heimel_autoencoder import HeimelAutoencoder
+from cortado.models.image_autoencoder import ImageAutoencoder
 from cortado.models.interaction_network import InteractionNetwork
 from cortado.models.isolation_forest import IsolationForest
 from cortado.models.jet_image_cnn import JetImageCNN
@@ -83,6 +98,7 @@ from cortado.models.mlp import MLP
 from cortado.models.nearest_neighbours import NearestNeighbours
 from cortado.models.particlenet import ParticleNet
 from cortado.models.set2graph import SetToGraph
+from cortado.models.set_autoencoder import SetAutoencoder
 from cortado.models.track_follower import TrackFollower
 from cortado.models.track_pair import TrackPair
 from cortado.models.trkx_lstm import TrkXLSTM
@@ -101,19 +117,24 @@ __all__ = [
     "CaloGANDiscriminator",
     "CaloVAE",
     "DeepJet",
+    "DenseAutoencoder",
     "EdgeFlavourTagger",
     "FlavourTagger",
     "GraphAttention",
     "GraphConvolution",
+    "HeimelAutoencoder",
+    "ImageAutoencoder",
     "InteractionNetwork",
     "IsolationForest",
     "JetImageCNN",
     "NearestNeighbours",
     "ParticleNet",
+    "SetAutoencoder",
     "SetToGraph",
     "TrackFollower",
     "TrackPair",
     "TrkXLSTM",
     "TrkXNetwork",
+    "VariationalAutoencoder",
     "VertexRNN",
 ]

@@ -11,6 +11,7 @@ task                   use                                    learns
 `Follow`               `Followed`                             where the next hit of a particle will be
 `Locate`               `Located`                              in which pixel of each layer of a detector a track is
 `Pair`                 `Pairs`                                which constituents of an object belong together
+`Reconstruct`          `Reconstructed`                        to reproduce normal objects: anomalies come out worse
 `Regress`              `Numbers`                              numbers of an object, with or without their uncertainty
 `Generate`             `Showers`                              to make objects, by a loss of the network's own
 `GenerateAgainst`      `Showers`                              to make objects that a critic takes for real
@@ -30,10 +31,11 @@ from cortado.tasks.follow import Follow, Followed
 from cortado.tasks.generate import Generate, GenerateAgainst, Showers
 from cortado.tasks.locate import Locate, Located
 from cortado.tasks.pair import Pair, Pairs
+from cortado.tasks.reconstruct import Reconstruct, Reconstructed
 from cortado.tasks.regress import Numbers, Regress
 from cortado.tasks.task import Answers, Batch, Evaluation, Measured, Merit, Move, Rival, Task, Use
 
-USES = (Anomaly, Classes, Edges, Followed, Located, Numbers, Pairs, Showers)
+USES = (Anomaly, Classes, Edges, Followed, Located, Numbers, Pairs, Reconstructed, Showers)
 """What a bundle may name as its use."""
 
 __all__ = [
@@ -60,6 +62,8 @@ __all__ = [
     "Numbers",
     "Pair",
     "Pairs",
+    "Reconstruct",
+    "Reconstructed",
     "Regress",
     "Rival",
     "Showers",

@@ -4,9 +4,8 @@ Shapes: n objects.
 """
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import awkward as ak
 import numpy as np
@@ -14,20 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cortado import metrics
 from cortado.tasks.checks import require
 from cortado.tasks.classify import Mask, members
+from cortado.tasks.reconstruct import NORMAL, NormalTarget, areas_of, merits_of
 from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Rival
 
 __all__ = ["Anomaly", "FindAnomalies"]
-
-_NORMAL = "normal"
-
-
-class AnomalyTarget(NamedTuple):
-    """What is known of n objects."""
-
-    label: Any  # (n,) int64: 0 for the normal ones, which are learned; the others only judge
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,17 +78,17 @@ class FindAnomalies:
     fields: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        require(_NORMAL not in self.anomalies, self, "anomalies", f"other names than {_NORMAL!r}")
+        require("normal" not in self.anomalies, self, "anomalies", "other names than 'normal'")
 
     @property
     def merits(self) -> Mapping[str, Merit]:
-        """The AUC of anomalies against normal objects, where there are some."""
-        return {"auc": Merit("AUC", ".4f")} if self.anomalies else {}
+        """Area under the ROC curve of each anomaly against normal objects."""
+        return {f"auc_{name}": Merit(f"AUC {name}", ".4f") for name in self.anomalies}
 
     @property
     def categories(self) -> tuple[str, ...]:
         """ "normal" and the anomalies."""
-        return (_NORMAL, *self.anomalies)
+        return ("normal", *self.anomalies)
 
     def category(self, objects: ak.Array) -> NDArray[np.int64]:
         """0 for normal objects, then the anomalies; -1 for those that are neither.
@@ -106,7 +97,7 @@ class FindAnomalies:
             ValueError: If an object is in two of them.
         """
         if self.normal is not None:
-            return members({_NORMAL: self.normal, **self.anomalies}, objects)
+            return members({"normal": self.normal, **self.anomalies}, objects)
         return members(self.anomalies, objects) + 1 if self.anomalies else np.zeros(len(objects), np.int64)
 
     def arguments(self) -> dict[str, Any]:
@@ -125,37 +116,27 @@ class FindAnomalies:
         """The same."""
         return self
 
-    def target(self, objects: ak.Array, category: NDArray[np.int64], inputs: Any) -> AnomalyTarget:
+    def target(self, objects: ak.Array, category: NDArray[np.int64], inputs: Any) -> NormalTarget:
         """Whether an object is normal."""
-        return AnomalyTarget(category)
+        return NormalTarget(category)
 
     def rows(self, networks: Mapping[str, nn.Module], batch: Batch) -> Tensor:
-        """Label, weight and anomaly, shape (n, 3)."""
-        columns = (batch.target.label, batch.weight, networks["model"](*batch.inputs))
+        """Category, weight and anomaly, shape (n, 3)."""
+        columns = (batch.target.category, batch.weight, networks["model"](*batch.inputs))
         return torch.stack([column.double() for column in columns], dim=1)
 
     def judged(self, rows: Tensor) -> dict[str, float]:
-        """Weighted mean of the anomaly of normal objects, and the AUC."""
-        label, weight, anomaly = rows.numpy().T
-        loss = float(np.average(anomaly[label == 0], weights=weight[label == 0]))
-        merits = {"auc": metrics.auc(label > 0, anomaly, weight).value} if self.anomalies else {}
-        return {"loss": loss, **merits}
+        """Mean weighted anomaly of normal objects, and AUC of each anomaly."""
+        category, weight, anomaly = rows.T.numpy()
+        normal = category == NORMAL
+        areas = areas_of(self.anomalies, category, anomaly, weight)
+        named = {f"auc_{name}": area.value for name, area in areas.items()}
+        return {"loss": float(np.average(anomaly[normal], weights=weight[normal])), **named}
 
     def use(self, representation: Any, model: nn.Module) -> Anomaly:
         """The anomaly."""
         return Anomaly()
 
     def measured(self, evaluate: Callable[[], Evaluation]) -> Measured:
-        """The AUC with its error, of all anomalies and of each kind."""
-        if not self.anomalies:
-            return Measured({})
-        evaluation = evaluate()
-        anomaly, normal = ak.to_numpy(evaluation.answers.anomaly), evaluation.category == 0
-        kinds = {"": ~normal} | {f"_{name}": evaluation.members(name) for name in self.anomalies}
-        merits: dict[str, float | None] = {}
-        for kind, strange in kinds.items():
-            chosen = normal | strange
-            area = metrics.auc(strange[chosen], anomaly[chosen], evaluation.weight[chosen])
-            error = area.error if math.isfinite(area.error) else None
-            merits |= {f"auc{kind}": area.value, f"auc{kind}_error": error}
-        return Measured(merits)
+        """AUC of each anomaly with its error."""
+        return merits_of(self.anomalies, evaluate()) if self.anomalies else Measured({})

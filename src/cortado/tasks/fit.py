@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from cortado.tasks.anomaly import FindAnomalies
 from cortado.tasks.checks import require
 from cortado.tasks.classify import Classify
+from cortado.tasks.reconstruct import NORMAL
 from cortado.tasks.task import Batch, Evaluation, Measured, Merit, Move, Rival
 
 __all__ = ["Fit"]
@@ -79,11 +80,11 @@ class Fit:
                 weights and these are not all alike.
             RuntimeError: If the module does not say what the estimator says.
         """
-        features = _features(batch.inputs)
-        label, weight = batch.target.label.numpy(), batch.weight.numpy().astype(np.float64)
+        features, weight = _features(batch.inputs), batch.weight.numpy().astype(np.float64)
+        supervised = {"y": batch.target.label.numpy()} if isinstance(self.task, Classify) else {}
         if isinstance(self.task, FindAnomalies):
-            features, weight = features[label == 0], weight[label == 0]
-        supervised = {"y": label} if isinstance(self.task, Classify) else {}
+            normal = batch.target.category.numpy() == NORMAL
+            features, weight = features[normal], weight[normal]
         estimator = self.estimator(**self._random_state(seed))
         estimator.fit(features, **supervised, **_weights(estimator, weight))
         fitted: nn.Module = model.of(estimator)  # type: ignore[attr-defined]
