@@ -25,6 +25,8 @@ A record is an awkward array of events with the fields
   noise), weight; with it the true `particles` (n_events, var): particle_id, n_hits, their `hits` (var) in the order in
   which they were left, and where they are known px, py, pz (GeV), vx, vy, vz (mm), charge, pdg_id; and in prepared
   graphs the `edges` (n_events, var): inner, outer (positions of hits in the event), label. See `hit_records`;
+- in the LHC Olympics, instead of jets, the `candidates` (n_events, var) to be clustered: pt, eta, phi, mass; in tables
+  of dijets only numbers of the event: mjj, mj1, mj2, delta_mj (GeV), tau21_1, tau21_2. Both have is_signal;
 - `event_key`: 64 bits that name the event (see `event_keys`), for `splits`;
 - where the file has them `run`, `luminosity_block`, `event`, `weight` (of the generator), `gen_particles`: pt, eta,
   phi, mass, pdg_id, status, status_flags, mother (position in the event, -1: none), and `secondary_vertices` (NanoAOD
@@ -49,10 +51,12 @@ from cortado.readers import (
     calogan,
     columns,
     deepntuple,
+    dijets,
     edm4hep,
     hit_graphs,
     hits,
     jetclass,
+    lhc_olympics,
     nanoaod,
     pfnano,
     ramp,
@@ -69,11 +73,13 @@ __all__ = [
     "calogan",
     "deepntuple",
     "dialect",
+    "dijets",
     "edm4hep",
     "hit_graphs",
     "hits",
     "jetclass",
     "jets",
+    "lhc_olympics",
     "nanoaod",
     "pfnano",
     "ramp",
@@ -102,6 +108,8 @@ DIALECTS: tuple[ModuleType, ...] = (
     velo,
     hit_graphs,
     ramp,
+    dijets,
+    lhc_olympics,
 )
 """The dialects that are recognised, in the order in which they are tried."""
 

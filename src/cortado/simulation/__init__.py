@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cortado.simulation.dijet_clustering import cluster_dijets, dijet_columns
     from cortado.simulation.events import PROCESSES
     from cortado.simulation.flavour import FLAVOUR_PROCESSES, simulate_flavour_jets
     from cortado.simulation.hits import (
@@ -32,6 +33,8 @@ __all__ = [
     "SimulationSummary",
     "ToyHitSummary",
     "acts_tracks",
+    "cluster_dijets",
+    "dijet_columns",
     "simulate_flavour_jets",
     "simulate_hits",
     "simulate_jets",
@@ -49,6 +52,8 @@ _HOMES = {
     "SimulationSummary": "jets",
     "ToyHitSummary": "hits",
     "acts_tracks": "hits",
+    "cluster_dijets": "dijet_clustering",
+    "dijet_columns": "dijet_clustering",
     "simulate_flavour_jets": "flavour",
     "simulate_hits": "hits",
     "simulate_jets": "jets",
