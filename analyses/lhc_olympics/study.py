@@ -25,7 +25,7 @@ from cortado.readers.dijets import columns_of_signal_region
 from cortado.representations import Columns
 from cortado.splits import Split
 from cortado.tasks import Classify, FindAnomalies, Fit, Reconstruct
-from cortado.training import Balance, Objects, Recipe, Study
+from cortado.training import Objects, Recipe, Study
 
 FEATURES = ("mj2", "delta_mj", "tau21_1", "tau21_2")  # not mjj: the signal region is chosen by it
 TREES = partial(
@@ -42,7 +42,6 @@ TITLES = {
 DATA, REFERENCE, EXTRA = 0, 1, 2  # `sample` of an event
 ARRAYS = {"innerdata_train": DATA, "innerdata_val": REFERENCE, "innerdata_extrasig_train": EXTRA}
 TEST = "innerdata_test"  # begins the name of the array that judges
-WINDOW = (3299.0, 3701.0)  # GeV
 BACKGROUND_EFFICIENCY, FLOOR = 0.002, 25
 REGION = r"3.3 < $m_\mathrm{jj}$ < 3.7 TeV"
 console = Console(highlight=False)
@@ -57,7 +56,7 @@ class Preset:
     epochs: int
 
 
-PRESETS = {"quick": Preset(seeds=2, members=2, epochs=5), "full": Preset(seeds=10, members=5, epochs=10)}
+PRESETS = {"quick": Preset(seeds=2, members=2, epochs=5), "full": Preset(seeds=10, members=3, epochs=10)}
 
 
 def in_data(events):
@@ -93,9 +92,10 @@ def studies(preset, folder):
         for member in range(1, chosen.members + 1):
             number = 100 * seed + member
             name = f"{seed}_{member}"
-            trees = {"model": partial(models.BoostedTrees), "balanced": True}
-            every[f"idealised_{name}"] = dict(trees, task=Fit(estimator=TREES, task=IDEALISED), seed=number)
-            every[f"supervised_{name}"] = dict(trees, task=Fit(estimator=TREES, task=SUPERVISED), seed=number)
+            for method, task in (("idealised", IDEALISED), ("supervised", SUPERVISED)):
+                fitted = Fit(estimator=TREES, task=task)
+                every[f"{method}_{name}"] = {"model": partial(models.BoostedTrees), "task": fitted, "seed": number}
+    for seed in range(1, chosen.seeds + 1):
         every |= {f"{name}_{seed}": dict(each, seed=seed) for name, each in anomaly_scores(chosen).items()}
     return {name: study_of(name, Path(folder), **each) for name, each in every.items()}
 
@@ -112,7 +112,7 @@ def anomaly_scores(chosen):
     }
 
 
-def study_of(name, folder, *, model, task, seed, scaling=None, balanced=False, epochs=1):
+def study_of(name, folder, *, model, task, seed, scaling=None, epochs=1):
     """One training; its seed also chooses the validation events, a tenth."""
     return Study(
         name=name,
@@ -120,7 +120,6 @@ def study_of(name, folder, *, model, task, seed, scaling=None, balanced=False, e
             files=(str(folder / "training.h5"),),
             collection="events",
             split=Split(validation=0.1, test=0.0, seed=seed),
-            balance=Balance(field="mjj", bins=WINDOW) if balanced else None,
         ),
         representation=Columns(features=FEATURES),
         scaling=scaling,

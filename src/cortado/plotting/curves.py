@@ -156,7 +156,7 @@ _STAGES = {
     "validation": _Stage("validation", COLOURS[2], "-"),
     "val": _Stage("validation", COLOURS[2], "-"),
 }
-_IMPROVEMENT = r"Significance improvement $\varepsilon_S/\sqrt{\varepsilon_B}$"
+_IMPROVEMENT = r"Significance improvement $\varepsilon_S\,/\,\varepsilon_B^{1/2}$"
 _TITLES = {
     "auc": "Area under the ROC curve",
     "rejection": r"$1/\varepsilon_B$ at $\varepsilon_S = 50\,\%$",

@@ -1,8 +1,8 @@
 """Events of the LHC Olympics 2020: 700 particles (pt, eta, phi), zero-padded, and in some files the label.
 
-Two forms: the table of pandas as published (HDF5, columns "0" to "2099" or "2100"), and one dataset `events` of the same
-rows. Particles are massless; a slot with pt > 0 is one. There are no event numbers: the key of an event is made from
-its first particle and the sum of all pt. Jets are clustered from these particles, see
+Two forms: the table of pandas as published (HDF5, columns "0" to "2099" or "2100"), and one dataset `events` of the
+same rows. Particles are massless; a slot with pt > 0 is one. There are no event numbers: the key of an event is made
+from its first particle and the sum of all pt. Jets are clustered from these particles, see
 `cortado.simulation.cluster_dijets` (FastJet, extra `sim`).
 
 References:
@@ -27,8 +27,8 @@ _WIDTH = _SLOTS * _NUMBERS
 _TABLE = "events"
 _COLUMNS = tuple(str(number) for number in range(_WIDTH))
 _LABEL = str(_WIDTH)
-FORMS = (_COLUMNS, (_TABLE,))
-"""Branches by which the two forms are recognised; the label may be missing."""
+FORMS = (("0", "1", "2", str(_WIDTH - 1)), (_TABLE,))
+"""Branches by which the two forms are recognised: the first and last of 2,100 columns; the label may be missing."""
 
 
 def branches(available: Iterable[str]) -> list[str]:
@@ -59,7 +59,7 @@ def record(events: ak.Array) -> ak.Array:
     total = np.where(filled, slots[:, :, 0], 0).sum(axis=1, dtype=np.float64)
     fields: dict[str, Any] = {
         "candidates": ak.unflatten(candidates, np.count_nonzero(filled, axis=1)),
-        "event_key": event_key_of_momenta(*slots[:, 0].T, total),
+        "event_key": event_key_of_momenta(slots[:, 0, 0], slots[:, 0, 1], slots[:, 0, 2], total),
     }
     if rows.shape[1] > _WIDTH:
         fields["is_signal"] = rows[:, _WIDTH].astype(np.int32)
@@ -73,6 +73,8 @@ def _rows(events: ak.Array) -> npt.NDArray[Any]:
         if rows.ndim != 2 or rows.shape[1] not in (_WIDTH, _WIDTH + 1):
             raise ValueError(f"{NAME}: rows have shape {rows.shape[1:]}, required: ({_WIDTH},) or ({_WIDTH + 1},)")
         return np.asarray(rows)
-    columns.require(_COLUMNS, events.fields, NAME)
+    if absent := columns.missing(_COLUMNS, set(events.fields)):
+        some = f"{len(absent)} are missing, the first {absent[0]!r}"
+        raise KeyError(f"{NAME} needs the columns 0 to {_WIDTH - 1}: {some}")
     names = [name for name in (*_COLUMNS, _LABEL) if name in events.fields]
     return np.stack([ak.to_numpy(events[name]) for name in names], axis=1)

@@ -41,7 +41,9 @@ def cluster_dijets(events: ak.Array, *, radius: float = RADIUS, min_pt: float = 
     jets |= {f"tau{number}": shape.tau[:, number - 1].astype(np.float32) for number in range(1, 5)}
     jets |= {"event_key": events.event_key[owner], "constituents": constituents}
     kept = {name: events[name] for name in events.fields if name != "candidates"}
-    return ak.zip(kept | {"jets": ak.unflatten(ak.zip(jets, depth_limit=1), number), "mjj": _mass(found)}, depth_limit=1)
+    return ak.zip(
+        kept | {"jets": ak.unflatten(ak.zip(jets, depth_limit=1), number), "mjj": _mass(found)}, depth_limit=1
+    )
 
 
 def dijet_columns(dijets: ak.Array) -> Mapping[str, npt.NDArray[Any]]:
@@ -51,8 +53,8 @@ def dijet_columns(dijets: ak.Array) -> Mapping[str, npt.NDArray[Any]]:
         dijets: From `cluster_dijets`, shape (n_events,), with two jets each.
 
     Returns:
-        mjj, mj1, mj2, tau21_1, tau21_2 (0 for a jet of one constituent), delta_eta; label where there is one; shape (n,)
-        each.
+        mjj, mj1, mj2, tau21_1, tau21_2 (0 for a jet of one constituent), delta_eta; label where there is one; of shape
+        (n,) each.
 
     Raises:
         ValueError: If an event has fewer than two jets.
