@@ -128,8 +128,7 @@ def train(
 
 
 def _done(path: Path, study: Study, begin: float, console: Console) -> TrainingResult:
-    done = result_of(path, study, time.perf_counter() - begin)
-    console.print(str(done))
+    console.print(str(done := result_of(path, study, time.perf_counter() - begin)))
     return done
 
 
@@ -257,14 +256,8 @@ class _Streams(LightningDataModule):  # type: ignore[misc]
 
     def _loader(self, subset: int, workers: int) -> DataLoader[Batch]:
         trainer = self.trainer
-        batches = stream(
-            self.study,
-            self.known,
-            subset,
-            held_out=self.held_out,
-            rank=trainer.global_rank,
-            world_size=trainer.world_size,
-        )
+        device = {"rank": trainer.global_rank, "world_size": trainer.world_size}
+        batches = stream(self.study, self.known, subset, held_out=self.held_out, **device)
         # Not trainer.current_epoch: while a training is resumed, that is still the epoch before.
         batches.epoch.fill_(trainer.fit_loop.epoch_progress.current.processed)
         return loader(batches, workers, pin_memory=trainer.strategy.root_device.type == "cuda")
