@@ -16,7 +16,7 @@ from toys import toy_jets
 
 from cortado import plotting
 from cortado.histograms import axis_category, axis_mass, axis_score, book, fill_variations
-from cortado.metrics import background_at, confusion_counts, proportion, reliability, roc
+from cortado.metrics import background_at, confusion_counts, proportion, reliability, roc, significance_improvement
 from cortado.plotting.style import legend
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -101,6 +101,36 @@ def test_roc_curves_show_rejection_with_its_band(curves):
     assert (column.min(), column.max()) == pytest.approx(
         (rejection[at] * np.exp(-relative), rejection[at] * np.exp(relative))
     )
+
+
+def improvement_of(seed, floor=25):
+    rng = np.random.default_rng(seed)
+    labels = np.repeat([0, 1], [4000, 500])
+    return significance_improvement(labels, rng.normal(1.5 * labels), floor=floor)
+
+
+def test_significance_improvement_of_seeds_is_their_mean_and_spread():
+    curves = [improvement_of(seed) for seed in range(4)]
+    figure, ax = plotting.significance_improvement({"trees": curves, "forest": curves[0]}, right="3.3 to 3.7 TeV")
+    assert isinstance(figure, Figure)
+    assert legend_of(ax) == ["trees", "forest", "random"]
+    assert ax.get_legend().get_title().get_text() == "at least 25 background events"
+    assert texts(ax) == ["cortado", "Simulation", "3.3 to 3.7 TeV"]
+    background, mean = ax.lines[0].get_data()
+    at = 100
+    allowed = [curve.improvement[curve.background_efficiency <= background[at]][0] for curve in curves]
+    assert mean[at] == pytest.approx(np.mean(allowed))
+    low, high = band_heights(ax, background[at])
+    assert (high - low) / 2 == pytest.approx(np.std(allowed, ddof=1), rel=1e-6)
+    assert min(background) == pytest.approx(max(curve.background_efficiency[-1] for curve in curves))
+    single, value = ax.lines[1].get_data()
+    assert value[-1] == pytest.approx(1)
+    assert len(single) == len(value) == 200
+
+
+def test_curves_of_different_floors_are_refused():
+    with pytest.raises(ValueError, match="curves of one floor of background events are needed"):
+        plotting.significance_improvement({"a": improvement_of(1), "b": improvement_of(1, floor=30)})
 
 
 def test_an_area_near_one_needs_no_more_digits():
@@ -349,6 +379,8 @@ def test_nothing_to_draw_is_an_error():
     for draw in (plotting.roc_curves, plotting.calibration_curve):
         with pytest.raises(ValueError, match="curves to draw"):
             draw({})
+    with pytest.raises(ValueError, match="curves of one floor"):
+        plotting.significance_improvement({})
 
 
 def small_figure():

@@ -338,6 +338,8 @@ CRITICS = [
 ]
 """Models that judge showers of `GENERATORS`."""
 
+FITTED = ("BoostedTrees", "IsolationForest", "NearestNeighbours")
+"""Models without parameters, which scikit-learn fits, under the laws of tests/tasks/test_fit.py."""
 
 WITHOUT_PARAMETERS = (AsReference,)
 

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
-from cortado.representations import HighLevel, JetImage, ParticleList, PointCloud
+from cortado.representations import Columns, HighLevel, JetImage, ParticleList, PointCloud
 from cortado.representations.features import FEATURES
 from cortado.representations.jet_image import CHANNELS, TOP_40, TOP_64, W_PAPER
 
 ALL_FEATURES = tuple(name for name in FEATURES if name != "puppi_weight")  # which the toy jets do not have
 
 CASES = {
+    "columns": Columns(features=("pt", "tau1", "mass")),
     "high-level": HighLevel(),
     "high-level-kinematics": HighLevel(features=("pt", "eta", "mass", "tau1")),
     "high-level-capped": HighLevel(features=("n2", "c2"), beta=2.0, max_constituents=10),

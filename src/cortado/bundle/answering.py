@@ -126,5 +126,7 @@ def numbered(batch: NDArray[np.int64]) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        of_all = re.sub(r"\b(jet|event|particle) (\d+)", lambda match: f"{match[1]} {batch[int(match[2])]}", str(error))
+        of_all = re.sub(
+            r"\b(jet|event|particle|object) (\d+)", lambda match: f"{match[1]} {batch[int(match[2])]}", str(error)
+        )
         raise ValueError(of_all) from error

@@ -23,6 +23,12 @@ from cortado.metrics.discrimination import (
 from cortado.metrics.distributions import Discrepancy, ShapeDifference, shape_difference, wasserstein_distance
 from cortado.metrics.regression import Residuals, coverage, residuals, weighted_quantiles
 from cortado.metrics.showers import NearestShowers, nearest_showers
+from cortado.metrics.significance import (
+    SignificanceImprovement,
+    significance_improvement,
+    significance_improvement_at,
+    significance_improvement_of,
+)
 from cortado.metrics.track_learning import (
     EdgeFinding,
     ParameterResiduals,
@@ -88,6 +94,7 @@ __all__ = [
     "RocCurve",
     "Separability",
     "ShapeDifference",
+    "SignificanceImprovement",
     "TrackClasses",
     "TrackFinding",
     "TrackMatches",
@@ -138,6 +145,9 @@ __all__ = [
     "separability",
     "separation_power",
     "shape_difference",
+    "significance_improvement",
+    "significance_improvement_at",
+    "significance_improvement_of",
     "sum_findings",
     "track_finding",
     "track_pulls",

@@ -18,6 +18,17 @@ model                representation      reference
 `DeepJet`            `DeepJetFeatures`   arXiv:2008.10519
 ===================  ==================  ===============================
 
+Models that scikit-learn fits in one pass (task `Fit`) and that hold its arrays take features (n, f) and return logits
+(n, classes), or an anomaly (n,):
+
+===================  ============================  ========================
+model                representation                reference
+===================  ============================  ========================
+`BoostedTrees`       `Columns`, `HighLevel`, ...   arXiv:2309.13111
+`IsolationForest`    `Columns`, `HighLevel`, ...   doi:10.1109/ICDM.2008.17
+`NearestNeighbours`  `Columns`, `HighLevel`, ...   doi:10.1145/342009.335437
+===================  ============================  ========================
+
 Networks on graphs of hits (extra `graphs`: PyTorch Geometric) return logits (E,) of the edges:
 
 ====================  ==========================  ================
@@ -72,6 +83,7 @@ autoencoder               representation    reference
 """
 
 from cortado.models.as_reference import AsReference
+from cortado.models.boosted_trees import BoostedTrees
 from cortado.models.calo_flow_matching import CaloFlowMatching
 from cortado.models.caloflow import CaloFlow
 from cortado.models.caloflow_student import CaloFlowStudent
@@ -87,8 +99,10 @@ from cortado.models.heimel_autoencoder import HeimelAutoencoder
 from cortado.models.hit_embedding import HitEmbedding
 from cortado.models.image_autoencoder import ImageAutoencoder
 from cortado.models.interaction_network import InteractionNetwork
+from cortado.models.isolation_forest import IsolationForest
 from cortado.models.jet_image_cnn import JetImageCNN
 from cortado.models.mlp import MLP
+from cortado.models.nearest_neighbours import NearestNeighbours
 from cortado.models.particlenet import ParticleNet
 from cortado.models.set2graph import SetToGraph
 from cortado.models.set_autoencoder import SetAutoencoder
@@ -103,6 +117,7 @@ __all__ = [
     "MLP",
     "PFN",
     "AsReference",
+    "BoostedTrees",
     "CaloFlow",
     "CaloFlowMatching",
     "CaloFlowStudent",
@@ -120,7 +135,9 @@ __all__ = [
     "HitEmbedding",
     "ImageAutoencoder",
     "InteractionNetwork",
+    "IsolationForest",
     "JetImageCNN",
+    "NearestNeighbours",
     "ParticleNet",
     "SetAutoencoder",
     "SetToGraph",

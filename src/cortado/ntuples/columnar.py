@@ -74,7 +74,7 @@ def _group_columns(group: h5py.Group) -> dict[str, _Column]:
         datasets = {name: item for name, item in group.items() if isinstance(item, h5py.Dataset)}
         return {name: _Column(dataset) for name, dataset in datasets.items() if dataset.ndim}
     return {
-        title.decode(): _Column(block, position=k)
+        _text(title): _Column(block, position=k)
         for block in blocks
         for k, title in enumerate(group[block.name.removesuffix("_values") + "_items"][:])
     }
@@ -105,8 +105,13 @@ def _titles(dataset: h5py.Dataset, file: h5py.File) -> list[str]:
     for attributes in (dataset.attrs, file.attrs):
         titles = np.atleast_1d(attributes.get("columns", []))
         if len(titles) == dataset.shape[1]:
-            return [title.decode() if isinstance(title, bytes) else str(title) for title in titles]
+            return [_text(title) for title in titles]
     return []
+
+
+def _text(title: Any) -> str:
+    """Title of a column, which pandas keeps as bytes, or as a number if it is one."""
+    return title.decode() if isinstance(title, bytes) else str(title)
 
 
 def _table(path: str, name: str, columns: Mapping[str, _Column]) -> Table:

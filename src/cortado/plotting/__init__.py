@@ -1,7 +1,7 @@
 """Figures: a histogram, metric or jet in, matplotlib figure and axes out; `save` writes them."""
 
 from cortado.plotting.anomalies import reconstructions
-from cortado.plotting.curves import calibration_curve, learning_curves, roc_curves
+from cortado.plotting.curves import calibration_curve, learning_curves, roc_curves, significance_improvement
 from cortado.plotting.distributions import score_distributions
 from cortado.plotting.generation import auc_against_time, time_against_size, weight_distribution
 from cortado.plotting.jets import average_images, jet_display
@@ -41,6 +41,7 @@ __all__ = [
     "score_distributions",
     "shape_histograms",
     "shower_neighbours",
+    "significance_improvement",
     "stacked",
     "style",
     "time_against_size",

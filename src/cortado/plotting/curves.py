@@ -1,6 +1,6 @@
 """Curves: rejection against efficiency, training histories, calibration."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import NamedTuple
 
@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from cortado.metrics import Reliability, RocCurve, background_at
+from cortado.metrics import Reliability, RocCurve, SignificanceImprovement, background_at
 from cortado.plotting.style import COLOURS, CURVES, GREY, label, legend, style, subplots
 
-__all__ = ["calibration_curve", "learning_curves", "roc_curves"]
+__all__ = ["calibration_curve", "learning_curves", "roc_curves", "significance_improvement"]
 
 Floats = NDArray[np.float64]
 
@@ -45,6 +45,42 @@ def roc_curves(curves: Mapping[str, RocCurve], *, right: str = "") -> tuple[Figu
         ax.set(xlim=(0, 1), ylim=(1, 3 * top), yscale="log")
         ax.set(xlabel=r"Signal efficiency $\varepsilon_S$", ylabel=r"Background rejection $1/\varepsilon_B$")
         legend(ax)
+        label(ax, right=right)
+    return figure, ax
+
+
+def significance_improvement(
+    curves: Mapping[str, SignificanceImprovement | Sequence[SignificanceImprovement]], *, right: str = ""
+) -> tuple[Figure, Axes]:
+    """Significance improvement against background efficiency of all methods in one frame.
+
+    Of several seeds the mean is drawn with their spread, of one its statistical error. A curve ends at its floor of
+    background events.
+
+    Args:
+        curves: From `metrics.significance_improvement`, one or those of several seeds, by the name that the legend
+            shows.
+        right: Text above the frame: the sample.
+    Raises:
+        ValueError: If there are no curves, or they have different floors.
+    """
+    seeds = {name: [c] if isinstance(c, SignificanceImprovement) else list(c) for name, c in curves.items()}
+    floors = {curve.floor for each in seeds.values() for curve in each}
+    if len(floors) != 1 or not all(seeds.values()):
+        raise ValueError(f"curves of one floor of background events are needed, one or more of each name; got {floors}")
+    with style():
+        figure, ax = subplots()
+        for colour, (name, each) in zip(cycle(CURVES), seeds.items()):
+            background, mean, width = _over_seeds(each)
+            ax.plot(background, mean, color=colour, label=name)
+            ax.fill_between(background, mean - width, mean + width, color=colour, alpha=0.25, linewidth=0)
+        lowest = min(line.get_xdata()[0] for line in ax.get_lines())
+        background = np.geomspace(lowest, 1, 200)
+        ax.plot(background, np.sqrt(background), color=GREY, linestyle=":", label="random")
+        top = max(np.max(line.get_ydata()) for line in ax.get_lines())
+        ax.set(xlim=(lowest, 1), ylim=(0, 1.5 * top), xscale="log")
+        ax.set(xlabel=r"Background efficiency $\varepsilon_B$", ylabel=_IMPROVEMENT)
+        ax.legend(loc="upper right", title=f"at least {floors.pop():g} background events")
         label(ax, right=right)
     return figure, ax
 
@@ -120,6 +156,7 @@ _STAGES = {
     "validation": _Stage("validation", COLOURS[2], "-"),
     "val": _Stage("validation", COLOURS[2], "-"),
 }
+_IMPROVEMENT = r"Significance improvement $\varepsilon_S\,/\,\varepsilon_B^{1/2}$"
 _TITLES = {
     "auc": "Area under the ROC curve",
     "rejection": r"$1/\varepsilon_B$ at $\varepsilon_S = 50\,\%$",
@@ -150,6 +187,17 @@ def _history(ax: Axes, epoch: Floats, stages: list[tuple[_Stage, Floats]]) -> No
 def _area(curve: RocCurve) -> str:
     """A separation that is perfect but for one in ten thousand needs no more digits."""
     return "> 0.9999" if curve.auc.value > 0.9999 else str(curve.auc)
+
+
+def _over_seeds(curves: list[SignificanceImprovement]) -> tuple[Floats, Floats, Floats]:
+    """Background efficiency, improvement and its error, where all curves have a threshold; shape (200,) each."""
+    background = np.geomspace(max(curve.background_efficiency[-1] for curve in curves), 1, 200)
+    # Curves are steps: of each the loosest threshold that keeps no more background is read.
+    allowed = background * (1 + 1e-12)
+    index = [len(c.thresholds) - np.searchsorted(c.background_efficiency[::-1], allowed, "right") for c in curves]
+    each = np.array([c.improvement[i] for c, i in zip(curves, index)])
+    width = each.std(axis=0, ddof=1) if len(curves) > 1 else curves[0].error[index[0]]
+    return background, each.mean(axis=0), width
 
 
 def _rejection_band(curve: RocCurve, efficiency: Floats) -> tuple[Floats, Floats, Floats]:

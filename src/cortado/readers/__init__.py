@@ -27,6 +27,8 @@ A record is an awkward array of events with the fields
   graphs the `edges` (n_events, var): inner, outer (positions of hits in the event), label. See `hit_records`;
 - in the dialect of monitoring, instead of jets, `maps` (n_events, 1): run, lumi, name, entries, `values` (counts, bins
   or rows and columns), event_key (of the run), and the truth of simulated ones: fault, fault_cells. See `occupancy`;
+- in the LHC Olympics, instead of jets, the `candidates` (n_events, var) to be clustered: pt, eta, phi, mass; in tables
+  of dijets only numbers of the event: mjj, mj1, mj2, delta_mj (GeV), tau21_1, tau21_2. Both have is_signal;
 - `event_key`: 64 bits that name the event (see `event_keys`), for `splits`;
 - where the file has them `run`, `luminosity_block`, `event`, `weight` (of the generator), `gen_particles`: pt, eta,
   phi, mass, pdg_id, status, status_flags, mother (position in the event, -1: none), and `secondary_vertices` (NanoAOD
@@ -51,10 +53,12 @@ from cortado.readers import (
     calogan,
     columns,
     deepntuple,
+    dijets,
     edm4hep,
     hit_graphs,
     hits,
     jetclass,
+    lhc_olympics,
     nanoaod,
     occupancy,
     pfnano,
@@ -72,11 +76,13 @@ __all__ = [
     "calogan",
     "deepntuple",
     "dialect",
+    "dijets",
     "edm4hep",
     "hit_graphs",
     "hits",
     "jetclass",
     "jets",
+    "lhc_olympics",
     "nanoaod",
     "occupancy",
     "pfnano",
@@ -107,6 +113,8 @@ DIALECTS: tuple[ModuleType, ...] = (
     hit_graphs,
     ramp,
     occupancy,
+    dijets,
+    lhc_olympics,
 )
 """The dialects that are recognised, in the order in which they are tried."""
 

@@ -3,6 +3,7 @@
 =================  ==========================================================  ======================
 representation     arrays                                                      for the models
 =================  ==========================================================  ======================
+`Columns`          features (n, f)                                             `BoostedTrees`, `MLP`
 `HighLevel`        features (n, f)                                             `MLP`
 `JetImage`         image (n, c, eta, phi)                                      `JetImageCNN`
 `ParticleList`     features (n, p, f), mask (n, p)                             `PFN`, `EFN`
@@ -35,6 +36,7 @@ Example:
       [ 0.25   0.062]]]
 """
 
+from cortado.representations.columns import Columns
 from cortado.representations.deepjet import DeepJetFeatures
 from cortado.representations.high_level import HighLevel
 from cortado.representations.hit_cloud import HitCloud
@@ -52,6 +54,7 @@ from cortado.representations.shower_shapes import ShowerShapes
 from cortado.representations.track_set import TrackGraph, TrackSet
 
 __all__ = [
+    "Columns",
     "DeepJetFeatures",
     "GivenGraph",
     "HighLevel",

@@ -225,7 +225,7 @@ def blocks(counts: NDArray[np.int64], cells: int = 2**18) -> Iterator[NDArray[np
 
 
 def as_float32(
-    values: Sequence[Floats], names: Sequence[str], owner: NDArray[np.int64], caller: str
+    values: Sequence[Floats], names: Sequence[str], owner: NDArray[np.int64], caller: str, *, of: str = "jet"
 ) -> NDArray[np.float32]:
     """Stack columns of shape (m,) to (m, f) in float32.
 
@@ -234,6 +234,7 @@ def as_float32(
         names: Names of the features, for messages.
         owner: Index of the jet of each entry, shape (m,).
         caller: The representation that asks, for messages.
+        of: What the owners are, for messages.
 
     Raises:
         ValueError: If a value is not finite in float32.
@@ -244,7 +245,7 @@ def as_float32(
             stacked[:, index] = column
     if not np.isfinite(stacked).all():
         row, index = np.argwhere(~np.isfinite(stacked))[0]
-        raise ValueError(f"{caller}: {names[index]} of jet {owner[row]} is {values[index][row]}, must be finite")
+        raise ValueError(f"{caller}: {names[index]} of {of} {owner[row]} is {values[index][row]}, must be finite")
     return stacked
 
 

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cortado.simulation.dijet_clustering import cluster_dijets, dijet_columns
     from cortado.simulation.dijets import DijetSummary, simulate_dijets
     from cortado.simulation.events import PROCESSES
     from cortado.simulation.flavour import FLAVOUR_PROCESSES, simulate_flavour_jets
@@ -39,6 +40,8 @@ __all__ = [
     "SimulationSummary",
     "ToyHitSummary",
     "acts_tracks",
+    "cluster_dijets",
+    "dijet_columns",
     "simulate_dijets",
     "simulate_flavour_jets",
     "simulate_hits",
@@ -62,6 +65,8 @@ _HOMES = {
     "ToyHitSummary": "hits",
     "acts_tracks": "hits",
     "simulate_dijets": "dijets",
+    "cluster_dijets": "dijet_clustering",
+    "dijet_columns": "dijet_clustering",
     "simulate_flavour_jets": "flavour",
     "simulate_hits": "hits",
     "simulate_jets": "jets",

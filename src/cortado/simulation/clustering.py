@@ -55,22 +55,23 @@ def anti_kt(candidates: ak.Array, *, radius: float = RADIUS, min_pt: float = MIN
     return jets[ak.argsort(pt, ascending=False)]
 
 
-def substructure(constituents: ak.Array) -> Substructure:
+def substructure(constituents: ak.Array, *, radius: float = RADIUS) -> Substructure:
     """Groom jets with soft drop (beta = 0, z_cut = 0.1) and measure how many-pronged they are.
 
-    N-subjettiness as CMS stores it: beta = 1, normalised to R = 0.8, axes from exclusive kT followed by one pass of
+    N-subjettiness as CMS stores it: beta = 1, normalised to R, axes from exclusive kT followed by one pass of
     minimisation. It is 0 for jets with no more than N constituents.
 
     Args:
         constituents: Of n jets, shape (n, var), with ``pt eta phi mass``; each jet has at least one.
+        radius: R of the jets.
 
     References:
         Larkoski et al., Soft drop (2014), arXiv:1402.2657; Thaler, Van Tilburg, Maximizing boosted top identification
         by minimizing N-subjettiness (2011), arXiv:1108.2701.
     """
-    sequence = fastjet.ClusterSequence(_momenta(constituents), fastjet.JetDefinition(fastjet.kt_algorithm, 10 * RADIUS))
-    groomed = sequence.exclusive_jets_softdrop_grooming(njets=1, beta=0.0, symmetry_cut=0.1, R0=RADIUS)
-    tau = sequence.njettiness(axes_definition="OnePass_KT_Axes", njets=[1, 2, 3, 4], beta=1.0, R0=RADIUS)
+    sequence = fastjet.ClusterSequence(_momenta(constituents), fastjet.JetDefinition(fastjet.kt_algorithm, 10 * radius))
+    groomed = sequence.exclusive_jets_softdrop_grooming(njets=1, beta=0.0, symmetry_cut=0.1, R0=radius)
+    tau = sequence.njettiness(axes_definition="OnePass_KT_Axes", njets=[1, 2, 3, 4], beta=1.0, R0=radius)
     return Substructure(ak.to_numpy(groomed.msoftdrop), np.asarray(tau))
 
 

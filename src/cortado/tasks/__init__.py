@@ -16,6 +16,9 @@ task                   use                                    learns
 `Regress`              `Numbers`                              numbers of an object, with or without their uncertainty
 `Generate`             `Showers`                              to make objects, by a loss of the network's own
 `GenerateAgainst`      `Showers`                              to make objects that a critic takes for real
+`Fit`                  that of its inner task                 `Classify` or `FindAnomalies`, by an estimator of
+                                                              scikit-learn
+`FindAnomalies`        `Anomaly`                              what is unlike the other objects; in `Fit` alone
 =====================  =====================================  ======================================================
 
 A bundle that monitors maps has the use `Watched`, which `monitoring.watching` puts in the place of `Reconstructed`.
@@ -23,9 +26,11 @@ A bundle that monitors maps has the use `Watched`, which `monitoring.watching` p
 A task of your own is a frozen dataclass with the attributes and methods of `Task`, and so is its use (`Use`).
 """
 
+from cortado.tasks.anomaly import Anomaly, FindAnomalies
 from cortado.tasks.classify import Classes, Classify
 from cortado.tasks.edges import ClassifyEdges, Edges
 from cortado.tasks.embed import Embed, Embedded
+from cortado.tasks.fit import Fit
 from cortado.tasks.follow import Follow, Followed
 from cortado.tasks.generate import Generate, GenerateAgainst, Showers
 from cortado.tasks.locate import Locate, Located
@@ -35,11 +40,12 @@ from cortado.tasks.regress import Numbers, Regress
 from cortado.tasks.task import Answers, Batch, Evaluation, Measured, Merit, Move, Rival, Task, Use
 from cortado.tasks.watch import Watched
 
-USES = (Classes, Edges, Embedded, Followed, Located, Numbers, Pairs, Reconstructed, Showers, Watched)
+USES = (Anomaly, Classes, Edges, Embedded, Followed, Located, Numbers, Pairs, Reconstructed, Showers, Watched)
 """What a bundle may name as its use."""
 
 __all__ = [
     "USES",
+    "Anomaly",
     "Answers",
     "Batch",
     "Classes",
@@ -49,6 +55,8 @@ __all__ = [
     "Embed",
     "Embedded",
     "Evaluation",
+    "FindAnomalies",
+    "Fit",
     "Follow",
     "Followed",
     "Generate",

@@ -4,7 +4,7 @@ Shapes: n objects, p constituents, q reproduced ones, f features.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, get_args
 
 import awkward as ak
@@ -19,7 +19,7 @@ from cortado.tasks.classify import Mask, members
 from cortado.tasks.reconstruction_losses import Loss, cell_losses, object_losses
 from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move, Rival
 
-__all__ = ["Reconstruct", "Reconstructed"]
+__all__ = ["NORMAL", "NormalTarget", "Reconstruct", "Reconstructed", "areas_of", "merits_of"]
 
 NORMAL = 0
 
@@ -200,7 +200,7 @@ class Reconstruct:
         """Mean weighted loss of normal objects, and AUC of each anomaly."""
         category, weight, loss, anomaly = rows.T.numpy()
         normal = category == NORMAL
-        areas = _areas(self.anomalies, category, anomaly, weight)
+        areas = areas_of(self.anomalies, category, anomaly, weight)
         named = {f"auc_{name}": area.value for name, area in areas.items()}
         return {"loss": float((weight * loss)[normal].sum() / weight[normal].sum()), **named}
 
@@ -211,22 +211,34 @@ class Reconstruct:
 
     def measured(self, evaluate: Callable[[], Evaluation]) -> Measured:
         """AUC of each anomaly with its error."""
-        evaluation = evaluate()
-        anomaly = ak.to_numpy(evaluation.answers.anomaly)
-        merits: dict[str, float | None] = {}
-        for name, area in _areas(self.anomalies, evaluation.category, anomaly, evaluation.weight).items():
-            merits |= {f"auc_{name}": area.value, f"auc_{name}_error": area.error if np.isfinite(area.error) else None}
-        return Measured(merits)
+        return merits_of(self.anomalies, evaluate())
 
 
-def _areas(
-    anomalies: Mapping[str, Mask], category: NDArray[Any], anomaly: NDArray[Any], weight: NDArray[Any]
+def areas_of(
+    anomalies: Iterable[str], category: NDArray[Any], anomaly: NDArray[Any], weight: NDArray[Any]
 ) -> dict[str, metrics.Estimate]:
+    """Area under the ROC curve of each kind of anomalies against normal objects.
+
+    Args:
+        anomalies: Names of the categories from 1 on.
+        category: 0 for normal objects, shape (n,).
+        anomaly: The higher the stranger, shape (n,).
+        weight: Shape (n,).
+    """
     areas = {}
     for index, name in enumerate(anomalies, start=1):
         chosen = (category == NORMAL) | (category == index)
         areas[name] = metrics.auc(category[chosen] == index, anomaly[chosen], weight[chosen])
     return areas
+
+
+def merits_of(anomalies: Iterable[str], evaluation: Evaluation) -> Measured:
+    """The same of evaluated objects, with errors, as a bundle keeps it."""
+    anomaly = ak.to_numpy(evaluation.answers.anomaly)
+    merits: dict[str, float | None] = {}
+    for name, area in areas_of(anomalies, evaluation.category, anomaly, evaluation.weight).items():
+        merits |= {f"auc_{name}": area.value, f"auc_{name}_error": area.error if np.isfinite(area.error) else None}
+    return Measured(merits)
 
 
 def _outputs(network: nn.Module, inputs: Any) -> tuple[Tensor, Tensor]:

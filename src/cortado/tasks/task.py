@@ -79,13 +79,12 @@ class Measured(NamedTuple):
 
 
 class Task(Protocol):
-    """What is learned; a frozen dataclass, whose functions of the objects have a source.
+    """What is learned; a frozen dataclass, whose functions of the objects have a source."""
 
-    Attributes:
-        gives: Class of its use.
-    """
-
-    gives: ClassVar[type]
+    @property
+    def gives(self) -> type:
+        """Class of its use."""
+        ...
 
     @property
     def merits(self) -> Mapping[str, Merit]:

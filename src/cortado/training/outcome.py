@@ -56,6 +56,7 @@ def trained_bundle(
     study: Study,
     survey: Survey,
     model: torch.nn.Module,
+    arguments: Mapping[str, Any],
     epochs: Sequence[Epoch],
     description: Mapping[str, Any],
     fold: int | None,
@@ -66,12 +67,13 @@ def trained_bundle(
         study: What was trained.
         survey: Of its files.
         model: With its best weights.
+        arguments: Keyword arguments that make it anew.
         epochs: Rows of the table.
         description: Of the study when the training began, see `describe`.
         fold: The fold that was held out.
     """
     paths = dict.fromkeys(part.step.path for part in survey.parts)
-    model, arguments = _in_use(model, model_arguments(study))
+    model, arguments = _in_use(model, dict(arguments))
     split = study.objects.split
     return Bundle(
         representation=study.representation,
@@ -88,6 +90,7 @@ def trained_bundle(
             "seed": study.recipe.seed,
             "epochs": [_written(row) for row in epochs],
             "lightning": importlib.metadata.version("lightning"),
+            "scikit-learn": importlib.metadata.version("scikit-learn"),
             "git_revision": _git_revision(),
         },
     )

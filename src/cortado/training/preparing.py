@@ -7,12 +7,14 @@ import awkward as ak
 import numpy as np
 import torch
 
+from cortado.splits import TRAIN
 from cortado.tasks import Batch, Task
+from cortado.training.loading import Stream
 from cortado.training.mixing import Examples, Kept
 from cortado.training.study import Study
 from cortado.training.survey import Scaling, Survey, Weighting
 
-__all__ = ["Preparation", "preparation"]
+__all__ = ["Preparation", "preparation", "stream"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,34 @@ def preparation(study: Study, survey: Survey) -> Preparation:
     if of_an_object is not None and of_an_object * int(survey.objects.sum()) <= most:
         return dataclasses.replace(one, keeps="inputs")
     return one
+
+
+def stream(
+    study: Study, survey: Survey, subset: int, *, held_out: int | None, rank: int = 0, world_size: int = 1
+) -> Stream:
+    """Batches of one subset of a study; training objects in random order, which is new in each epoch.
+
+    Args:
+        study: What is read.
+        survey: Of its files.
+        subset: TRAIN, VALIDATION or TEST.
+        held_out: The fold that is not trained on.
+        rank: Number of this device.
+        world_size: Number of devices.
+    """
+    prepare, filled = preparation(study, survey), np.flatnonzero(survey.counts[:, subset])
+    return Stream(
+        study,
+        [survey.parts[i] for i in filled],
+        [int(survey.counts[i, subset]) for i in filled],
+        subset=subset,
+        finish=prepare,
+        shuffle=subset == TRAIN,
+        keep=prepare.keep if prepare.keeps else None,
+        held_out=held_out,
+        rank=rank,
+        world_size=world_size,
+    )
 
 
 def _bytes_of_an_object(prepare: Preparation, examples: Examples) -> int | None:

@@ -24,7 +24,7 @@ class Epoch(NamedTuple):
     train_loss: float
     validation_loss: float
     merits: dict[str, float]  # of the validation objects: those of the task
-    learning_rate: float  # of the last step
+    learning_rate: float  # of the last step; 0 where none were taken
     seconds: float  # with validation
     objects_per_second: float  # training alone
 
@@ -59,12 +59,22 @@ class EpochTable(Callback):  # type: ignore[misc]
         """Rows of the epochs before an interruption."""
         self.rows = [Epoch(*row) for row in state_dict["rows"]]
 
+    def begin(self) -> None:
+        """Print the header, and the rows that are there."""
+        self.console.print(self._header(), style="bold")
+        for index in range(len(self.rows)):
+            self._print(index)
+
+    def add(self, row: Epoch) -> None:
+        """Print a row, and write all rows."""
+        self.rows.append(row)
+        self._print(len(self.rows) - 1)
+        write_text(self.path, _csv(self.rows))
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the header, and the rows of a resumed training."""
         if trainer.is_global_zero:
-            self.console.print(self._header(), style="bold")
-            for index in range(len(self.rows)):
-                self._print(index)
+            self.begin()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock and the bar."""
@@ -97,10 +107,10 @@ class EpochTable(Callback):  # type: ignore[misc]
             seconds=time.perf_counter() - self._begin,
             objects_per_second=self.objects / (self._trained - self._begin),
         )
-        self.rows.append(row)
         if trainer.is_global_zero:
-            self._print(len(self.rows) - 1)
-            write_text(self.path, _csv(self.rows))
+            self.add(row)
+        else:
+            self.rows.append(row)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Leave the terminal as it was."""

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
@@ -22,13 +21,14 @@ from torch.utils.data import DataLoader
 
 from cortado import bundle as bundles
 from cortado.splits import TRAIN, VALIDATION
-from cortado.tasks import Batch
+from cortado.tasks import Batch, Fit
+from cortado.training.fitting import fit
 from cortado.training.identity import describe, first_difference
 from cortado.training.lightning import Training
-from cortado.training.loading import Stream, loader
+from cortado.training.loading import loader
 from cortado.training.optimisation import averaged
 from cortado.training.outcome import TrainingResult, measured_bundle, model_arguments, result_of, trained_bundle
-from cortado.training.preparing import preparation
+from cortado.training.preparing import stream
 from cortado.training.progress import EpochTable, write_text
 from cortado.training.study import Study
 from cortado.training.survey import Survey, survey
@@ -50,7 +50,8 @@ def train(
 ) -> TrainingResult:
     """Train the network of a study; write its best epoch as a bundle.
 
-    The folder gets `<name>.cortado`, `history.csv` (a row for each epoch), `study.json` and `checkpoints/`.
+    The folder gets `<name>.cortado`, `history.csv` (a row for each epoch), `study.json` and `checkpoints/`. An
+    estimator (task `Fit`) is fitted in one pass, on the CPU: one row and no checkpoints.
     A training that was killed or interrupted goes on from its last complete epoch with `resume=True`, and
     ends with the weights that it would have had; on a GPU, which adds in no fixed order, within rounding.
 
@@ -68,10 +69,12 @@ def train(
         Path of the bundle, metrics, epochs and time [s] of this call.
     Raises:
         FileExistsError: If the folder holds a training and `resume` is not set.
-        ValueError: If the folder holds a training of another study.
+        ValueError: If the folder holds a training of another study, or an estimator shall be fitted on several devices.
         KeyboardInterrupt: If interrupted; says how to go on.
     """
     begin = time.perf_counter()
+    if isinstance(study.task, Fit) and devices > 1:
+        raise ValueError(f"devices = {devices}, required: 1 for Fit, whose estimator sees all objects at once")
     folder, console = Path(output), Console(quiet=not progress or _is_other_rank(), highlight=False, soft_wrap=True)
     description = describe(study)  # now: its files may be edited while it is trained
     _claim(folder, study, {**description, "fold": fold}, resume)
@@ -82,6 +85,19 @@ def train(
     known = _survey(study, fold, console)
     console.print(str(known))
     _begin(folder, {**description, "fold": fold})
+    table = EpochTable(
+        folder / "history.csv",
+        console,
+        study.task.merits,
+        epochs=1 if isinstance(study.task, Fit) else study.recipe.epochs,
+        objects=int(known.objects[TRAIN].sum()),
+        what=study.objects.collection,
+    )
+    if isinstance(study.task, Fit):
+        model = fit(study, known, fold, table)
+        bundle = trained_bundle(study, known, model, model.arguments, table.rows, description, fold)
+        bundles.save(measured_bundle(bundle, study, "cpu"), path, canary=known.canary.objects)
+        return _done(path, study, begin, console)
     checkpoints = ModelCheckpoint(
         folder / "checkpoints",
         filename="best",
@@ -89,14 +105,6 @@ def train(
         save_last=True,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
-    )
-    table = EpochTable(
-        folder / "history.csv",
-        console,
-        study.task.merits,
-        epochs=study.recipe.epochs,
-        objects=int(known.objects[TRAIN].sum()),
-        what=study.objects.collection,
     )
     module = _module(study, known)
     with _quiet_lightning():
@@ -112,12 +120,15 @@ def train(
     state = torch.load(checkpoints.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
     module.load_state_dict(state)
     if trainer.is_global_zero:
-        bundle = trained_bundle(study, known, module.model, table.rows, description, fold)
+        bundle = trained_bundle(study, known, module.model, model_arguments(study), table.rows, description, fold)
         bundle = measured_bundle(bundle, study, str(trainer.strategy.root_device))
         bundles.save(bundle, path, canary=known.canary.objects)
     trainer.strategy.barrier("bundle")
-    done = result_of(path, study, time.perf_counter() - begin)
-    console.print(str(done))
+    return _done(path, study, begin, console)
+
+
+def _done(path: Path, study: Study, begin: float, console: Console) -> TrainingResult:
+    console.print(str(done := result_of(path, study, time.perf_counter() - begin)))
     return done
 
 
@@ -244,24 +255,12 @@ class _Streams(LightningDataModule):  # type: ignore[misc]
         return self._loader(VALIDATION, min(self.study.recipe.workers, 1))
 
     def _loader(self, subset: int, workers: int) -> DataLoader[Batch]:
-        known = self.known
-        filled = np.flatnonzero(known.counts[:, subset])
-        prepare = preparation(self.study, known)
-        stream = Stream(
-            self.study,
-            [known.parts[i] for i in filled],
-            [int(known.counts[i, subset]) for i in filled],
-            subset=subset,
-            finish=prepare,
-            shuffle=subset == TRAIN,
-            keep=prepare.keep if prepare.keeps else None,
-            held_out=self.held_out,
-            rank=self.trainer.global_rank,
-            world_size=self.trainer.world_size,
-        )
+        trainer = self.trainer
+        device = {"rank": trainer.global_rank, "world_size": trainer.world_size}
+        batches = stream(self.study, self.known, subset, held_out=self.held_out, **device)
         # Not trainer.current_epoch: while a training is resumed, that is still the epoch before.
-        stream.epoch.fill_(self.trainer.fit_loop.epoch_progress.current.processed)
-        return loader(stream, workers, pin_memory=self.trainer.strategy.root_device.type == "cuda")
+        batches.epoch.fill_(trainer.fit_loop.epoch_progress.current.processed)
+        return loader(batches, workers, pin_memory=trainer.strategy.root_device.type == "cuda")
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 
 from cortado.scaling import QuantileScaling, Scaling
 from cortado.splits import TEST, TRAIN, VALIDATION, Split, fold
-from cortado.tasks import Task, Use
+from cortado.tasks import Fit, Task, Use
 from cortado.tasks.checks import close_to, require
 
 __all__ = ["Balance", "Objects", "Recipe", "Study", "subset_of"]
@@ -165,7 +165,8 @@ class Study:
         representation: What the network sees of an object.
         scaling: Of the features: given, None, or from the training objects: "fit" standardises them, "quantiles" maps
             them to normal distributions.
-        model: `functools.partial(Network, **arguments)`; those that follow from the task are added.
+        model: `functools.partial(Network, **arguments)`; those that follow from the task are added. For `Fit` that of
+            its estimator, without arguments: `functools.partial(BoostedTrees)`.
         task: What is learned, see `cortado.tasks`.
         recipe: How it is trained.
         frozen: Part of the model -> bundle of the network whose weights it keeps: "finder" -> "finder.cortado".
@@ -186,6 +187,7 @@ class Study:
         require(is_partial, self, "model", "functools.partial(Network, ...)")
         require(not self.model.args, self, "model", "keyword arguments only: a bundle stores them by name")
         _require_protocol(self)
+        _require_model_of_estimator(self)
         if isinstance(self.scaling, str):
             require_one_of("Study", "scaling", self.scaling, ("fit", "quantiles"))
         by_quantiles = self.scaling == "quantiles" or isinstance(self.scaling, QuantileScaling)
@@ -218,6 +220,24 @@ def _require_protocol(study: Study) -> None:
             else f"a use with {', '.join(lacking)}"
         )
         require(is_instance and not lacking, study, what, required if lacking else "an instance, such as Classify(...)")
+
+
+def _require_model_of_estimator(study: Study) -> None:
+    """Whether the task is `Fit` where the model is made of an estimator, and of that one.
+
+    Raises:
+        ValueError: If not.
+    """
+    task, model = study.task, study.model
+    known = getattr(model.func, "estimators", ())
+    if not isinstance(task, Fit):
+        require(not known, study, "task", f"Fit(estimator=partial({' or '.join(known)}, ...), ...), for this model")
+        return
+    estimator = task.estimator.func.__name__
+    makes = hasattr(model.func, "of") and not model.keywords and (not known or estimator in known)
+    required = f"functools.partial of the class that is made of {estimator}, such as BoostedTrees of a "
+    require(makes, study, "model", required + "HistGradientBoostingClassifier, without arguments")
+    require(not study.frozen, study, "frozen", "{} for Fit: all of its model comes from the estimator")
 
 
 def subset_of(
