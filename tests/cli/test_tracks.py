@@ -83,7 +83,7 @@ def test_the_field_scales_the_momenta(finder, hits, tmp_path):
 
 def test_files_without_truth_are_scored(finder, tmp_path):
     bare = ak.without_field(EVENTS, "particles")
-    bare = ak.with_field(bare, EVENTS.hits[["x", "y", "z", "layer"]], "hits")
+    bare = ak.with_field(bare, EVENTS.hits[["x", "y", "z", "layer", "module"]], "hits")
     succeed("score", finder, write_events(tmp_path / "bare.root", bare), "--out", tmp_path / "tracks.root")
     assert_holds(tracks_in(tmp_path / "tracks.root"), finder, EVENTS)
 

@@ -180,7 +180,7 @@ def test_numbers_that_are_not_finite_are_refused_by_name(representation):
 
 
 def test_events_must_be_flattened_first(representation):
-    with pytest.raises(ValueError, match=r"takes jets of shape \(n,\), got 30 \*.*flatten"):
+    with pytest.raises(ValueError, match=r"takes (jets|objects) of shape \(n,\), got 30 \*.*flatten"):
         representation(ak.unflatten(JETS, np.full(30, 2)))
 
 

@@ -119,6 +119,9 @@ DIALECTS: tuple[ModuleType, ...] = (
 """The dialects that are recognised, in the order in which they are tried."""
 
 
+_OF_ANY = {"run", "luminosityBlock", "event"}  # branches that tell nothing of the dialect
+
+
 def dialect(available: Collection[str], path: str = "", *, name: str | None = None) -> ModuleType:
     """Recognise the dialect by the names of the branches.
 
@@ -134,7 +137,7 @@ def dialect(available: Collection[str], path: str = "", *, name: str | None = No
         ValueError: If they are of no dialect (says what each lacks, nearest first), or the name is unknown.
     """
     forms = [(module, form) for module in _candidates(name) for form in module.FORMS]
-    tried = [(module, columns.missing(form, available), len(form)) for module, form in forms]
+    tried = [(module, columns.missing(form, available), len(set(form) - _OF_ANY)) for module, form in forms]
     nearest_first = sorted(tried, key=lambda one: len(one[1]) / one[2])
     module, absent, _ = nearest_first[0]
     if not absent:
