@@ -1,4 +1,4 @@
-"""The interaction network on prepared graphs of hits: efficiency and purity of the edges of five folds.
+"""Networks of edges on prepared graphs of hits: efficiency and purity of the edges of five folds.
 
 The graphs are those of arXiv:2103.16701 (events of TrackML, 2 GeV, npz), or any that `cortado convert` reads. The epoch
 of each fold is chosen on a part of its own training graphs.
@@ -15,32 +15,34 @@ from pathlib import Path
 import numpy as np
 
 from cortado import training
-from cortado.models import InteractionNetwork
+from cortado.models import InteractionNetwork, TrkXNetwork
 from cortado.representations.hit_graph import GivenGraph
 from cortado.splits import Split
 from cortado.tasks import ClassifyEdges
 from cortado.training import Objects, Recipe, Study
 
+NETWORKS = {"interaction": InteractionNetwork, "trkx": TrkXNetwork}
 
-def study(file, folds, epochs):
+
+def study(file, folds, epochs, network):
     """The training, of which each fold is one."""
     return Study(
         name="edges",
         objects=Objects(files=(file,), collection="events", split=Split(validation=0.2, test=0.0, seed=3), folds=folds),
         representation=GivenGraph(),
-        model=partial(InteractionNetwork),
+        model=partial(NETWORKS[network]),
         task=ClassifyEdges(truth="edges.label"),
         recipe=Recipe(epochs=epochs, batch_size=1, learning_rate=5e-3, schedule="cosine", workers=0, step_size=5),
     )
 
 
-def main(graphs, folds=5, epochs=30):
+def main(graphs, folds=5, epochs=30, network="interaction"):
     """Efficiency and purity of each fold at a threshold of 0.5, and their mean and spread."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "graphs.root"
         command = [sys.executable, "-m", "cortado.cli", "convert", *sorted(glob.glob(graphs)), "--out", str(file)]
         subprocess.run(command, check=True)
-        chosen = study(file, folds, epochs)
+        chosen = study(file, folds, epochs, network)
         rows = []
         for number, result in enumerate(training.train_folds(chosen, Path(folder) / "folds", progress=False)):
             judged = training.evaluate(result.bundle, chosen, subset="test")
@@ -62,4 +64,5 @@ if __name__ == "__main__":
     parser.add_argument("graphs", help="glob of the prepared graphs")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--network", choices=NETWORKS, default="interaction")
     main(**vars(parser.parse_args()))

@@ -23,7 +23,14 @@ from cortado import manifest as manifests
 from cortado import metrics, ntuples, plotting, reading, training
 from cortado.analysis import sample_paths, simulate_samples
 from cortado.histograms import axis_category
-from cortado.models import DenseAutoencoder, HeimelAutoencoder, ImageAutoencoder, SetAutoencoder, VariationalAutoencoder
+from cortado.models import (
+    DenseAutoencoder,
+    DenseImageAutoencoder,
+    HeimelAutoencoder,
+    ImageAutoencoder,
+    SetAutoencoder,
+    VariationalAutoencoder,
+)
 from cortado.representations import HighLevel, ParticleList
 from cortado.representations.jet_image import TOP_40
 from cortado.splits import TEST, Split
@@ -34,14 +41,15 @@ SPLIT = Split(validation=0.1, test=0.3, seed=1)
 OBSERVABLES = ("mass", "tau21", "tau32", "multiplicity")
 LOSS = "Reconstruction loss"
 EPOCHS = {  # of images, of observables, of sets
-    "quick": (8, 20, 8),
-    "full": (20, 40, 20),
+    "quick": (20, 20, 8),
+    "full": (30, 40, 20),
 }
 TITLES = {
-    "image": "Images (Heimel et al.)",
+    "image": "Images, dense",
     "remapped": "Square roots of pixels, smeared loss",
     "observables": "Observables",
     "particles": "Particles as a set",
+    "convolutions": "Images (Heimel et al.)",
     "large_image": "Images (Farina et al.)",
     "variational": "Observables, variational",
     "image_of_top": "Images, trained on top jets",
@@ -83,9 +91,9 @@ def studies(preset, folder, files=()):
         name="image",
         objects=Objects(files=training_files(folder, files), split=split),
         representation=TOP_40,
-        model=partial(HeimelAutoencoder),
+        model=partial(DenseImageAutoencoder),
         task=Reconstruct(normal=is_qcd, anomalies=strange),
-        recipe=Recipe(epochs=of_images, batch_size=64, learning_rate=1e-3),
+        recipe=Recipe(epochs=of_images, batch_size=128, learning_rate=1e-3),
     )
     remapped = replace(
         image,
@@ -113,6 +121,7 @@ def studies(preset, folder, files=()):
     of_top = Reconstruct(normal=is_top, anomalies={"qcd": is_qcd})
     every = [image, observables, particles, replace(image, name="image_of_top", task=of_top)]
     if preset == "full":
+        every.append(replace(image, name="convolutions", model=partial(HeimelAutoencoder)))
         every += [remapped, replace(remapped, name="remapped_of_top", task=replace(of_top, smearing=1.0))]
         large = replace(image.recipe, epochs=5, precision="bfloat16")
         every.append(replace(image, name="large_image", model=partial(ImageAutoencoder), recipe=large))
@@ -200,7 +209,7 @@ def loss_histograms(judged):
     booked = {}
     for name in (title for title in TITLES if title in judged):
         low, high = np.quantile(judged[name], (0.002, 0.998))
-        axis = hist.axis.Regular(50, low, high, name="anomaly", label=LOSS, transform=hist.axis.transform.log)
+        axis = hist.axis.Regular(50, low, high, name="anomaly", label=LOSS)
         booked[name] = hist.Hist(axis_category("kind"), axis, storage=hist.storage.Weight())
         for kind in kinds:
             booked[name].fill(kind=list(KINDS)[kind], anomaly=judged[name][judged["kind"] == kind])
@@ -209,7 +218,7 @@ def loss_histograms(judged):
 
 def mass_histogram(judged, name="image", kept=0.05):
     """Mass of QCD jets, of all and of the strangest."""
-    axis = hist.axis.Regular(40, 0, 300, name="mass", label="Jet mass [GeV]")
+    axis = hist.axis.Regular(24, 0, 300, name="mass", label="Jet mass [GeV]")
     histogram = hist.Hist(axis_category("kind"), axis, storage=hist.storage.Weight())
     qcd = judged["kind"] == 0
     cut = np.quantile(judged[name][qcd], 1 - kept)

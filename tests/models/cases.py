@@ -22,6 +22,7 @@ from cortado.models import (
     CaloVAE,
     DeepJet,
     DenseAutoencoder,
+    DenseImageAutoencoder,
     EdgeFilter,
     EdgeFlavourTagger,
     FlavourTagger,
@@ -345,8 +346,9 @@ WITHOUT_PARAMETERS = (AsReference,)
 
 AUTOENCODERS = {
     DenseAutoencoder: {"features": 3},
+    DenseImageAutoencoder: {"pixels": 8},
     HeimelAutoencoder: {"pixels": 8},
-    ImageAutoencoder: {"size": (8, 8), "filters": 4},
+    ImageAutoencoder: {"size": (8, 8), "filters": 16},
     SetAutoencoder: {"features": 3},
     VariationalAutoencoder: {"features": 3},
 }

@@ -74,6 +74,7 @@ autoencoder               representation    reference
 ========================  ================  ================
 `DenseAutoencoder`        `HighLevel`       arXiv:1808.08992
 `VariationalAutoencoder`  `HighLevel`       arXiv:1312.6114
+`DenseImageAutoencoder`   `JetImage`        arXiv:1808.08992
 `ImageAutoencoder`        `JetImage`        arXiv:1808.08992
 `HeimelAutoencoder`       `JetImage`        arXiv:1808.08979
 `SetAutoencoder`          `ParticleList`    arXiv:1703.06114
@@ -91,7 +92,7 @@ from cortado.models.calogan import CaloGAN, CaloGANDiscriminator
 from cortado.models.calovae import CaloVAE
 from cortado.models.deep_sets import EFN, PFN
 from cortado.models.deepjet import DeepJet
-from cortado.models.dense_autoencoder import DenseAutoencoder, VariationalAutoencoder
+from cortado.models.dense_autoencoder import DenseAutoencoder, DenseImageAutoencoder, VariationalAutoencoder
 from cortado.models.edge_filter import EdgeFilter
 from cortado.models.flavour_tagger import EdgeFlavourTagger, FlavourTagger
 from cortado.models.graph_rivals import GraphAttention, GraphConvolution
@@ -126,6 +127,7 @@ __all__ = [
     "CaloVAE",
     "DeepJet",
     "DenseAutoencoder",
+    "DenseImageAutoencoder",
     "EdgeFilter",
     "EdgeFlavourTagger",
     "FlavourTagger",

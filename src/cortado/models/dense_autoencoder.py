@@ -1,4 +1,4 @@
-"""Autoencoders of a few numbers, plain and variational."""
+"""Autoencoders of linear layers: of a few numbers, plain and variational, and of the pixels of images."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from cortado.models.layers import perceptron, require_positive, require_width
+
+_GAIN = 10.0  # of the roots of pixels, of which most are far below 1
 
 
 class DenseAutoencoder(nn.Module):
@@ -89,3 +91,44 @@ class VariationalAutoencoder(nn.Module):
         code = mean + torch.exp(log_variance / 2) * torch.randn_like(mean) if self.training else mean
         divergence = (torch.square(mean) + log_variance.exp() - 1 - log_variance).sum(1) / 2
         return self.decoder(code), self.beta * divergence
+
+
+class DenseImageAutoencoder(nn.Module):
+    """Perceptrons on all pixels of an image that is normalised to its sum; those of the output add up to 1 as well.
+
+    Not in the paper: the network sees the roots of the pixels, which are a hundred times more alike than the pixels
+    themselves; it learns several times faster. The default has 1,363,806 parameters.
+
+    Args:
+        pixels: Of an image along each side.
+        hidden: Widths of the hidden layers of the encoder; the decoder has them in reverse.
+        latent: How many numbers describe an image.
+
+    Raises:
+        ValueError: If a size is below 1.
+
+    References:
+        Farina, Nakai, Shih, Searching for New Physics with Deep Autoencoders (2018), arXiv:1808.08992, section 3, has
+        a network of this kind beside the convolutional one.
+    """
+
+    def __init__(self, *, pixels: int = 40, hidden: Sequence[int] = (400, 100), latent: int = 6) -> None:
+        super().__init__()
+        sizes = {f"hidden[{i}]": width for i, width in enumerate(hidden)}
+        require_positive("DenseImageAutoencoder", pixels=pixels, latent=latent, **sizes)
+        self.pixels = pixels
+        self.encoder = perceptron(pixels**2, hidden, latent, activation=nn.GELU)
+        self.decoder = perceptron(latent, hidden[::-1], pixels**2, activation=nn.GELU)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Images (n, 1, h, w) as they are reproduced.
+
+        Raises:
+            ValueError: If they have another shape than the model was made for.
+        """
+        expected = (1, self.pixels, self.pixels)
+        if tuple(image.shape[1:]) != expected:
+            raise ValueError(f"DenseImageAutoencoder was made for images of {expected}, got {tuple(image.shape[1:])}")
+        seen = _GAIN * image.clamp(min=0).flatten(1).sqrt()
+        made: Tensor = torch.softmax(self.decoder(self.encoder(seen)), dim=1)
+        return made.view_as(image)

@@ -21,7 +21,8 @@ def reconstructions(
 ) -> tuple[Figure, NDArray[Any]]:
     """Single images beside what a network makes of them and the loss of each pixel, a row for each kind.
 
-    Images and their reproductions have one logarithmic colour scale, the losses another; empty pixels are white.
+    Images and their reproductions have one logarithmic colour scale of four decades, the losses another; what is below
+    is white.
 
     Args:
         given: One image by its title, shape (eta, phi).
@@ -45,7 +46,7 @@ def reconstructions(
         figure, axes = subplots(len(rows), 3, squeeze=False, figsize=(16, 0.6 + 4.6 * len(rows)))
         for line, name, row in zip(axes, rows, panels):
             for ax, title, values, norm in zip(line, _COLUMNS, row, (scales[0], scales[0], scales[1])):
-                filled = np.ma.masked_less_equal(values.T, 0)
+                filled = np.ma.masked_less(values.T, norm.vmin)
                 mesh = ax.pcolormesh(eta, phi, filled, norm=norm, cmap="viridis", rasterized=True)
                 figure.colorbar(mesh, ax=ax, pad=0.02)
                 ax.set(xlabel=r"Transformed $\Delta\eta$", ylabel=r"Transformed $\Delta\phi$ [rad]", aspect="equal")
