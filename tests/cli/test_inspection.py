@@ -5,6 +5,7 @@ import re
 import pytest
 from commands import fail, invoke, succeed
 from samples import cms_columns, separated_event_jets, write_nanoaod, write_tree
+from toy_track_finder import save_track_finder
 
 from cortado import bundle
 
@@ -23,6 +24,15 @@ def test_inspect_tells_the_making_of_a_bundle(tagger):
     ):
         assert expected in text
     assert lines[-1] == f"{tagger} is sound: its canary is answered as it was when it was written"
+
+
+def test_inspect_cuts_long_values(tmp_path):
+    path = save_track_finder(tmp_path / "tracks.cortado")
+    described = next(line for line in succeed("inspect", path) if line.startswith("representation"))
+    whole = repr(bundle.load(path).representation)
+    assert len(whole) > 1000
+    assert len(described) < 500
+    assert re.search(r"HitGraph\(pairs=\(\(.* \.\.\., windows=.* \.\.\., bends=\(\), chain=3\)$", described)
 
 
 def test_inspect_refuses_a_bundle_that_was_cut(tagger, tmp_path):

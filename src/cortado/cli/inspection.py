@@ -1,5 +1,6 @@
 """The command `inspect`: what a file is."""
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,6 +8,8 @@ import typer
 from rich.table import Table
 
 from cortado.cli.terminal import console
+
+_LONGEST = 80  # letters of a value
 
 
 def inspect(path: Annotated[Path, typer.Argument(help="a bundle or an ntuple")]) -> None:
@@ -27,14 +30,23 @@ def _inspect_bundle(path: Path) -> None:
         bundle = bundles.load(path)
     parameters = sum(weight.numel() for weight in bundle.model.parameters())
     console.print(f"{path}: {type(bundle.model).__name__}, {parameters:,} parameters", markup=False)
-    console.print(f"{'representation':16} {bundle.representation}", markup=False)
-    console.print(f"{'gives':16} {bundle.use}", markup=False)
+    console.print(f"{'representation':16} {_short(bundle.representation)}", markup=False)
+    console.print(f"{'gives':16} {_short(bundle.use)}", markup=False)
     for key in ("samples", "objects", "jets", "split", "fold", "seed", "metrics", "git_revision"):
         if bundle.provenance.get(key) is not None:
             console.print(f"{key:16} {bundle.provenance[key]}", markup=False)
     if bundle.working_points:
         console.print(_working_points(bundle.working_points))
+    for alarm in bundle.alarms:
+        console.print(f"{'alarm':16} {alarm}", markup=False)
     console.print(f"{path} is sound: its canary is answered as it was when it was written", markup=False)
+
+
+def _short(described: Any) -> str:
+    """A dataclass in words; of long values, as the windows of a graph, the beginning."""
+    values = {field.name: repr(getattr(described, field.name)) for field in dataclasses.fields(described)}
+    given = (f"{name}={text if len(text) <= _LONGEST else text[:_LONGEST] + ' ...'}" for name, text in values.items())
+    return f"{type(described).__name__}({', '.join(given)})"
 
 
 def _working_points(points: Any) -> Table:
