@@ -52,6 +52,7 @@ from cortado.tasks import (
     Pair,
     Reconstruct,
     Regress,
+    optional,
 )
 from cortado.truth.trajectories import with_hits
 
@@ -206,9 +207,9 @@ def made(case, number=40):
     """The networks of a case, in evaluation, with statistics that are not the initial ones."""
     torch.manual_seed(1)
     objects = case.objects(number)
-    task = case.task.fitted(case.task.sums(objects, np.ones(number)))
-    networks = {"model": case.network(**case.arguments, **task.arguments())}
-    networks |= {name: rival.network() for name, rival in task.rivals().items()}
+    task = optional.fitted(case.task, optional.sums(case.task, objects, np.ones(number)))
+    networks = {"model": case.network(**case.arguments, **optional.arguments(task))}
+    networks |= {name: rival.network() for name, rival in optional.rivals(task).items()}
     return Made(case, task, {name: network.eval() for name, network in networks.items()}, objects)
 
 
@@ -217,7 +218,7 @@ def batch_of(made, objects, weight=None, pad=0):
     inputs = made.case.representation(objects)
     if pad:
         inputs = type(inputs)(*(_padded(array, pad) for array in inputs))
-    target = made.task.target(objects, made.task.category(objects), inputs)
+    target = made.task.target(objects, optional.category(made.task, objects), inputs)
     weight = np.ones(len(objects), np.float32) if weight is None else weight
     return Batch(tensors(inputs), tensors(target), torch.from_numpy(weight))
 

@@ -12,6 +12,7 @@ from tasks.cases import CASES, batch_of, made
 from cortado import bundle as bundles
 from cortado import export
 from cortado.bundle.description import tuples
+from cortado.tasks import optional
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit", "ignore:.*isinstance.treespec")
 
@@ -36,7 +37,7 @@ def bundle_of(made):
     return bundles.Bundle(
         representation=made.case.representation,
         model=made.networks["model"],
-        arguments={**made.case.arguments, **made.task.arguments()},
+        arguments={**made.case.arguments, **optional.arguments(made.task)},
         use=made.task.use(made.case.representation, made.networks["model"]),
     )
 

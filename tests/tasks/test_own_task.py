@@ -55,13 +55,7 @@ class Count:
     categories: ClassVar[tuple[str, ...]] = ()
     fields = property(lambda self: (f"{self.field}.pt",))
     arguments = lambda self: {"classes": 1}  # noqa: E731
-    rivals = lambda self: {}  # noqa: E731
-    sums = lambda self, objects, weight: np.zeros(0)  # noqa: E731
-    fitted = lambda self, sums: self  # noqa: E731
     use = lambda self, representation, model: Counts(name="number")  # noqa: E731
-
-    def category(self, objects):
-        return np.zeros(len(objects), np.int64)
 
     def target(self, objects, category, inputs):
         return CountTarget(ak.to_numpy(ak.num(objects[self.field])).astype(np.float32))

@@ -46,7 +46,7 @@ def reconstructions(
         figure, axes = subplots(len(rows), 3, squeeze=False, figsize=(16, 0.6 + 4.6 * len(rows)))
         for line, name, row in zip(axes, rows, panels):
             for ax, title, values, norm in zip(line, _COLUMNS, row, (scales[0], scales[0], scales[1])):
-                filled = np.ma.masked_less(values.T, norm.vmin)
+                filled = np.ma.masked_less(values.T, float(norm.vmin or 0))
                 mesh = ax.pcolormesh(eta, phi, filled, norm=norm, cmap="viridis", rasterized=True)
                 figure.colorbar(mesh, ax=ax, pad=0.02)
                 ax.set(xlabel=r"Transformed $\Delta\eta$", ylabel=r"Transformed $\Delta\phi$ [rad]", aspect="equal")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from cortado.tasks.checks import require
 from cortado.tasks.classify import Mask, members
 from cortado.tasks.reconstruct import NORMAL, NormalTarget, areas_of, merits_of
-from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Rival
+from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit
 
 __all__ = ["Anomaly", "FindAnomalies"]
 
@@ -99,22 +99,6 @@ class FindAnomalies:
         if self.normal is not None:
             return members({"normal": self.normal, **self.anomalies}, objects)
         return members(self.anomalies, objects) + 1 if self.anomalies else np.zeros(len(objects), np.int64)
-
-    def arguments(self) -> dict[str, Any]:
-        """None."""
-        return {}
-
-    def rivals(self) -> Mapping[str, Rival]:
-        """None."""
-        return {}
-
-    def sums(self, objects: ak.Array, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Nothing."""
-        return np.zeros(0)
-
-    def fitted(self, sums: NDArray[np.float64]) -> "FindAnomalies":
-        """The same."""
-        return self
 
     def target(self, objects: ak.Array, category: NDArray[np.int64], inputs: Any) -> NormalTarget:
         """Whether an object is normal."""

@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from cortado import metrics, weights
 from cortado.tasks.checks import close_to, mask_of, require
-from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move, Rival
+from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move
 
 __all__ = ["Classes", "Classify", "Mask", "members"]
 
@@ -139,18 +139,6 @@ class Classify:
     def arguments(self) -> dict[str, Any]:
         """As many outputs as classes."""
         return {"classes": len(self.classes)}
-
-    def rivals(self) -> Mapping[str, Rival]:
-        """None."""
-        return {}
-
-    def sums(self, objects: ak.Array, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Nothing."""
-        return np.zeros(0)
-
-    def fitted(self, sums: NDArray[np.float64]) -> "Classify":
-        """The same."""
-        return self
 
     def target(self, objects: ak.Array, category: NDArray[np.int64], inputs: Any) -> ClassTarget:
         """The class."""

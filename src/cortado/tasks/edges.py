@@ -16,7 +16,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from cortado import metrics
 from cortado.tasks.checks import require
-from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move, Rival
+from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move
 
 __all__ = ["NOISE", "ClassifyEdges", "Edges"]
 
@@ -132,26 +132,6 @@ class ClassifyEdges:
     def fields(self) -> tuple[str, ...]:
         """The truth."""
         return (self.truth,)
-
-    def category(self, objects: ak.Array) -> NDArray[np.int64]:
-        """All are alike."""
-        return np.zeros(len(objects), np.int64)
-
-    def arguments(self) -> dict[str, Any]:
-        """None."""
-        return {}
-
-    def rivals(self) -> Mapping[str, Rival]:
-        """None."""
-        return {}
-
-    def sums(self, objects: ak.Array, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Nothing."""
-        return np.zeros(0)
-
-    def fitted(self, sums: NDArray[np.float64]) -> "ClassifyEdges":
-        """The same."""
-        return self
 
     def target(self, objects: ak.Array, category: NDArray[np.int64], inputs: Any) -> EdgeTarget:
         """Whether the edges of the inputs are true.

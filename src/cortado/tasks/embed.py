@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from cortado.reconstruction.near_pairs import near_pairs
 from cortado.tasks.checks import require
 from cortado.tasks.edges import NOISE
-from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move, Rival
+from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move
 
 __all__ = ["Embed", "Embedded"]
 
@@ -180,25 +180,9 @@ class Embed:
         momenta = ("particles.particle_id", "particles.px", "particles.py") if self.min_pt else ()
         return (self.truth, f"{self.collection}.x", f"{self.collection}.y", *momenta)
 
-    def category(self, objects: ak.Array) -> NDArray[np.int64]:
-        """All are alike."""
-        return np.zeros(len(objects), np.int64)
-
     def arguments(self) -> dict[str, Any]:
         """The dimensions of the space."""
         return {"dimensions": self.dimensions}
-
-    def rivals(self) -> Mapping[str, Rival]:
-        """None."""
-        return {}
-
-    def sums(self, objects: ak.Array, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Nothing."""
-        return np.zeros(0)
-
-    def fitted(self, sums: NDArray[np.float64]) -> "Embed":
-        """The same."""
-        return self
 
     def target(self, objects: ak.Array, category: NDArray[np.int64], inputs: Any) -> PairTarget:
         """The pairs that follow from the truth, and random ones, which are the same for an event in each epoch."""

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from torch import Tensor, nn
 
+from cortado.tasks import optional
 from cortado.tasks.anomaly import FindAnomalies
 from cortado.tasks.checks import require
 from cortado.tasks.classify import Classify
 from cortado.tasks.reconstruct import NORMAL
-from cortado.tasks.task import Batch, Evaluation, Measured, Merit, Move, Rival
+from cortado.tasks.task import Batch, Evaluation, Measured, Merit, Move
 
 __all__ = ["Fit"]
 
@@ -96,6 +97,11 @@ class Fit:
         return {"random_state": seed} if free and self.estimator.keywords.get("random_state") is None else {}
 
     @property
+    def _inner(self) -> Any:
+        """The inner task, which need not be one that is learned step by step."""
+        return self.task
+
+    @property
     def gives(self) -> type:
         """Class of the use of the inner task."""
         return self.task.gives
@@ -122,23 +128,15 @@ class Fit:
 
     def category(self, objects: ak.Array) -> NDArray[np.int64]:
         """As the inner task."""
-        return self.task.category(objects)
-
-    def arguments(self) -> dict[str, Any]:
-        """None: all arguments of the model follow from the fitted estimator."""
-        return {}
-
-    def rivals(self) -> Mapping[str, Rival]:
-        """None."""
-        return {}
+        return optional.category(self._inner, objects)
 
     def sums(self, objects: ak.Array, weight: NDArray[np.float64]) -> NDArray[np.float64]:
         """As the inner task."""
-        return self.task.sums(objects, weight)
+        return optional.sums(self._inner, objects, weight)
 
     def fitted(self, sums: NDArray[np.float64]) -> "Fit":
         """With the inner task fitted."""
-        return dataclasses.replace(self, task=self.task.fitted(sums))
+        return dataclasses.replace(self, task=optional.fitted(self._inner, sums))
 
     def target(self, objects: ak.Array, category: NDArray[np.int64], inputs: Any) -> Any:
         """As the inner task."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from cortado import metrics
 from cortado.tasks.checks import require
-from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move, Rival
+from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move
 
 __all__ = ["Follow", "Followed"]
 
@@ -137,22 +137,6 @@ class Follow:
     def category(self, objects: ak.Array) -> NDArray[np.int64]:
         """0 for all; particles without a hit after the seed are left out."""
         return np.where(ak.to_numpy(ak.num(objects.hits)) > self.seed_hits, 0, -1)
-
-    def arguments(self) -> dict[str, Any]:
-        """None."""
-        return {}
-
-    def rivals(self) -> Mapping[str, Rival]:
-        """None."""
-        return {}
-
-    def sums(self, objects: ak.Array, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Nothing needs to be known."""
-        return np.zeros(0)
-
-    def fitted(self, sums: NDArray[np.float64]) -> "Follow":
-        """The same."""
-        return self
 
     def target(self, objects: ak.Array, category: NDArray[np.int64], inputs: Any) -> NextTarget:
         """The next hits."""

@@ -99,26 +99,6 @@ class Generate:
     fields: ClassVar[tuple[str, ...]] = ()
     categories: ClassVar[tuple[str, ...]] = ()
 
-    def category(self, objects: ak.Array) -> NDArray[np.int64]:
-        """0 for all."""
-        return np.zeros(len(objects), dtype=np.int64)
-
-    def arguments(self) -> dict[str, Any]:
-        """None."""
-        return {}
-
-    def rivals(self) -> Mapping[str, Rival]:
-        """None."""
-        return {}
-
-    def sums(self, objects: ak.Array, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Nothing."""
-        return np.zeros(0)
-
-    def fitted(self, sums: NDArray[np.float64]) -> "Generate":
-        """The same."""
-        return self
-
     def target(self, objects: ak.Array, category: NDArray[np.int64], inputs: Any) -> NoTarget:
         """Nothing."""
         return NoTarget()
@@ -187,25 +167,9 @@ class GenerateAgainst:
         for field in ("critic_steps", "generator_steps"):
             require(getattr(self, field) >= 1, self, field, "at least 1")
 
-    def category(self, objects: ak.Array) -> NDArray[np.int64]:
-        """0 for all."""
-        return np.zeros(len(objects), dtype=np.int64)
-
-    def arguments(self) -> dict[str, Any]:
-        """None."""
-        return {}
-
     def rivals(self) -> Mapping[str, Rival]:
         """The critic."""
         return {"critic": Rival(self.critic, self.critic_rate)}
-
-    def sums(self, objects: ak.Array, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Nothing."""
-        return np.zeros(0)
-
-    def fitted(self, sums: NDArray[np.float64]) -> "GenerateAgainst":
-        """The same."""
-        return self
 
     def target(self, objects: ak.Array, category: NDArray[np.int64], inputs: Any) -> NoTarget:
         """Nothing."""

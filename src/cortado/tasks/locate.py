@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from cortado.tasks.checks import require
-from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move, Rival
+from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move
 
 __all__ = ["NOWHERE", "Locate", "Located"]
 
@@ -140,26 +140,6 @@ class Locate:
     def fields(self) -> tuple[str, ...]:
         """The truth, and where the hits are."""
         return ("hits.layer", self.pixel, self.particle)
-
-    def category(self, objects: ak.Array) -> NDArray[np.int64]:
-        """0 for all."""
-        return np.zeros(len(objects), dtype=np.int64)
-
-    def arguments(self) -> dict[str, Any]:
-        """None."""
-        return {}
-
-    def rivals(self) -> Mapping[str, Rival]:
-        """None."""
-        return {}
-
-    def sums(self, objects: ak.Array, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Nothing needs to be known."""
-        return np.zeros(0)
-
-    def fitted(self, sums: NDArray[np.float64]) -> "Locate":
-        """The same."""
-        return self
 
     def target(self, objects: ak.Array, category: NDArray[np.int64], inputs: Any) -> PixelTarget:
         """Pixel of the track in each layer.

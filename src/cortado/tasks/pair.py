@@ -18,7 +18,7 @@ from cortado import metrics
 from cortado.reconstruction.partition import components
 from cortado.tasks.checks import close_to, require
 from cortado.tasks.classify import Mask, members
-from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move, Rival
+from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move
 
 __all__ = ["NO_PARTITION", "Pair", "Pairs", "pair_loss", "total_loss"]
 
@@ -160,22 +160,6 @@ class Pair:
             ValueError: If an object is in two classes.
         """
         return members(self.classes, objects)
-
-    def arguments(self) -> dict[str, Any]:
-        """None."""
-        return {}
-
-    def rivals(self) -> Mapping[str, Rival]:
-        """None."""
-        return {}
-
-    def sums(self, objects: ak.Array, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Nothing."""
-        return np.zeros(0)
-
-    def fitted(self, sums: NDArray[np.float64]) -> "Pair":
-        """The same."""
-        return self
 
     def target(self, objects: ak.Array, category: NDArray[np.int64], inputs: Any) -> PairTarget:
         """The partition, padded as the inputs are."""

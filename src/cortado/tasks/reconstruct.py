@@ -17,7 +17,7 @@ from cortado import metrics
 from cortado.tasks.checks import require
 from cortado.tasks.classify import Mask, members
 from cortado.tasks.reconstruction_losses import Loss, cell_losses, object_losses
-from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move, Rival
+from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move
 
 __all__ = ["NORMAL", "NormalTarget", "Reconstruct", "Reconstructed", "areas_of", "merits_of"]
 
@@ -155,22 +155,6 @@ class Reconstruct:
         if self.normal is not None:
             return members({"normal": self.normal, **self.anomalies}, objects)
         return members(self.anomalies, objects) + 1 if self.anomalies else np.zeros(len(objects), np.int64)
-
-    def arguments(self) -> dict[str, Any]:
-        """None."""
-        return {}
-
-    def rivals(self) -> Mapping[str, Rival]:
-        """None."""
-        return {}
-
-    def sums(self, objects: ak.Array, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Nothing needs to be known."""
-        return np.zeros(0)
-
-    def fitted(self, sums: NDArray[np.float64]) -> "Reconstruct":
-        """The same."""
-        return self
 
     def target(self, objects: ak.Array, category: NDArray[np.int64], inputs: Any) -> NormalTarget:
         """Which objects are normal."""

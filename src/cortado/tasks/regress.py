@@ -17,7 +17,7 @@ from torch.nn.functional import huber_loss, softplus
 
 from cortado import metrics
 from cortado.tasks.checks import require
-from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move, Rival
+from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move
 
 __all__ = ["Numbers", "Regress", "regression_loss"]
 
@@ -174,17 +174,9 @@ class Regress:
         """The truth, and what it is relative to."""
         return (*self.targets.values(), *([self.relative_to] if self.relative_to else []))
 
-    def category(self, objects: ak.Array) -> NDArray[np.int64]:
-        """0 for all."""
-        return np.zeros(len(objects), dtype=np.int64)
-
     def arguments(self) -> dict[str, Any]:
         """The number of outputs, which networks call classes."""
         return {"classes": len(self.targets) * _outputs(self.loss)}
-
-    def rivals(self) -> Mapping[str, Rival]:
-        """None."""
-        return {}
 
     def sums(self, objects: ak.Array, weight: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sums of the weights, of weight times target and of weight times its square, shape (3, k)."""

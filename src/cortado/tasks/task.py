@@ -5,7 +5,7 @@ Shapes: n objects.
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import awkward as ak
 import numpy as np
@@ -109,26 +109,6 @@ class Task(Protocol):
     @property
     def categories(self) -> tuple[str, ...]:
         """Names of the rows of the survey, which `Balance` makes alike; () where all objects are alike."""
-        ...
-
-    def category(self, objects: ak.Array) -> NDArray[np.int64]:
-        """Index of the category of each object as it was read, shape (n,); -1 leaves the object out."""
-        ...
-
-    def arguments(self) -> dict[str, Any]:
-        """Keyword arguments of the network that follow from the task: {"classes": 2}."""
-        ...
-
-    def rivals(self) -> Mapping[str, Rival]:
-        """Further networks of the training by name; mostly none."""
-        ...
-
-    def sums(self, objects: ak.Array, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What `fitted` needs to know of training objects (n,), such that it can be added up; any shape."""
-        ...
-
-    def fitted(self, sums: NDArray[np.float64]) -> Self:
-        """The task with all that follows from the training objects, by their `sums`."""
         ...
 
     def target(self, objects: ak.Array, category: NDArray[np.int64], inputs: Any) -> Any:

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torchmetrics import CatMetric
 
-from cortado.tasks import Batch, Task
+from cortado.tasks import Batch, Task, optional
 from cortado.training.optimisation import adamw, learning_rate
 from cortado.training.study import Recipe
 
@@ -36,7 +36,7 @@ class Training(LightningModule):  # type: ignore[misc]
         self.automatic_optimization = False
         self.networks = nn.ModuleDict(networks)
         self.task, self.recipe, self.objects = task, recipe, objects
-        self.rates = {"model": 1.0} | {name: rival.rate for name, rival in task.rivals().items()}
+        self.rates = {"model": 1.0} | {name: rival.rate for name, rival in optional.rivals(task).items()}
         self.seen = 0  # objects of this epoch, on all devices
         self.rows = CatMetric(nan_strategy="disable").set_dtype(torch.float64)
 

@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from cortado import bundle, ntuples, reading
-from cortado.tasks import Batch
+from cortado.tasks import Batch, optional
 from cortado.tasks.checks import mask_of
 from cortado.training.mixing import Examples, batches, even, shares, spread
 from cortado.training.study import Study, subset_of
@@ -74,7 +74,7 @@ def examples(study: Study, part: Part, *, held_out: int | None = None, columns: 
         if chosen.mask is not None:
             inside = mask_of("mask", chosen.mask, objects)
             objects, weight = objects[inside], weight[inside]
-        category = study.task.category(objects)
+        category = optional.category(study.task, objects)
         key = ak.to_numpy(objects.event_key)
         balanced = () if chosen.balance is None else (chosen.balance.field,)
         fields = dict.fromkeys((*balanced, *study.representation.fields, *study.task.fields, *columns))  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ import torch
 
 from cortado.bundle import Bundle
 from cortado.bundle import describe as describe_bundle
-from cortado.tasks import Merit
+from cortado.tasks import Merit, optional
 from cortado.training.evaluation import evaluate
 from cortado.training.progress import Epoch
 from cortado.training.study import Study
@@ -49,7 +49,7 @@ class TrainingResult(NamedTuple):
 
 def model_arguments(study: Study) -> dict[str, Any]:
     """Keyword arguments that make the network of a study."""
-    return {**study.model.keywords, **study.task.arguments()}
+    return {**study.model.keywords, **optional.arguments(study.task)}
 
 
 def trained_bundle(

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from cortado import bundle as bundles
 from cortado.splits import TRAIN, VALIDATION
-from cortado.tasks import Batch, Fit
+from cortado.tasks import Batch, Fit, optional
 from cortado.training.fitting import fit
 from cortado.training.identity import describe, first_difference
 from cortado.training.lightning import Training
@@ -186,7 +186,7 @@ def _module(study: Study, known: Survey) -> Training:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(study.recipe.seed)
         model = study.model(**model_arguments(study))
-        rivals = {name: rival.network() for name, rival in study.task.rivals().items()}
+        rivals = {name: rival.network() for name, rival in optional.rivals(study.task).items()}
     for part, path in study.frozen.items():
         _freeze(model, part, path)
     objects = int(known.objects[TRAIN].sum())
@@ -195,7 +195,11 @@ def _module(study: Study, known: Survey) -> Training:
 
 def _strategy(study: Study, strategy: str, devices: int) -> str:
     """Lightning's strategy: with rivals, a step leaves the parameters of the other networks without gradients."""
-    return "ddp_find_unused_parameters_true" if strategy == "auto" and devices > 1 and study.task.rivals() else strategy
+    return (
+        "ddp_find_unused_parameters_true"
+        if strategy == "auto" and devices > 1 and optional.rivals(study.task)
+        else strategy
+    )
 
 
 def _freeze(model: torch.nn.Module, part: str, path: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from cortado.scaling import QuantileScaling, Scaling
 from cortado.splits import TEST, TRAIN, VALIDATION, Split, fold
-from cortado.tasks import Fit, Task, Use
+from cortado.tasks import Fit, Task, Use, optional
 from cortado.tasks.checks import close_to, require
 
 __all__ = ["Balance", "Objects", "Recipe", "Study", "subset_of"]
@@ -194,7 +194,7 @@ class Study:
         can_be_undone = not by_quantiles and getattr(self.scaling, "clip", None) is None
         task = type(self.task).__name__
         require(can_be_undone or not self.task.invertible, self, "scaling", f"one that can be undone, for {task}")
-        for name, value in self.task.arguments().items():
+        for name, value in optional.arguments(self.task).items():
             given = self.model.keywords.get(name, value)
             require(given == value, self, "model", f"{name}={value}, as {task} needs it")
 

@@ -9,7 +9,7 @@ import numpy as np
 from cortado import scaling as scalings
 from cortado.scaling import QuantileScaling, fit_quantiles
 from cortado.splits import TRAIN, VALIDATION
-from cortado.tasks import Task
+from cortado.tasks import Task, optional
 from cortado.training.loading import NO_CATEGORY, Part, examples, parts_of
 from cortado.training.mixing import Examples, joined
 from cortado.training.study import Study
@@ -130,7 +130,7 @@ class _Tally:
         train = read.subset == TRAIN
         index = np.searchsorted(self.edges, read.balance, side="right") - 1
         np.add.at(self.weights, (read.category[train], index[train]), read.weight[train])
-        self.sums = self.sums + self.study.task.sums(read.objects[train], read.weight[train])
+        self.sums = self.sums + optional.sums(self.study.task, read.objects[train], read.weight[train])
         if "constituents" in ak.fields(read.objects):
             self.without_constituents += int(ak.sum(ak.num(read.objects.constituents) == 0))
         self.nbytes += read.objects.nbytes
@@ -174,7 +174,7 @@ class _Tally:
             weighting=weighting,
             empty_bins=empty_bins,
             scaling=scaling,
-            task=study.task.fitted(self.sums),
+            task=optional.fitted(study.task, self.sums),
             canary=self.canary,
         )
 

@@ -1,0 +1,75 @@
+"""Methods that a task may have, and what holds where it has none.
+
+Shapes: n objects.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from cortado.tasks.task import Rival, Task
+
+T = TypeVar("T")
+
+
+def category(task: Task, objects: ak.Array) -> NDArray[np.int64]:
+    """Index of the category of each object as it was read, shape (n,); -1 leaves the object out.
+
+    Args:
+        task: Its `category(objects)`; 0 for all without it.
+        objects: Shape (n,).
+    """
+    given: NDArray[np.int64] = _own(task, "category", lambda each: np.zeros(len(each), np.int64))(objects)
+    return given
+
+
+def arguments(task: Task) -> dict[str, Any]:
+    """Keyword arguments of the network that follow from a task: {"classes": 2}.
+
+    Args:
+        task: Its `arguments()`; none without it.
+    """
+    given: dict[str, Any] = _own(task, "arguments", dict)()
+    return given
+
+
+def rivals(task: Task) -> Mapping[str, Rival]:
+    """Further networks of the training by name.
+
+    Args:
+        task: Its `rivals()`; none without it.
+    """
+    given: Mapping[str, Rival] = _own(task, "rivals", dict)()
+    return given
+
+
+def sums(task: Task, objects: ak.Array, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What `fitted` needs to know of training objects, such that it can be added up; any shape.
+
+    Args:
+        task: Its `sums(objects, weight)`; nothing without it.
+        objects: Shape (n,).
+        weight: Of each.
+    """
+    given: NDArray[np.float64] = _own(task, "sums", lambda objects, weight: np.zeros(0))(objects, weight)
+    return given
+
+
+def fitted(task: T, total: NDArray[np.float64]) -> T:
+    """The task with all that follows from the training objects.
+
+    Args:
+        task: Its `fitted(sums)`; the task itself without it.
+        total: The `sums` of all training objects.
+    """
+    given: T = _own(task, "fitted", lambda total: task)(total)
+    return given
+
+
+def _own(task: Any, name: str, other: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of a task, or what takes its place."""
+    method: Callable[..., Any] = getattr(task, name, other)
+    return method
