@@ -20,7 +20,7 @@ def study(monkeypatch):
     """The module, with a preset that takes seconds."""
     monkeypatch.setattr(sys, "path", [str(FOLDER.parents[1]), *sys.path])
     module = importlib.import_module("analyses.lhc_olympics.study")
-    monkeypatch.setitem(module.PRESETS, "tiny", module.Preset(seeds=1, members=1, epochs=1))
+    monkeypatch.setitem(module.PRESETS, "tiny", module.Preset(seeds=1, members=2, epochs=1))
     return module
 
 
