@@ -396,7 +396,11 @@ def plot(folder, plots):
         hits = [one["hits"] for one in measured]
         times = {title: (hits, [1e3 * one[key] for one in measured]) for key, title in TIMED.items()}
         figures["time"] = plotting.time_against_size(times, xlabel="Hits of an event", ylabel="CPU time [ms]")
-    return [plotting.save(figure, plots / f"{name}.png") for name, (figure, _) in figures.items()]
+    # Thousands of hits make a large file of the event.
+    return [
+        plotting.save(figure, plots / f"{name}.png", dpi=100 if name == "event" else 150)
+        for name, (figure, _) in figures.items()
+    ]
 
 
 def pulls(events, label):
