@@ -1,9 +1,7 @@
 """Entries out of files, in steps."""
 
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from functools import lru_cache
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -12,14 +10,11 @@ from typing import NamedTuple
 import awkward as ak
 import numpy as np
 
-from cortado.ntuples.columnar import open_hdf5, open_parquet
-from cortado.ntuples.event_files import files_of, is_event_file, open_event_file
+from cortado.ntuples.event_files import is_event_file
+from cortado.ntuples.opening import HDF5, PARQUET, Version, kept_table, open_table, suffix_of, version_of
 from cortado.ntuples.paths import expand, is_url, nearest, split_tree
-from cortado.ntuples.root import find_root_tree, open_root
+from cortado.ntuples.root import find_root_tree
 from cortado.ntuples.table import Table, collection, first_line
-
-HDF5 = (".h5", ".hdf5")
-PARQUET = (".parquet",)
 
 Paths = str | Path | Iterable[str | Path]
 
@@ -43,23 +38,6 @@ class Description(NamedTuple):
     clusters: tuple[int, ...]
 
 
-def open_table(path: str | Path, tree: str | None = None) -> AbstractContextManager[Table]:
-    """Open one tree, of any format; closed when the context ends. The errors are those of ``steps``."""
-    file, own_tree = split_tree(path)
-    if is_event_file(file):
-        return open_event_file(file)
-    suffix = _suffix(file)
-    if suffix in HDF5:
-        return open_hdf5(file, tree or own_tree)
-    if suffix in PARQUET:
-        return open_parquet(file)
-    return open_root(file, tree or own_tree)
-
-
-def _suffix(file: str) -> str:
-    return Path(file.partition("?")[0]).suffix.lower()
-
-
 def find_tree(path: str | Path, tree: str | None = None) -> str:
     """Name of the tree that is read if none is asked for: the only one, or ``Events`` among several.
 
@@ -68,7 +46,7 @@ def find_tree(path: str | Path, tree: str | None = None) -> str:
         ValueError: If it has several and none is called ``Events``.
     """
     file, own_tree = split_tree(path)
-    if not is_event_file(file) and _suffix(file) not in HDF5 + PARQUET:
+    if not is_event_file(file) and suffix_of(file) not in HDF5 + PARQUET:
         return find_root_tree(file, tree or own_tree)
     with open_table(path, tree) as table:
         return table.tree
@@ -80,15 +58,11 @@ def describe(path: str | Path, tree: str | None = None) -> Description:
     Kept for local files while they do not change: the header of a NanoAOD file takes uproot a second to read.
     """
     file, name = split_tree(path)[0], find_tree(path, tree)
-    if is_url(file):
-        return _describe(file, name)
-    files = files_of(file).values() if is_event_file(file) else [file]
-    version = tuple((status.st_ino, status.st_size, status.st_mtime_ns) for status in map(os.stat, files))
-    return _describe_again(file, name, version)
+    return _describe(file, name) if is_url(file) else _describe_again(file, name, version_of(file))
 
 
 @lru_cache(maxsize=256)
-def _describe_again(file: str, tree: str, version: tuple[tuple[int, ...], ...]) -> Description:
+def _describe_again(file: str, tree: str, version: Version) -> Description:
     return _describe(file, tree)
 
 
@@ -152,7 +126,7 @@ def arrays(step: Step, branches: Iterable[str]) -> ak.Array:
         ValueError: If the counts of a collection differ, or the step ends outside the file.
         OSError: If the file or a branch cannot be read.
     """
-    with open_table(step.path, step.tree) as table:
+    with kept_table(step.path, step.tree) as table:
         return _read(table, list(dict.fromkeys(branches)), step)
 
 
