@@ -24,10 +24,10 @@ from toys import toy_jets
 
 import cortado
 from cortado import bundle, processors, scoring
+from cortado.bundle.cores import in_worker
 from cortado.models import MLP, PFN
 from cortado.processors import TaggingProcessor
 from cortado.representations import HighLevel, ParticleList
-from cortado.scoring.process import in_worker
 from cortado.splits import TEST, Split
 from cortado.tasks import Classes
 from cortado.weights import WorkingPoint

@@ -1,8 +1,10 @@
 import concurrent.futures
+import itertools
 import multiprocessing
 import pickle
 import platform
 import sys
+import threading
 import types
 
 import awkward as ak
@@ -29,6 +31,7 @@ from toys import toy_event_jets, toy_jets
 
 import cortado
 from cortado import bundle, scoring, splits, weights
+from cortado.bundle import answering
 from cortado.bundle.answering import batches
 from cortado.models import PFN
 from cortado.representations import ParticleList
@@ -185,15 +188,16 @@ def test_jets_without_constituents_are_an_error_that_counts_them(scorer):
         scorer(with_empty_jets())
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 512])
-def test_a_jet_that_cannot_be_scored_is_named_by_its_number_among_all(tmp_path, batch_size):
-    jets = toy_jets(6)
+@pytest.mark.parametrize("batch_size", [1, 512])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_jet_that_cannot_be_scored_is_named_by_its_number_among_all(tmp_path, batch_size, threads):
+    jets = toy_jets(130)
     use = Classes(classes=("q", "t"), signal="t")
     tagger = bundle.Bundle(representation=ParticleList(), model=PFN(), arguments={}, use=use)
-    scorer = scoring.load(bundle.save(tagger, tmp_path / "pfn.cortado", canary=jets))
-    pt = ak.where(np.arange(6) == 4, np.nan, jets.constituents.pt)
-    with pytest.raises(ValueError, match=r"of jet 4 is nan, must be"):
-        changed(scorer, batch_size=batch_size)(ak.with_field(jets, pt, ("constituents", "pt")))
+    scorer = scoring.load(bundle.save(tagger, tmp_path / "pfn.cortado", canary=jets[:6]))
+    pt = ak.where(np.arange(130) == 104, np.nan, jets.constituents.pt)
+    with pytest.raises(ValueError, match=r"of jet 104 is nan, must be"):
+        changed(scorer, batch_size=batch_size, threads=threads)(ak.with_field(jets, pt, ("constituents", "pt")))
 
 
 def test_jets_without_constituents_can_score_nan_and_fail(scorer):
@@ -304,13 +308,13 @@ def test_networks_are_not_kept_without_end(tmp_path, forgetful, monkeypatch):
 def threads_seen(monkeypatch):
     """Number of threads each time that a network is asked."""
     seen = []
-    original = bundle.answers
+    original = answering._answer
 
-    def answers(*arguments, **options):
+    def answer(*arguments):
         seen.append(torch.get_num_threads())
-        return original(*arguments, **options)
+        return original(*arguments)
 
-    monkeypatch.setattr(bundle, "answers", answers)
+    monkeypatch.setattr(answering, "_answer", answer)
     return seen
 
 
@@ -323,6 +327,28 @@ def test_threads_are_set_while_scoring_and_restored(scorer, threads_seen):
     with pytest.raises(ValueError, match="no constituents"):
         changed(scorer, threads=before + 1)(with_empty_jets())
     assert torch.get_num_threads() == before
+
+
+def test_each_thread_has_a_batch_of_its_own(scorer, threads_seen):
+    """Within a batch there is then one thread; what is said is the same as batch by batch."""
+    before, jets = torch.get_num_threads(), toy_jets(200)
+    one, four = (changed(scorer, threads=threads, batch_size=16)(jets) for threads in (1, 4))
+    assert set(threads_seen) == {1}
+    np.testing.assert_allclose(four, one, rtol=1e-5, atol=1e-6)
+    assert torch.get_num_threads() == before
+
+
+def test_threads_score_at_the_same_time(scorer, monkeypatch):
+    """Two batches meet in the network, which they could not one after the other."""
+    meeting, original, calls = threading.Barrier(2, timeout=20), answering._answer, itertools.count()
+
+    def answer(*arguments):
+        if next(calls) < 2:
+            meeting.wait()
+        return original(*arguments)
+
+    monkeypatch.setattr(answering, "_answer", answer)
+    assert len(changed(scorer, threads=2)(toy_jets(128))) == 128
 
 
 @pytest.mark.parametrize("where", ["child", "dask worker", "dask client"])

@@ -4,6 +4,7 @@ Objects of like length go together, the shortest first, so that little is padded
 """
 
 import contextlib
+import math
 import re
 from collections.abc import Iterator
 
@@ -12,11 +13,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cortado.bundle import cores
 from cortado.bundle.chain import Bundle, lengths, tensors
+from cortado.bundle.cores import Precision
 from cortado.tasks import Answers, Use
 
 __all__ = ["answers", "batches", "numbered"]
 
+_FEWEST = 64  # objects of which it pays to make two batches
 _BATCH_CONSTITUENTS = 32  # a batch is never larger than batch_size objects of so many constituents
 
 
@@ -29,6 +33,8 @@ def answers(
     skip_empty: bool = False,
     batch_size: int = 512,
     device: str = "cpu",
+    threads: int | None = None,
+    precision: Precision = "float32",
 ) -> ak.Array:
     """What a bundle says of objects, in their order: record of the columns of its use, shape (n,).
 
@@ -40,6 +46,8 @@ def answers(
         skip_empty: Do not show objects without constituents to the network: their numbers are NaN, their lists empty.
         batch_size: Most objects given to the network at once; fewer where they have more than 32 constituents.
         device: Where the network is.
+        threads: Batches that are shown to the network at once, on a CPU; see `cores.each`.
+        precision: Of products.
     """
     use = use or bundle.use
     network = bundle.model.to(device).eval() if network is None else network
@@ -47,11 +55,15 @@ def answers(
     shown = np.flatnonzero(sizes) if skip_empty else np.arange(len(sizes))
     if not len(shown):
         return _in_order(_nothing(bundle, use, objects), shown, len(objects))
-    order, parts = list(batches(shown, sizes, batch_size)), []
-    for batch in order:
+
+    def part(batch: NDArray[np.int64]) -> ak.Array:
         with numbered(batch):
-            each = _answer(bundle, use, network, objects[batch], device)
-        parts.append(ak.zip(use.columns(each, objects[batch]), depth_limit=1))
+            named = _answer(bundle, use, network, objects[batch], device)
+        return ak.zip(use.columns(named, objects[batch]), depth_limit=1)
+
+    share = math.ceil(len(shown) / cores.wanted(threads))
+    order = list(batches(shown, sizes, min(batch_size, max(share, _FEWEST))))[::-1]  # what takes longest begins
+    parts = list(cores.each(part, order, threads=threads, device=device, precision=precision))
     return _in_order(ak.concatenate(parts), np.concatenate(order), len(objects))
 
 

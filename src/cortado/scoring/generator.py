@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cortado import bundle as bundles
+from cortado.bundle import cores
 from cortado.scoring import process
 from cortado.scoring.predictor import Predictor, require_verbs
 
@@ -149,11 +150,15 @@ class ShowerGenerator:
         """Features of the showers, batch by batch."""
         network: Any = loaded.network
         on, size = self.predictor, self.predictor.batch_size
-        with process.settings(on.device, on.threads, on.precision):
-            for start in range(0, len(energy), size):
-                batch = energy[start : start + size]
-                drawn = noise(seed, first + start, len(batch), network.latent)
-                yield bundles.run(network, (batch, drawn), on.device).cpu().numpy()
+
+        def features(start: int) -> Floats:
+            batch = energy[start : start + size]
+            drawn = noise(seed, first + start, len(batch), network.latent)
+            made: Floats = bundles.run(network, (batch, drawn), on.device).cpu().numpy()
+            return made
+
+        starts = range(0, len(energy), size)
+        return cores.each(features, starts, threads=on.threads, device=on.device, precision=on.precision)
 
 
 def noise(seed: int, first: int, number: int, latent: int) -> Floats:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from cortado import bundle as bundles
 from cortado.bundle import Own
+from cortado.bundle.cores import Precision
 from cortado.scoring import process
 from cortado.scoring.friends import friend
 from cortado.scoring.nesting import flatten, restore
 from cortado.tasks import Use
 
-Precision = Literal["float32", "bfloat16"]
 Empty = Literal["raise", "nan"]
 
 VERBS = {"Classes": "Scorer", "Pairs": "VertexFinder", "Showers": "ShowerGenerator", "Edges": "TrackFinder"}
@@ -37,7 +37,8 @@ class Predictor:
         sha256: Its fingerprint; another bundle at the same path is refused.
         use: What the answers are; that of the bundle, or a variant of it.
         device: "cpu", "cuda", "cuda:1" or "mps".
-        threads: CPU threads while scoring. None: one in worker processes, torch's own choice elsewhere.
+        threads: Batches shown to the network at once, each by one thread of the CPU; all threads for a single batch.
+            None: one in worker processes, as many as torch has elsewhere.
         batch_size: Most objects shown to the network at once; fewer where they have more than 32 constituents.
         precision: Of products: "float32", or "bfloat16" by autocast.
         without_constituents: Objects without constituents are an error ("raise") or their numbers NaN ("nan"). Where
@@ -113,16 +114,17 @@ class Predictor:
                 f"{empty} of {len(objects)} jets have no constituents and cannot be scored by {self.path}: "
                 "drop them, jets[ak.num(jets.constituents, axis=-1) > 0], or ask for NaN, without_constituents='nan'"
             )
-        with process.settings(self.device, self.threads, self.precision):
-            return bundles.answers(
-                loaded.bundle,
-                objects,
-                use=self.use,
-                network=loaded.network,
-                skip_empty=True,
-                batch_size=self.batch_size,
-                device=self.device,
-            )
+        return bundles.answers(
+            loaded.bundle,
+            objects,
+            use=self.use,
+            network=loaded.network,
+            skip_empty=True,
+            batch_size=self.batch_size,
+            device=self.device,
+            threads=self.threads,
+            precision=self.precision,
+        )
 
     def each(self, objects: ak.Array) -> tuple[ak.Array, ...]:
         """Answers for objects (n,) by training: of one."""

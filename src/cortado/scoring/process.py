@@ -1,17 +1,15 @@
-"""What a process keeps and sets: the networks that it has read, their device, its threads."""
+"""What a process keeps: the networks that it has read, on their device."""
 
-import contextlib
 import difflib
-import multiprocessing
 import os
-import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
 
 from cortado import bundle
+from cortado.bundle import cores
 from cortado.models import CaloGAN, sectors
 from cortado.models.calogan import fold_convolutions
 from cortado.models.layers import fold_batch_norm
@@ -59,7 +57,7 @@ def _read(path: str, sha256: str, device: str, own: bundle.Own) -> Loaded:
             "load it again with cortado.load"
         )
     _reads[os.getpid()] = loads() + 1
-    with settings("cpu", None, "float32"):  # the canary too must not start threads in a forked worker
+    with cores.limited(cores.wanted(None)):  # the canary too must not start threads in a forked worker
         read = bundle.load(path, **own._asdict())
     return Loaded(read, _ready(read.model).to(device))
 
@@ -81,31 +79,6 @@ def check_device(device: str) -> None:
     there += ["mps"] if torch.backends.mps.is_available() else []
     if device not in there:
         raise ValueError(f"device {device!r} is not available here, torch {torch.__version__} has {', '.join(there)}")
-
-
-@contextlib.contextmanager
-def settings(device: str, threads: int | None, precision: str) -> Iterator[None]:
-    """Threads and precision while scoring; afterwards the number of threads is as it was."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or (1 if in_worker() else before))
-    try:
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"):
-            yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def in_worker() -> bool:
-    """Whether this is one of several processes on a machine: a child of multiprocessing, or a dask worker."""
-    if multiprocessing.parent_process() is not None:
-        return True
-    distributed = sys.modules.get("distributed")  # never imported by us; in a dask worker it is there already
-    if distributed is None:
-        return False
-    try:
-        return distributed.get_worker() is not None
-    except ValueError:
-        return False
 
 
 def require_one_of(what: str, name: str, known: Iterable[str]) -> None:

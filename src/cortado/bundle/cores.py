@@ -1,0 +1,81 @@
+"""The cores of a machine shared out by batches: each thread shows a batch of its own to the network.
+
+The kernels of torch can share out one batch instead, but then all threads wait for the slowest after each of hundreds
+of short steps; where other processes want the cores, too, that waiting takes most of the time.
+"""
+
+import contextlib
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, TypeVar
+
+import torch
+
+__all__ = ["Precision", "each", "in_worker", "limited", "wanted"]
+
+Precision = Literal["float32", "bfloat16"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def each(
+    function: Callable[[T], R],
+    items: Sequence[T],
+    *,
+    threads: int | None = None,
+    device: str = "cpu",
+    precision: Precision = "float32",
+) -> Iterator[R]:
+    """Results of a function of torch, in the order of the items; several at once on a CPU.
+
+    Args:
+        function: Lets go of the interpreter in its kernels, and changes nothing that another call sees.
+        items: Batches.
+        threads: How many at once, with one thread inside each; a single item has them all for itself. See `wanted`.
+        device: Where the network runs; batches go one by one to others than the CPU.
+        precision: Of products: "float32", or "bfloat16" by autocast.
+    """
+    threads, kind = wanted(threads), torch.device(device).type
+
+    def precisely(item: T) -> R:
+        with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):  # of this thread alone
+            return function(item)
+
+    if threads == 1 or len(items) < 2 or kind != "cpu":
+        with limited(threads):
+            yield from map(precisely, items)
+        return
+    with limited(1), ThreadPoolExecutor(threads, "cortado") as pool:
+        yield from pool.map(precisely, items)
+
+
+def wanted(threads: int | None) -> int:
+    """Number of threads; for None one in worker processes, as many as torch has elsewhere."""
+    return threads or (1 if in_worker() else torch.get_num_threads())
+
+
+@contextlib.contextmanager
+def limited(threads: int) -> Iterator[None]:
+    """Threads inside the kernels of torch; afterwards as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def in_worker() -> bool:
+    """Whether this is one of several processes on a machine: a child of multiprocessing, or a dask worker."""
+    if multiprocessing.parent_process() is not None:
+        return True
+    distributed: Any = sys.modules.get("distributed")  # never imported by us; in a dask worker it is there already
+    if distributed is None:
+        return False
+    try:
+        return distributed.get_worker() is not None
+    except ValueError:
+        return False
