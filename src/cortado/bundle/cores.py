@@ -5,17 +5,22 @@ of short steps; where other processes want the cores, too, that waiting takes mo
 """
 
 import contextlib
+import functools
 import multiprocessing
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, TypeVar
 
 import torch
 
-__all__ = ["Precision", "each", "in_worker", "limited", "wanted"]
+__all__ = ["Precision", "each", "in_worker", "limited", "sleep_when_idle", "wanted"]
 
 Precision = Literal["float32", "bfloat16"]
+
+_SHARED_OUT = 10_000_000  # numbers: enough for torch to share out an operation over all threads
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -45,6 +50,8 @@ def each(
             return function(item)
 
     if threads == 1 or len(items) < 2 or kind != "cpu":
+        if threads > 1:
+            sleep_when_idle()
         with limited(threads):
             yield from map(precisely, items)
         return
@@ -66,6 +73,29 @@ def limited(threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@functools.cache
+def sleep_when_idle() -> None:
+    """Have the threads inside the kernels of torch sleep while they wait for each other, where they would spin.
+
+    GNU's OpenMP spins for milliseconds at the end of each kernel, unless it has more threads than the machine has
+    cores (libgomp/config/linux/wait.h, `gomp_throttled_spin_count_var`). So this starts a second team of threads, which
+    sleeps for good. It also works where torch was imported long ago; where `OMP_WAIT_POLICY` or `GOMP_SPINCOUNT` are
+    set, the user has decided.
+    """
+    if sys.platform != "linux" or {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & {*os.environ}:
+        return
+    started = threading.Event()
+
+    def team() -> None:
+        with limited(len(os.sched_getaffinity(0))):
+            torch.zeros(_SHARED_OUT).exp_()
+        started.set()
+        threading.Event().wait()
+
+    threading.Thread(target=team, name="cortado idle", daemon=True).start()
+    started.wait()
 
 
 def in_worker() -> bool:

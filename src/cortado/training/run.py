@@ -20,6 +20,7 @@ from rich.progress import Progress
 from torch.utils.data import DataLoader
 
 from cortado import bundle as bundles
+from cortado.bundle.cores import sleep_when_idle
 from cortado.splits import TRAIN, VALIDATION
 from cortado.tasks import Batch, Fit, optional
 from cortado.training.fitting import fit
@@ -107,6 +108,7 @@ def train(
         enable_version_counter=False,
     )
     module = _module(study, known)
+    sleep_when_idle()
     with _quiet_lightning():
         trainer = _trainer(
             study,
