@@ -5,7 +5,7 @@ Objects of like length go together, the shortest first, so that little is padded
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import awkward as ak
 import numpy as np
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from cortado.bundle.chain import Bundle, lengths, tensors
 from cortado.tasks import Answers, Use
+from cortado.tasks.task import Columns
 
-__all__ = ["answers", "batches", "numbered"]
+__all__ = ["answers", "batches", "in_batches", "numbered"]
 
 _BATCH_CONSTITUENTS = 32  # a batch is never larger than batch_size objects of so many constituents
 
@@ -43,15 +44,40 @@ def answers(
     """
     use = use or bundle.use
     network = bundle.model.to(device).eval() if network is None else network
+
+    def columns(batch: ak.Array) -> Columns:
+        if not len(batch):
+            return _nothing(bundle, use, batch)
+        return use.columns(_answer(bundle, use, network, batch, device), batch)
+
+    return in_batches(bundle, objects, columns, skip_empty=skip_empty, batch_size=batch_size)
+
+
+def in_batches(
+    bundle: Bundle,
+    objects: ak.Array,
+    columns: Callable[[ak.Array], Columns],
+    *,
+    skip_empty: bool = False,
+    batch_size: int = 512,
+) -> ak.Array:
+    """Columns of objects, in their order, which are made batch by batch: record of shape (n,).
+
+    Args:
+        bundle: Says how long its objects are.
+        objects: With `bundle.fields`, shape (n,).
+        columns: Of a batch; also of one without objects, where there are none.
+        skip_empty: As of `answers`.
+        batch_size: As of `answers`.
+    """
     sizes = _sizes(objects, bundle)
     shown = np.flatnonzero(sizes) if skip_empty else np.arange(len(sizes))
     if not len(shown):
-        return _in_order(_nothing(bundle, use, objects), shown, len(objects))
+        return _in_order(ak.zip(columns(objects[:0]), depth_limit=1), shown, len(objects))
     order, parts = list(batches(shown, sizes, batch_size)), []
     for batch in order:
         with numbered(batch):
-            each = _answer(bundle, use, network, objects[batch], device)
-        parts.append(ak.zip(use.columns(each, objects[batch]), depth_limit=1))
+            parts.append(ak.zip(columns(objects[batch]), depth_limit=1))
     return _in_order(ak.concatenate(parts), np.concatenate(order), len(objects))
 
 
@@ -90,12 +116,12 @@ def _answer(bundle: Bundle, use: Use, network: torch.nn.Module, objects: ak.Arra
     return {name: tensor.cpu() for name, tensor in named.items()}
 
 
-def _nothing(bundle: Bundle, use: Use, objects: ak.Array) -> ak.Array:
+def _nothing(bundle: Bundle, use: Use, none: ak.Array) -> Columns:
     """The columns of no objects, which have the types of those of some."""
-    prepared = bundle.prepare(objects[:0])
+    prepared = bundle.prepare(none)
     inputs = use.inputs(prepared, np.random.default_rng(1))
     named = use.answers(torch.zeros(use.shape(prepared)), type(inputs)(*tensors(inputs)))
-    return ak.zip(use.columns(named, objects[:0]), depth_limit=1)
+    return use.columns(named, none)
 
 
 def _in_order(columns: ak.Array, places: NDArray[np.int64], number: int) -> ak.Array:
