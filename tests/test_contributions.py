@@ -214,7 +214,9 @@ def test_what_cannot_be_explained_is_refused(tmp_path, loaded):
     folds = scoring.folds(fold_bundles(tmp_path, is_fold=True), **OWN)
     with pytest.raises(ValueError, match="FoldPredictor: contributions are those of one bundle"):
         contributions(folds, toy_jets(3))
-    with pytest.raises(ValueError, match=r"Prongs gives features, mask; contributions are of particles of ParticleList"):
+    with pytest.raises(
+        ValueError, match=r"Prongs gives features, mask; contributions are of particles of ParticleList"
+    ):
         contributions(load_toy(save_toy(tmp_path / "own.cortado")), toy_jets(3))
     use = Numbers(names=("a", "b"), centre=(0.0, 0.0), scale=(1.0, 1.0), loss="huber")
     numbers = save_toy(tmp_path / "numbers.cortado", **PFN(use))

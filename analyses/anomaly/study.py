@@ -22,19 +22,9 @@ from sklearn import ensemble, neighbors
 import cortado
 from cortado import bundle as bundles
 from cortado import manifest as manifests
-from cortado import metrics, ntuples, plotting, reading, scoring, training
+from cortado import metrics, models, ntuples, plotting, reading, scoring, training
 from cortado.analysis import sample_paths, simulate_samples
 from cortado.histograms import axis_category
-from cortado.models import (
-    DenseAutoencoder,
-    DenseImageAutoencoder,
-    HeimelAutoencoder,
-    ImageAutoencoder,
-    IsolationForest,
-    NearestNeighbours,
-    SetAutoencoder,
-    VariationalAutoencoder,
-)
 from cortado.representations import HighLevel, ParticleList
 from cortado.representations.jet_image import TOP_40
 from cortado.splits import TEST, Split
@@ -43,7 +33,8 @@ from cortado.training import Objects, Recipe, Study
 
 SPLIT = Split(validation=0.1, test=0.3, seed=1)
 PT_RANGE = (550.0, 650.0)  # GeV
-OBSERVABLES = ("mass", "tau21", "tau32", "multiplicity")
+OBSERVABLES = HighLevel(features=("mass", "tau21", "tau32", "multiplicity"))
+OF_PARTICLES = HighLevel(features=("mass", "c2", "d2", "multiplicity"), max_constituents=30)  # no tau in given files
 LOSS = r"$\log_{10}$ of the reconstruction loss"
 EXPLAINED = 100  # jets of each kind whose pixels are explained
 EPOCHS = {  # of images, of observables, of sets
@@ -51,8 +42,8 @@ EPOCHS = {  # of images, of observables, of sets
     "full": (30, 40, 20),
 }
 RIVALS = (
-    ("forest", IsolationForest, partial(ensemble.IsolationForest, n_estimators=200)),
-    ("neighbours", NearestNeighbours, partial(neighbors.NearestNeighbors)),
+    ("forest", models.IsolationForest, partial(ensemble.IsolationForest, n_estimators=200)),
+    ("neighbours", models.NearestNeighbours, partial(neighbors.NearestNeighbors)),
 )
 TITLES = {
     "image": "Images, dense",
@@ -73,7 +64,7 @@ console = Console(highlight=False)
 
 
 def kind_of(jets):
-    """0 for QCD jets, 1 for top, 2 for W, in the samples of this study and in the top-tagging reference data; else -1."""
+    """0 for QCD jets, 1 for top, 2 for W, -1 for others, in the samples of this study and in the reference data."""
     if "is_signal" in jets.fields:
         return ak.values_astype(jets.is_signal == 1, np.int64)
     flavour = abs(jets.truth_pdg_id)
@@ -109,7 +100,7 @@ def studies(preset, folder, files=()):
         name="image",
         objects=Objects(files=training_files(folder, files), mask=in_window, split=split),
         representation=TOP_40,
-        model=partial(DenseImageAutoencoder),
+        model=partial(models.DenseImageAutoencoder),
         task=Reconstruct(normal=is_qcd, anomalies=strange),
         recipe=Recipe(epochs=of_images, batch_size=128, learning_rate=1e-3),
     )
@@ -117,38 +108,37 @@ def studies(preset, folder, files=()):
         image,
         name="remapped",
         representation=replace(TOP_40, power=0.5),
-        model=partial(HeimelAutoencoder, softmax=False),
+        model=partial(models.HeimelAutoencoder, softmax=False),
         task=replace(image.task, smearing=1.0),
     )
     observables = replace(
         image,
         name="observables",
-        representation=HighLevel(features=OBSERVABLES),
+        representation=OF_PARTICLES if files else OBSERVABLES,
         scaling="fit",
-        model=partial(DenseAutoencoder, features=len(OBSERVABLES), latent=2),
+        model=partial(models.DenseAutoencoder, features=4, latent=2),
         recipe=Recipe(epochs=of_observables, batch_size=64, learning_rate=3e-3),
     )
     particles = replace(
         observables,
         name="particles",
         representation=ParticleList(max_constituents=60),
-        model=partial(SetAutoencoder, features=3),
+        model=partial(models.SetAutoencoder, features=3),
         task=replace(image.task, loss="chamfer"),
         recipe=Recipe(epochs=of_sets, batch_size=64, learning_rate=2e-3),
     )
-    variational = replace(
-        observables, name="variational", model=partial(VariationalAutoencoder, features=len(OBSERVABLES), latent=2)
-    )
+    draws = partial(models.VariationalAutoencoder, features=4, latent=2)
+    variational = replace(observables, name="variational", model=draws)
     of_top = Reconstruct(normal=is_top, anomalies={"qcd": is_qcd})
     every = [image, observables, variational, particles, replace(image, name="image_of_top", task=of_top)]
     for name, model, estimator in RIVALS:
         rival = Fit(estimator=estimator, task=FindAnomalies(normal=is_qcd, anomalies=strange))
         every.append(replace(observables, name=name, model=partial(model), task=rival))
     if preset == "full":
-        every.append(replace(image, name="convolutions", model=partial(HeimelAutoencoder)))
+        every.append(replace(image, name="convolutions", model=partial(models.HeimelAutoencoder)))
         every += [remapped, replace(remapped, name="remapped_of_top", task=replace(of_top, smearing=1.0))]
         large = replace(image.recipe, epochs=5, precision="bfloat16")
-        every.append(replace(image, name="large_image", model=partial(ImageAutoencoder), recipe=large))
+        every.append(replace(image, name="large_image", model=partial(models.ImageAutoencoder), recipe=large))
     return {study.name: study for study in every}
 
 

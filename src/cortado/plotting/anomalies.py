@@ -80,7 +80,7 @@ def latent_space(codes: Mapping[str, ArrayLike], *, right: str = "") -> tuple[Fi
             raise ValueError(f"{name}: codes of shape {each.shape}, required: (n, 2), n > 2, not all on one line")
     every = np.concatenate(list(points.values()))
     low, high = np.quantile(every, (0.003, 0.997), axis=0)
-    margin = 0.15 * (high - low)
+    margin = 0.25 * (high - low)
     sides = [np.linspace(*ends, _GRID) for ends in zip(low - margin, high + margin)]
     grid = np.stack(np.meshgrid(*sides)).reshape(2, -1)
     with style():

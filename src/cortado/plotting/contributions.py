@@ -5,6 +5,7 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
@@ -25,7 +26,7 @@ def constituent_contributions(
 ) -> tuple[Figure, NDArray[np.object_]]:
     """Single jets beside each other: constituents with an area by pT, in the colour of what they add to the score.
 
-    All frames have one colour scale, symmetric about 0; below each stands the sum of its contributions.
+    All frames have one colour scale, symmetric about 0, and says the sum of its contributions.
 
     Args:
         jets: One jet by its title, with `pt eta phi mass` and `constituents` that have `pt eta phi`.
@@ -53,11 +54,12 @@ def constituent_contributions(
             ax.set(xlim=(-half, half), ylim=(-half, half), aspect="equal")
             ax.set(xlabel=r"$\Delta\eta$", ylabel=r"$\Delta\phi$ [rad]")
             momentum = rf"$p_\mathrm{{T}}$ = {jets[name]['pt']:.0f} GeV, $m$ = {jets[name]['mass']:.0f} GeV"
-            ax.text(0.04, 0.96, f"{name}\n{momentum}", transform=ax.transAxes, va="top", fontsize=13)
-            ax.text(0.04, 0.04, f"sum {shares[name].sum():+.2f}", transform=ax.transAxes, fontsize=13)
-        figure.colorbar(points, ax=axes[0], label=f"Contribution to the {score}", pad=0.02)
+            ax.set_title(momentum, fontsize=14, loc="right")
+            _write(ax, f"{name}, sum {shares[name].sum():+.2f}")
+        figure.colorbar(
+            points, ax=axes[0], label=rf"Contribution to the {score} (area $\propto p_\mathrm{{T}}$)", pad=0.02
+        )
         label(axes[0, 0], simulation=False)
-        axes[0, -1].set_title(r"area $\propto p_\mathrm{T}$", fontsize=14, loc="right")
     return figure, axes[0]
 
 
@@ -68,10 +70,10 @@ def pixel_contributions(
     half_width: float | tuple[float, float] = 1.25,
     score: str = "score",
 ) -> tuple[Figure, NDArray[np.object_]]:
-    """Mean images beside the mean contributions of their pixels, a row for each kind; one image is its own mean.
+    """Mean images above the mean contributions of their pixels, a column for each kind; one image is its own mean.
 
-    Images have one logarithmic colour scale, contributions another, linear and symmetric about 0, which ends where one
-    pixel in a thousand is beyond it.
+    Images have one logarithmic colour scale, contributions another, linear and symmetric about 0, which ends where
+    three pixels in a thousand are beyond it.
 
     Args:
         images: By kind, shape (n, eta, phi), or (n, c, eta, phi) of which the first channel is shown.
@@ -79,7 +81,7 @@ def pixel_contributions(
         half_width: From the centre of an image to its edge, in pseudorapidity and azimuth [rad].
         score: What the contributions add up to.
     Returns:
-        The figure and its axes, shape (kinds, 2).
+        The figure and its axes, shape (2, kinds).
     Raises:
         ValueError: If kinds or shapes differ, there are no images, all are empty, or nothing contributes.
     """
@@ -94,20 +96,24 @@ def pixel_contributions(
             )
         means[name] = (image if image.ndim == 3 else image[:, 0]).mean(axis=0)
         shares[name] = (share if share.ndim == 3 else share.sum(axis=1)).mean(axis=0)
-    norms = log_colours(np.array(list(means.values()))), _symmetric(shares, beyond=1e-3)
+    norms = log_colours(np.array(list(means.values()))), _symmetric(shares, beyond=3e-3)
+    titles = "Mean intensity of a pixel", f"Mean contribution to the {score}"
     with style():
-        figure, axes = subplots(len(means), 2, squeeze=False, figsize=(12.4, 0.6 + 4.6 * len(means)))
-        for line, name in zip(axes, means):
-            meshes = [image_mesh(line[0], means[name], half_width, norms[0])]
-            meshes.append(image_mesh(line[1], shares[name], half_width, norms[1], cmap=_COLOURS, empty=False))
-            line[0].set_title(f"{name}, mean image", fontsize=14, loc="right")
-            line[1].set_title(f"{name}, sum {shares[name].sum():+.3g}", fontsize=14, loc="right")
-        titles = ("Mean intensity of a pixel", f"Mean contribution to the {score}")
-        for column, mesh, title in zip(axes.T, meshes, titles):
-            extend = "both" if column is axes.T[1] else "neither"
-            figure.colorbar(mesh, ax=column, label=title, aspect=18 * len(means), pad=0.02, extend=extend)
+        figure, axes = subplots(2, len(means), squeeze=False, figsize=(2 + 4.4 * len(means), 10))
+        for column, name in zip(axes.T, means):
+            meshes = [image_mesh(column[0], means[name], half_width, norms[0])]
+            meshes.append(image_mesh(column[1], shares[name], half_width, norms[1], cmap=_COLOURS, empty=False))
+            for ax, text in zip(column, (name, f"{name}, sum {shares[name].sum():+.3g}")):
+                _write(ax, text)
+        for line, mesh, title, extend in zip(axes, meshes, titles, ("neither", "both")):
+            figure.colorbar(mesh, ax=line, label=title, pad=0.02, extend=extend)
         label(axes[0, 0])
     return figure, axes
+
+
+def _write(ax: Axes, text: str) -> None:
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 2}
+    ax.text(0.04, 0.96, text, transform=ax.transAxes, va="top", fontsize=13, bbox=box)
 
 
 def _same_kinds(given: Mapping[str, Any], contributions: Mapping[str, ArrayLike]) -> dict[str, Floats]:

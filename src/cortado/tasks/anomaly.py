@@ -102,7 +102,8 @@ class FindAnomalies:
 
     def learned(self, category: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Normal objects alone, shape (n,)."""
-        return category == NORMAL
+        normal: NDArray[np.bool_] = category == NORMAL
+        return normal
 
     def target(self, objects: ak.Array, category: NDArray[np.int64], inputs: Any) -> NormalTarget:
         """Whether an object is normal."""
