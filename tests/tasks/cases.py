@@ -44,6 +44,7 @@ from cortado.tasks import (
     Batch,
     Classify,
     ClassifyEdges,
+    Decorrelate,
     Embed,
     Follow,
     Generate,
@@ -78,6 +79,10 @@ def _is_w(jets):
 
 def _is_qcd(jets):
     return jets.truth_pdg_id == 0
+
+
+def _is_unlabelled(jets):
+    return jets.pt > 600
 
 
 def _jets(number):
@@ -123,6 +128,50 @@ CASES = {
         lambda number: toy_layers(number, seed=4),
     ),
     "classify": _particles(Classify(classes={"qcd": _is_qcd, "w": _is_w}, signal="w", label_smoothing=0.1)),
+    "decorrelate": Case(
+        Decorrelate(
+            task=Classify(classes={"qcd": _is_qcd, "w": _is_w}, signal="w"),
+            adversary=functools.partial(MLP, hidden=(8,)),
+            field="mass",
+            bins=(0.0, 40.0, 80.0, 150.0),
+            only=("qcd",),
+        ),
+        HighLevel(features=("tau21", "multiplicity")),
+        MLP,
+        {"features": 2, "hidden": (8,)},
+        _jets,
+    ),
+    "adapt": Case(
+        Decorrelate(
+            task=Classify(
+                classes={
+                    "qcd": lambda jets: _is_qcd(jets) & ~_is_unlabelled(jets),
+                    "w": lambda jets: _is_w(jets) & ~_is_unlabelled(jets),
+                },
+                signal="w",
+            ),
+            adversary=functools.partial(MLP, hidden=(8,), features=8),
+            unlabelled=_is_unlabelled,
+            layer="head.0",
+        ),
+        ParticleList(max_constituents=20),
+        PFN,
+        {"features": 3, "phi": (8, 8), "hidden": (8,)},
+        _jets,
+    ),
+    "decorrelate_anomaly": Case(
+        Decorrelate(
+            task=Reconstruct(normal=_is_qcd, anomalies={"w": _is_w}),
+            adversary=functools.partial(MLP, hidden=(8,), features=1),
+            field="mass",
+            bins=(0.0, 40.0, 80.0, 150.0),
+            only=("normal",),
+        ),
+        HighLevel(features=("tau21", "multiplicity")),
+        DenseAutoencoder,
+        {"features": 2, "hidden": (8,), "latent": 1},
+        _jets,
+    ),
     "pair": Case(
         Pair(partition="tracks.vertex_index"),
         TrackSet(),
@@ -228,4 +277,6 @@ def _padded(array, pad):
 
 
 def tensors(arrays):
-    return type(arrays)(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))
+    if isinstance(arrays, tuple):
+        return type(arrays)(*map(tensors, arrays))
+    return torch.from_numpy(np.ascontiguousarray(arrays))

@@ -18,6 +18,8 @@ task                   use                                    learns
 `GenerateAgainst`      `Showers`                              to make objects that a critic takes for real
 `Fit`                  that of its inner task                 `Classify` or `FindAnomalies`, by an estimator of
                                                               scikit-learn
+`Decorrelate`          that of its inner task                 another task, such that an adversary cannot tell bins of
+                                                              a field, or simulation from data
 `FindAnomalies`        `Anomaly`                              what is unlike the other objects; in `Fit` alone
 =====================  =====================================  ======================================================
 
@@ -28,6 +30,7 @@ A task of your own is a frozen dataclass with the attributes and methods of `Tas
 
 from cortado.tasks.anomaly import Anomaly, FindAnomalies
 from cortado.tasks.classify import Classes, Classify
+from cortado.tasks.decorrelate import Decorrelate
 from cortado.tasks.edges import ClassifyEdges, Edges
 from cortado.tasks.embed import Embed, Embedded
 from cortado.tasks.fit import Fit
@@ -51,6 +54,7 @@ __all__ = [
     "Classes",
     "Classify",
     "ClassifyEdges",
+    "Decorrelate",
     "Edges",
     "Embed",
     "Embedded",

@@ -167,6 +167,10 @@ class Classify:
             "rejection": metrics.rejection(*objects, 0.5, weight.numpy()).value,
         }
 
+    def seen(self, outputs: Tensor, inputs: Any) -> Tensor:
+        """Logarithms of the probabilities, for an adversary, shape (n, c)."""
+        return outputs.log_softmax(dim=-1)
+
     def use(self, representation: Any, model: nn.Module) -> Classes:
         """Probabilities of the classes."""
         return Classes(classes=self.categories, signal=self.signal)

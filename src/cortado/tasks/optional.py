@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cortado.tasks.task import Rival, Task
 
@@ -77,6 +78,18 @@ def fitted(task: T, total: NDArray[np.float64]) -> T:
         total: The `sums` of all training objects.
     """
     given: T = _own(task, "fitted", lambda total: task)(total)
+    return given
+
+
+def seen(task: Task, outputs: Tensor, inputs: Any) -> Tensor:
+    """What an adversary sees of the outputs of a network, shape (n, features).
+
+    Args:
+        task: Its `seen(outputs, inputs)`; the outputs themselves without it.
+        outputs: Of the network, float32, shape (n, ...).
+        inputs: NamedTuple of the tensors that it was given.
+    """
+    given: Tensor = _own(task, "seen", lambda outputs, inputs: outputs.flatten(1))(outputs, inputs)
     return given
 
 

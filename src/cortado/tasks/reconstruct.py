@@ -193,6 +193,10 @@ class Reconstruct:
         named = {f"auc_{name}": area.value for name, area in areas.items()}
         return {"loss": float((weight * loss)[normal].sum() / weight[normal].sum()), **named}
 
+    def seen(self, outputs: Tensor, inputs: Any) -> Tensor:
+        """Logarithm of the loss, for an adversary, shape (n, 1)."""
+        return object_losses(self.loss, self.smearing, outputs, _reproduced(inputs), _mask(inputs)).log1p()[:, None]
+
     def use(self, representation: Any, model: nn.Module) -> Reconstructed:
         """The same loss."""
         particles = getattr(model, "particles", None) if self.loss == "chamfer" else None

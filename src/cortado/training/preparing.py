@@ -1,6 +1,7 @@
 """The last step of loading: objects as a network sees them, in each epoch or once for a training."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import awkward as ak
@@ -101,12 +102,23 @@ def _bytes_of_an_object(prepare: Preparation, examples: Examples) -> int | None:
     """Size of an object as the network sees it; None where that is no row of an array, or depends on the others."""
     inputs = dataclasses.replace(prepare, keeps="inputs")
     each = [inputs.keep(examples.take(slice(i, i + 1))) for i in range(len(examples.category))]
-    shapes = {tuple(array.shape for arrays in kept for array in arrays) for kept in each}
+    shapes = {tuple(array.shape for array in _flat(kept)) for kept in each}
     padded = len(shapes) > 1 or any("mask" in name for name in each[0].inputs._fields)
-    in_rows = all(len(array) == 1 for arrays in each[0] for array in arrays)
-    return None if padded or not in_rows else sum(array.nbytes for arrays in each[0] for array in arrays)
+    in_rows = all(len(array) == 1 for array in _flat(each[0]))
+    return None if padded or not in_rows else sum(array.nbytes for array in _flat(each[0]))
+
+
+def _flat(arrays: Any) -> Iterator[np.ndarray]:
+    """The arrays of nested NamedTuples."""
+    if isinstance(arrays, tuple):
+        for each in arrays:
+            yield from _flat(each)
+    else:
+        yield arrays
 
 
 def _tensors(arrays: Any) -> Any:
-    """The same NamedTuple of tensors."""
-    return type(arrays)(*(torch.from_numpy(np.require(array, requirements=("C", "W"))) for array in arrays))
+    """The same NamedTuple, nested or not, of tensors."""
+    if isinstance(arrays, tuple):
+        return type(arrays)(*map(_tensors, arrays))
+    return torch.from_numpy(np.require(arrays, requirements=("C", "W")))
