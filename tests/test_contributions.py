@@ -137,6 +137,21 @@ def test_what_is_cut_off_contributes_nothing(tmp_path):
     assert ak.all(shares[rank < 10] != 0, axis=None)
 
 
+@pytest.mark.parametrize("mean", [False, True], ids=["from zero", "from the mean"])
+@pytest.mark.parametrize("name", ["particles", "cloud", "set"])
+def test_padding_has_exactly_nothing(loaded, monkeypatch, name, mean):
+    seen, room = [], sys.modules["cortado.scoring.contributions"]
+    nested = room._nested
+    monkeypatch.setattr(room, "_nested", lambda *given: seen.append(given) or nested(*given))
+    jets = toy_jets(12, seed=7, max_constituents=30)
+    contributions(loaded(name), jets, baseline=jets if mean else None)
+    ((bundle, objects, shares),) = seen
+    mask = bundle.prepare(objects).mask
+    assert not mask.all()
+    assert np.all(shares[~mask] == 0)
+    assert np.all(np.isfinite(shares))
+
+
 @pytest.mark.parametrize("name", ["particles", "image", "set"])
 def test_batches_and_padding_do_not_matter(loaded, name):
     jets = toy_jets(15, seed=5)
