@@ -69,6 +69,7 @@ QUARANTINE = {
     "torch": {"models", "tasks", "bundle", "export", "scoring", "training"},
     "lightning": {"training"},
     "torch_geometric": {"models"},
+    "captum": {"scoring"},
     "awkward": set(ARROWS) - {"models", "histograms", "perigee", "scaling", "searches", "statistics", "workers"}
     | {"cli"},
     "typer": {"cli"},

@@ -35,3 +35,26 @@ def test_images_that_do_not_fit_are_refused():
     empty = {name: 0 * image for name, image in given.items()}
     with pytest.raises(ValueError, match="all pixels are empty"):
         plotting.reconstructions(empty, empty, half_width=(1, 1))
+
+
+def test_half_and_nine_tenths_of_the_objects_are_inside_the_contours(tmp_path):
+    rng = np.random.default_rng(1)
+    codes = {"QCD": rng.normal(0, 1, (3000, 2)), "Top": rng.normal((4, 2), (1, 0.5), (2000, 2))}
+    figure, ax = plotting.latent_space(codes, right="Observables")
+    contours = [each for each in ax.collections if hasattr(each, "levels")]
+    assert len(contours) == 2
+    for contour, points in zip(contours, codes.values()):
+        assert len(contour.levels) == 2
+        for path, share in zip(contour.get_paths(), (0.9, 0.5)):  # the outer one is the lower
+            assert np.mean(path.contains_points(points)) == pytest.approx(share, abs=0.02)
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names == ["QCD", "Top", "50% inside", "90% inside"]
+    assert plotting.save(figure, tmp_path / "latent.png", dpi=30).stat().st_size > 1000
+
+
+@pytest.mark.parametrize("codes", [np.zeros((5, 3)), np.zeros((2, 2)), np.ones((9, 2)) * np.arange(9)[:, None]])
+def test_codes_without_an_area_are_refused(codes):
+    with pytest.raises(ValueError, match=r"QCD: codes of shape .* required: \(n, 2\), n > 2, not all on one line"):
+        plotting.latent_space({"QCD": codes})
+    with pytest.raises(ValueError, match="no kinds of objects"):
+        plotting.latent_space({})

@@ -1,8 +1,9 @@
 """Strange jets found by networks that have seen ordinary ones alone: read it from top to bottom.
 
 Autoencoders learn to reproduce QCD jets, from their images, their observables and their particles. What they reproduce
-badly is strange: jets of top quarks and W bosons, which they have never seen. And the other way round: trained on top
-jets, do they find QCD jets strange, although these are simpler?
+badly is strange: jets of top quarks and W bosons, which they have never seen. An isolation forest and the distance to
+the nearest neighbours do it without a network. And the other way round: trained on top jets, do they find QCD jets
+strange, although these are simpler?
 """
 
 import json
@@ -16,42 +17,44 @@ import numpy as np
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from sklearn import ensemble, neighbors
 
 import cortado
 from cortado import bundle as bundles
 from cortado import manifest as manifests
-from cortado import metrics, ntuples, plotting, reading, training
+from cortado import metrics, models, ntuples, plotting, reading, scoring, training
 from cortado.analysis import sample_paths, simulate_samples
 from cortado.histograms import axis_category
-from cortado.models import (
-    DenseAutoencoder,
-    DenseImageAutoencoder,
-    HeimelAutoencoder,
-    ImageAutoencoder,
-    SetAutoencoder,
-    VariationalAutoencoder,
-)
 from cortado.representations import HighLevel, ParticleList
 from cortado.representations.jet_image import TOP_40
 from cortado.splits import TEST, Split
-from cortado.tasks import Reconstruct
+from cortado.tasks import FindAnomalies, Fit, Reconstruct
 from cortado.training import Objects, Recipe, Study
 
 SPLIT = Split(validation=0.1, test=0.3, seed=1)
-OBSERVABLES = ("mass", "tau21", "tau32", "multiplicity")
-LOSS = "Reconstruction loss"
+PT_RANGE = (550.0, 650.0)  # GeV
+OBSERVABLES = HighLevel(features=("mass", "tau21", "tau32", "multiplicity"))
+OF_PARTICLES = HighLevel(features=("mass", "c2", "d2", "multiplicity"), max_constituents=30)  # no tau in given files
+LOSS = r"$\log_{10}$ of the reconstruction loss"
+EXPLAINED = 100  # jets of each kind whose pixels are explained
 EPOCHS = {  # of images, of observables, of sets
     "quick": (20, 20, 8),
     "full": (30, 40, 20),
 }
+RIVALS = (
+    ("forest", models.IsolationForest, partial(ensemble.IsolationForest, n_estimators=200)),
+    ("neighbours", models.NearestNeighbours, partial(neighbors.NearestNeighbors)),
+)
 TITLES = {
     "image": "Images, dense",
     "remapped": "Square roots of pixels, smeared loss",
     "observables": "Observables",
+    "variational": "Observables, variational",
+    "forest": "Observables, isolation forest",
+    "neighbours": "Observables, nearest neighbours",
     "particles": "Particles as a set",
     "convolutions": "Images (Heimel et al.)",
     "large_image": "Images (Farina et al.)",
-    "variational": "Observables, variational",
     "image_of_top": "Images, trained on top jets",
     "remapped_of_top": "Square roots, trained on top jets",
 }
@@ -61,11 +64,17 @@ console = Console(highlight=False)
 
 
 def kind_of(jets):
-    """0 for QCD jets, 1 for top, 2 for W, in the samples of this study and in the top-tagging reference data."""
+    """0 for QCD jets, 1 for top, 2 for W, -1 for others, in the samples of this study and in the reference data."""
     if "is_signal" in jets.fields:
         return ak.values_astype(jets.is_signal == 1, np.int64)
     flavour = abs(jets.truth_pdg_id)
-    return ak.where(flavour == 6, 1, ak.where(flavour == 24, 2, 0))
+    return ak.where(flavour == 6, 1, ak.where(flavour == 24, 2, ak.where(flavour == 0, 0, -1)))
+
+
+def in_window(jets):
+    """The jets that the samples are made for; in their events are others. The reference data have these alone."""
+    inside = (jets.pt >= PT_RANGE[0]) & (jets.pt < PT_RANGE[1]) & (abs(jets.eta) < 2.4)
+    return inside | ("is_signal" in jets.fields)
 
 
 def is_qcd(jets):
@@ -89,9 +98,9 @@ def studies(preset, folder, files=()):
     strange = {"top": is_top} if files else {"top": is_top, "w": is_w}
     image = Study(
         name="image",
-        objects=Objects(files=training_files(folder, files), split=split),
+        objects=Objects(files=training_files(folder, files), mask=in_window, split=split),
         representation=TOP_40,
-        model=partial(DenseImageAutoencoder),
+        model=partial(models.DenseImageAutoencoder),
         task=Reconstruct(normal=is_qcd, anomalies=strange),
         recipe=Recipe(epochs=of_images, batch_size=128, learning_rate=1e-3),
     )
@@ -99,34 +108,37 @@ def studies(preset, folder, files=()):
         image,
         name="remapped",
         representation=replace(TOP_40, power=0.5),
-        model=partial(HeimelAutoencoder, softmax=False),
+        model=partial(models.HeimelAutoencoder, softmax=False),
         task=replace(image.task, smearing=1.0),
     )
     observables = replace(
         image,
         name="observables",
-        representation=HighLevel(features=OBSERVABLES),
+        representation=OF_PARTICLES if files else OBSERVABLES,
         scaling="fit",
-        model=partial(DenseAutoencoder, features=len(OBSERVABLES), latent=2),
+        model=partial(models.DenseAutoencoder, features=4, latent=2),
         recipe=Recipe(epochs=of_observables, batch_size=64, learning_rate=3e-3),
     )
     particles = replace(
         observables,
         name="particles",
         representation=ParticleList(max_constituents=60),
-        model=partial(SetAutoencoder, features=3),
+        model=partial(models.SetAutoencoder, features=3),
         task=replace(image.task, loss="chamfer"),
         recipe=Recipe(epochs=of_sets, batch_size=64, learning_rate=2e-3),
     )
+    draws = partial(models.VariationalAutoencoder, features=4, latent=2)
+    variational = replace(observables, name="variational", model=draws)
     of_top = Reconstruct(normal=is_top, anomalies={"qcd": is_qcd})
-    every = [image, observables, particles, replace(image, name="image_of_top", task=of_top)]
+    every = [image, observables, variational, particles, replace(image, name="image_of_top", task=of_top)]
+    for name, model, estimator in RIVALS:
+        rival = Fit(estimator=estimator, task=FindAnomalies(normal=is_qcd, anomalies=strange))
+        every.append(replace(observables, name=name, model=partial(model), task=rival))
     if preset == "full":
-        every.append(replace(image, name="convolutions", model=partial(HeimelAutoencoder)))
+        every.append(replace(image, name="convolutions", model=partial(models.HeimelAutoencoder)))
         every += [remapped, replace(remapped, name="remapped_of_top", task=replace(of_top, smearing=1.0))]
         large = replace(image.recipe, epochs=5, precision="bfloat16")
-        every.append(replace(image, name="large_image", model=partial(ImageAutoencoder), recipe=large))
-        draws = partial(VariationalAutoencoder, features=len(OBSERVABLES), latent=2)
-        every.append(replace(observables, name="variational", model=draws))
+        every.append(replace(image, name="large_image", model=partial(models.ImageAutoencoder), recipe=large))
     return {study.name: study for study in every}
 
 
@@ -151,7 +163,7 @@ def run(*, preset, folder, files, workers, accelerator, **_):
         training.train(study, folder / name, resume=True, accelerator=accelerator)
     jets = judged_jets(files, folder)
     judged = {name: ak.to_numpy(cortado.load(folder / name / f"{name}.cortado")(jets).anomaly) for name in trained}
-    np.savez(folder / "scores.npz", kind=kind_of(jets), mass=jets.mass, **judged)
+    np.savez(folder / "scores.npz", kind=kind_of(jets), mass=jets.mass, codes=codes_of(jets, folder), **judged)
     (folder / "results.json").write_text(json.dumps(results(scores_of(folder)), indent=1))
     write_examples(jets, folder)
     ntuples.write_histograms(folder / "histograms.root", loss_histograms(scores_of(folder)))
@@ -164,8 +176,14 @@ def judged_jets(files, folder):
     """Jets that no training has seen: the test jets of the samples, or those of the second file."""
     paths = files[1:] or sample_paths(manifest(), Path(folder) / "samples")
     jets = ak.concatenate([ak.flatten(record.jets) for path in paths for record in reading.iterate(path)])
-    jets = jets[ak.num(jets.constituents) > 0]
+    jets = jets[in_window(jets) & (ak.num(jets.constituents) > 0)]
     return jets if files else jets[SPLIT.subset(jets.event_key) == TEST]
+
+
+def codes_of(jets, folder):
+    """The two numbers by which the variational autoencoder describes each jet, their means, shape (n, 2)."""
+    bundle = bundles.load(folder / "variational" / "variational.cortado")
+    return bundles.run(bundle.model.encoder, bundle.prepare(jets))[:, :2].numpy()
 
 
 def scores_of(folder):
@@ -204,21 +222,22 @@ def table(folder):
 
 
 def loss_histograms(judged):
-    """Losses of the kinds of jets, for each network."""
+    """Logarithms of the losses of the kinds of jets, for each network."""
     kinds = [kind for kind, _ in enumerate(KINDS) if np.any(judged["kind"] == kind)]
     booked = {}
     for name in (title for title in TITLES if title in judged):
-        low, high = np.quantile(judged[name], (0.002, 0.998))
-        axis = hist.axis.Regular(50, low, high, name="anomaly", label=LOSS)
+        losses = np.log10(np.maximum(judged[name], np.finfo(np.float32).tiny))
+        low, high = np.quantile(losses, (0.002, 0.998))
+        axis = hist.axis.Regular(40, low, high, name="anomaly", label=LOSS)
         booked[name] = hist.Hist(axis_category("kind"), axis, storage=hist.storage.Weight())
         for kind in kinds:
-            booked[name].fill(kind=list(KINDS)[kind], anomaly=judged[name][judged["kind"] == kind])
+            booked[name].fill(kind=list(KINDS)[kind], anomaly=losses[judged["kind"] == kind])
     return booked
 
 
 def mass_histogram(judged, name="image", kept=0.05):
     """Mass of QCD jets, of all and of the strangest."""
-    axis = hist.axis.Regular(24, 0, 300, name="mass", label="Jet mass [GeV]")
+    axis = hist.axis.Regular(15, 0, 300, name="mass", label="Jet mass [GeV]")
     histogram = hist.Hist(axis_category("kind"), axis, storage=hist.storage.Weight())
     qcd = judged["kind"] == 0
     cut = np.quantile(judged[name][qcd], 1 - kept)
@@ -228,38 +247,51 @@ def mass_histogram(judged, name="image", kept=0.05):
 
 
 def write_examples(jets, folder):
-    """An image of a QCD jet and of a top jet of median loss, and what the network makes of them."""
-    bundle, judged = bundles.load(folder / "image" / "image.cortado"), scores_of(folder)
-    images = {}
-    for kind in (0, 1):
-        mine = np.flatnonzero(judged["kind"] == kind)
-        chosen = mine[[np.argsort(judged["image"][mine])[len(mine) // 2]]]
-        prepared = bundle.prepare(jets[chosen])
-        images |= {f"given_{kind}": prepared.image[0, 0]}
-        images |= {f"made_{kind}": bundles.run(bundle.model, prepared)[0, 0].numpy()}
+    """What the network of images makes of a jet of median loss of each kind, and what each pixel adds to the loss."""
+    network, judged = cortado.load(folder / "image" / "image.cortado"), scores_of(folder)
+    bundle, images = network.bundle(), {}
+    for index, kind in enumerate(KINDS):
+        if not len(mine := np.flatnonzero(judged["kind"] == index)):
+            continue
+        prepared = bundle.prepare(jets[mine[[np.argsort(judged["image"][mine])[len(mine) // 2]]]])
+        some = jets[mine[:EXPLAINED]]
+        explained = scoring.contributions(network, some, baseline=jets[judged["kind"] == 0])
+        images |= {
+            f"given_{kind}": prepared.image[0, 0],
+            f"made_{kind}": bundles.run(bundle.model, prepared)[0, 0].numpy(),
+            f"images_{kind}": bundle.prepare(some).image[:, 0],
+            f"added_{kind}": np.asarray(explained.contribution)[:, 0],
+        }
     np.savez(folder / "examples.npz", **images)
 
 
 def plot(folder, plots):
-    """ROC curves, losses, masses of what is kept, and examples of images, from what `run` has saved."""
+    """ROC curves, losses, masses of what is kept, images and their pixels, latent space, from what `run` has saved."""
     folder, judged = Path(folder), scores_of(folder)
     curves = {}
     for name in (title for title in TITLES if title in judged):
         strange, normal = anomalies_of(name)
         chosen = np.isin(judged["kind"], (strange[0], normal))
         curves[TITLES[name]] = metrics.roc(judged["kind"][chosen] == strange[0], judged[name][chosen])
-    histograms = loss_histograms(judged)
-    kinds = {kind: title for index, (kind, title) in enumerate(KINDS.items()) if np.any(judged["kind"] == index)}
+    members = {kind: judged["kind"] == index for index, kind in enumerate(KINDS)}
+    kinds = {kind: KINDS[kind] for kind, mine in members.items() if mine.any()}
     with np.load(folder / "examples.npz") as stored:
-        given, made = ({KINDS[name]: stored[f"{side}_{k}"] for k, name in enumerate(("qcd", "top"))}
-                       for side in ("given", "made"))  # fmt: skip
+        images = {
+            side: {title: stored[f"{side}_{kind}"] for kind, title in kinds.items()}
+            for side in ("given", "made", "images", "added")
+        }
+    shape = partial(plotting.score_distributions, by="kind", log=False, right=TITLES["image"])
+    half_width = TOP_40.half_width
     figures = {
         "roc": plotting.roc_curves(curves, right=SELECTION),
-        "loss_image": plotting.score_distributions(histograms["image"], kinds, by="kind", right=TITLES["image"]),
-        "sculpting": plotting.score_distributions(
-            mass_histogram(judged), {"all": "all QCD jets", "strange": "strangest 5 %"}, by="kind", log=False,
-            right=TITLES["image"],
+        "loss_image": shape(loss_histograms(judged)["image"], kinds),
+        "sculpting": shape(mass_histogram(judged), {"all": "all QCD jets", "strange": "strangest 5 %"}),
+        "reconstructions": plotting.reconstructions(images["given"], images["made"], half_width=half_width),
+        "contributions": plotting.pixel_contributions(
+            images["images"], images["added"], half_width=half_width, score="loss"
         ),
-        "reconstructions": plotting.reconstructions(given, made, half_width=TOP_40.half_width),
-    }  # fmt: skip
+        "latent": plotting.latent_space(
+            {title: judged["codes"][members[kind]] for kind, title in kinds.items()}, right=TITLES["variational"]
+        ),
+    }
     return [plotting.save(figure, plots / f"{name}.png") for name, (figure, _) in figures.items()]

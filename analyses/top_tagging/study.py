@@ -10,11 +10,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import awkward as ak
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from cortado import metrics, plotting, training
+import cortado
+from cortado import metrics, plotting, reading, scoring, training
 from cortado.models import PFN, ParticleNet
 from cortado.models.particlenet import LITE
 from cortado.representations import ParticleList, PointCloud
@@ -77,6 +79,7 @@ def run(*, preset, folder, files, accelerator, **_):
     judge(trained, folder, files[1])
     console.print(table(folder))
     figures = plot(folder, folder / "plots")
+    figures.append(explain(folder / "pfn" / "pfn.cortado", files[1], folder / "plots"))
     console.print(f"wrote {len(figures)} figures to {folder / 'plots'}, numbers to {folder / 'results.json'}")
 
 
@@ -113,3 +116,16 @@ def plot(folder, plots):
         curves = {TITLES[name]: metrics.roc(stored["is_signal"], stored[name]) for name in TITLES if name in stored}
     figure, _ = plotting.roc_curves(curves, right="top tagging reference data")
     return [plotting.save(figure, plots / "top_tagging_roc.png")]
+
+
+def explain(bundle, file, plots):
+    """A QCD jet and a top jet of median score: what each particle adds, beside an average one."""
+    tagger = cortado.load(bundle)
+    jets = ak.flatten(next(reading.iterate(file)).jets)
+    chosen, shares = {}, {}
+    for title, is_kind in (("QCD", is_qcd), ("Top", is_top)):
+        mine = jets[is_kind(jets)]
+        median = mine[[np.argsort(tagger(mine))[len(mine) // 2]]]
+        chosen[title], shares[title] = median[0], scoring.contributions(tagger, median, baseline=jets).contribution[0]
+    figure, _ = plotting.constituent_contributions(chosen, shares, score="log odds")
+    return plotting.save(figure, plots / "top_tagging_contributions.png")

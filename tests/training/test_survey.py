@@ -1,11 +1,17 @@
 """The survey counts what is there, and the weights it gives do what they promise."""
 
+from functools import partial
+
 import awkward as ak
 import numpy as np
 import pytest
+import sklearn.ensemble
 
+from cortado.models import DenseAutoencoder, IsolationForest
+from cortado.representations import HighLevel
 from cortado.scaling import fit, fit_quantiles
 from cortado.splits import TRAIN, VALIDATION, Split
+from cortado.tasks import FindAnomalies, Fit, Reconstruct
 from cortado.training import Balance
 from cortado.training.loading import examples, parts_of
 from cortado.training.preparing import preparation
@@ -116,3 +122,50 @@ def test_jets_without_constituents_are_counted_and_kept(study, tmp_path):
     assert known.without_constituents == number > 0
     assert known.objects.sum() == 300
     assert f"{number} jets have no constituents" in str(known)
+
+
+def is_qcd(jets):
+    return jets.is_signal == 0
+
+
+def is_top(jets):
+    return jets.is_signal == 1
+
+
+NORMAL_ALONE = {
+    "reconstruct": (Reconstruct, DenseAutoencoder),
+    "estimator": (
+        lambda **kinds: Fit(estimator=partial(sklearn.ensemble.IsolationForest), task=FindAnomalies(**kinds)),
+        IsolationForest,
+    ),
+}
+
+
+@pytest.mark.parametrize("scaling", ["fit", "quantiles"])
+@pytest.mark.parametrize("name", NORMAL_ALONE)
+def test_a_scaling_knows_normal_jets_alone_where_the_task_does(study, name, scaling):
+    """Anomalies that judge a training have no part in it; without labels all jets are normal."""
+    task, model = NORMAL_ALONE[name]
+    changes = {
+        "scaling": scaling,
+        "representation": HighLevel(features=("mass", "multiplicity")),
+        "model": partial(model, features=2) if name == "reconstruct" else partial(model),
+    }
+    fitted = fit if scaling == "fit" else fit_quantiles
+    for kinds in ({"normal": is_qcd, "anomalies": {"top": is_top}}, {}):
+        one = study(**changes, task=task(**kinds))
+        jets, category, _, subset = everything(one)
+        expected = fitted([one.representation(jets[(subset == TRAIN) & (category == 0)])], one.representation.features)
+        found = survey(one).scaling
+        if scaling == "fit":
+            np.testing.assert_allclose(found.center, expected.center, rtol=1e-6)
+            np.testing.assert_allclose(found.scale, expected.scale, rtol=1e-6)
+        else:
+            assert found == expected
+
+
+def test_a_task_without_normal_jets_says_so_before_a_scaling_is_fitted_to_none(study):
+    task = Reconstruct(normal=lambda jets: jets.mass > 1e6, anomalies={"top": is_top})
+    model, representation = partial(DenseAutoencoder, features=1), HighLevel(features=("mass",))
+    with pytest.raises(ValueError, match="no training jets of class normal in "):
+        survey(study(task=task, model=model, representation=representation, scaling="fit"))

@@ -15,8 +15,8 @@ write its checksums, but can still not make it run code.
 Format 1 (a task and classes in the place of the use) is read as well.
 """
 
-from cortado.bundle.answering import answers
-from cortado.bundle.chain import Bundle, columns, lengths, run
+from cortado.bundle.answering import answers, in_batches
+from cortado.bundle.chain import Bundle, columns, lengths, run, tensors
 from cortado.bundle.loading import Own, canary_objects, describe, fingerprint, load
 from cortado.bundle.saving import save
 from cortado.weights import WorkingPoint
@@ -30,8 +30,10 @@ __all__ = [
     "columns",
     "describe",
     "fingerprint",
+    "in_batches",
     "lengths",
     "load",
     "run",
     "save",
+    "tensors",
 ]

@@ -6,7 +6,7 @@ Objects of like length go together, the shortest first, so that little is padded
 import contextlib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import awkward as ak
 import numpy as np
@@ -17,8 +17,9 @@ from cortado.bundle import cores
 from cortado.bundle.chain import Bundle, lengths, tensors
 from cortado.bundle.cores import Precision
 from cortado.tasks import Answers, Use
+from cortado.tasks.task import Columns
 
-__all__ = ["answers", "batches", "numbered"]
+__all__ = ["answers", "batches", "in_batches", "numbered"]
 
 _FEWEST = 64  # objects of which it pays to make two batches
 _BATCH_CONSTITUENTS = 32  # a batch is never larger than batch_size objects of so many constituents
@@ -51,15 +52,55 @@ def answers(
     """
     use = use or bundle.use
     network = bundle.model.to(device).eval() if network is None else network
+
+    def columns(batch: ak.Array) -> Columns:
+        if not len(batch):
+            return _nothing(bundle, use, batch)
+        return use.columns(_answer(bundle, use, network, batch, device), batch)
+
+    return in_batches(
+        bundle,
+        objects,
+        columns,
+        skip_empty=skip_empty,
+        batch_size=batch_size,
+        device=device,
+        threads=threads,
+        precision=precision,
+    )
+
+
+def in_batches(
+    bundle: Bundle,
+    objects: ak.Array,
+    columns: Callable[[ak.Array], Columns],
+    *,
+    skip_empty: bool = False,
+    batch_size: int = 512,
+    device: str = "cpu",
+    threads: int | None = None,
+    precision: Precision = "float32",
+) -> ak.Array:
+    """Columns of objects, in their order, which are made batch by batch: record of shape (n,).
+
+    Args:
+        bundle: Says how long its objects are.
+        objects: With `bundle.fields`, shape (n,).
+        columns: Of a batch; also of one without objects, where there are none.
+        skip_empty: As of `answers`; so are the others.
+        batch_size: Most objects of a batch.
+        device: Where the network is.
+        threads: Batches at once, on a CPU.
+        precision: Of products.
+    """
     sizes = _sizes(objects, bundle)
     shown = np.flatnonzero(sizes) if skip_empty else np.arange(len(sizes))
     if not len(shown):
-        return _in_order(_nothing(bundle, use, objects), shown, len(objects))
+        return _in_order(ak.zip(columns(objects[:0]), depth_limit=1), shown, len(objects))
 
     def part(batch: NDArray[np.int64]) -> ak.Array:
         with numbered(batch):
-            named = _answer(bundle, use, network, objects[batch], device)
-        return ak.zip(use.columns(named, objects[batch]), depth_limit=1)
+            return ak.zip(columns(objects[batch]), depth_limit=1)
 
     share = math.ceil(len(shown) / cores.wanted(threads))
     order = list(batches(shown, sizes, min(batch_size, max(share, _FEWEST))))[::-1]  # what takes longest begins
@@ -102,12 +143,12 @@ def _answer(bundle: Bundle, use: Use, network: torch.nn.Module, objects: ak.Arra
     return {name: tensor.cpu() for name, tensor in named.items()}
 
 
-def _nothing(bundle: Bundle, use: Use, objects: ak.Array) -> ak.Array:
+def _nothing(bundle: Bundle, use: Use, none: ak.Array) -> Columns:
     """The columns of no objects, which have the types of those of some."""
-    prepared = bundle.prepare(objects[:0])
+    prepared = bundle.prepare(none)
     inputs = use.inputs(prepared, np.random.default_rng(1))
     named = use.answers(torch.zeros(use.shape(prepared)), type(inputs)(*tensors(inputs)))
-    return ak.zip(use.columns(named, objects[:0]), depth_limit=1)
+    return use.columns(named, none)
 
 
 def _in_order(columns: ak.Array, places: NDArray[np.int64], number: int) -> ak.Array:

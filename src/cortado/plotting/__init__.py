@@ -1,6 +1,7 @@
 """Figures: a histogram, metric or jet in, matplotlib figure and axes out; `save` writes them."""
 
-from cortado.plotting.anomalies import reconstructions
+from cortado.plotting.anomalies import latent_space, reconstructions
+from cortado.plotting.contributions import constituent_contributions, pixel_contributions
 from cortado.plotting.curves import calibration_curve, learning_curves, roc_curves, significance_improvement
 from cortado.plotting.distributions import score_distributions
 from cortado.plotting.generation import auc_against_time, time_against_size, weight_distribution
@@ -26,14 +27,17 @@ __all__ = [
     "binned_rates",
     "calibration_curve",
     "confusion_matrix",
+    "constituent_contributions",
     "cutflow",
     "fault_map",
     "jet_display",
     "label",
+    "latent_space",
     "learning_curves",
     "local_p_values",
     "mass_spectrum",
     "parameter_pulls",
+    "pixel_contributions",
     "png",
     "reconstructions",
     "roc_curves",

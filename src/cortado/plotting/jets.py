@@ -6,7 +6,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from cortado.kinematics import delta_phi
 from cortado.plotting.style import COLOURS, GREY, label, style, subplots
 
-__all__ = ["average_images", "jet_display"]
+__all__ = ["average_images", "image_mesh", "jet_display", "log_colours"]
 
 Floats = NDArray[np.float64]
 _ETA, _PHI = r"$\Delta\eta$", r"$\Delta\phi$ [rad]"
@@ -55,9 +55,9 @@ def average_images(
         figure, axes = subplots(len(before), 2, squeeze=False, figsize=(12.4, 0.6 + 4.4 * len(before)))
         stages = zip(axes.T, ("", ", preprocessed"), (before_unit, after_unit), columns)
         for column, state, unit, images in stages:
-            norm = _log_colours(np.concatenate([image.ravel() for image in images.values()]))
+            norm = log_colours(np.concatenate([image.ravel() for image in images.values()]))
             for ax, (name, image) in zip(column, images.items()):
-                mesh = _image(ax, image, half_width, norm)
+                mesh = image_mesh(ax, image, half_width, norm)
                 ax.set_title(name + state, fontsize=14, loc="right")
             figure.colorbar(mesh, ax=column, label=unit, aspect=18 * len(before), pad=0.02)
         for ax in axes[:, 1]:
@@ -91,7 +91,7 @@ def jet_display(jet: Any, *, radius: float = 0.8, pixels: int = 25) -> tuple[Fig
     with style():
         figure, (cloud, picture) = subplots(1, 2, figsize=(12.6, 5.6))
         _cloud(cloud, eta, phi, pt, jet["constituents"])
-        mesh = _image(picture, image, half_width, _log_colours(image))
+        mesh = image_mesh(picture, image, half_width, log_colours(image))
         figure.colorbar(mesh, ax=picture, label=r"$p_\mathrm{T}$ per pixel [GeV]")
         for ax in (cloud, picture):
             ax.add_patch(Circle((0, 0), radius, fill=False, edgecolor=GREY, linestyle="--", linewidth=1.2))
@@ -131,7 +131,12 @@ def _mean(name: str, images: ArrayLike) -> Floats:
     return mean
 
 
-def _log_colours(images: Floats) -> LogNorm:
+def log_colours(images: Floats) -> LogNorm:
+    """Logarithmic colours of images, five decades at most.
+
+    Raises:
+        ValueError: If all pixels are empty.
+    """
     top = float(images.max())
     if not top > 0:
         raise ValueError("all pixels are empty: there is no image to draw")
@@ -139,10 +144,28 @@ def _log_colours(images: Floats) -> LogNorm:
     return LogNorm(min(max(lowest, top * 10.0**-_DECADES), top / 10), top)
 
 
-def _image(ax: Axes, image: Floats, half_width: float | tuple[float, float], norm: LogNorm) -> Any:
+def image_mesh(
+    ax: Axes,
+    image: Floats,
+    half_width: float | tuple[float, float],
+    norm: Normalize,
+    *,
+    cmap: str = "viridis",
+    empty: bool = True,
+) -> Any:
+    """Draw an image (eta, phi).
+
+    Args:
+        ax: Where to.
+        image: Of any unit.
+        half_width: From the centre to the edge, one for both or one for each.
+        norm: Of the colours.
+        cmap: Colours.
+        empty: Whether pixels that are not positive are left white.
+    """
     halves = np.broadcast_to(half_width, 2)
     eta, phi = (np.linspace(-half, half, pixels + 1) for half, pixels in zip(halves, image.shape))
-    filled = np.ma.masked_less_equal(image.T, 0)
-    mesh = ax.pcolormesh(eta, phi, filled, norm=norm, cmap="viridis", rasterized=True)
+    filled = np.ma.masked_less_equal(image.T, 0) if empty else image.T
+    mesh = ax.pcolormesh(eta, phi, filled, norm=norm, cmap=cmap, rasterized=True)
     ax.set(xlabel=_ETA, ylabel=_PHI, aspect="equal")
     return mesh

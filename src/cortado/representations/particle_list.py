@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cortado.representations.constituents import flat, longest, mask_of, padded
 from cortado.representations.features import FEATURES, fields_of, flat_features, require_centre, require_known
+from cortado.representations.places import places_by_pt
 
 __all__ = ["ParticleList", "ParticleListInputs"]
 
@@ -62,6 +63,10 @@ class ParticleList:
     def fields(self) -> tuple[str, ...]:
         """Fields of a jet that this needs."""
         return fields_of(self.features, centre=self.centre, mirror_eta=self.mirror_eta)
+
+    def places(self, jets: ak.Array) -> NDArray[np.int64]:
+        """Index in the jet's own list of each constituent that is taken, shape (n, p); -1 where there is none."""
+        return places_by_pt(jets, self.max_constituents, caller="ParticleList")
 
     def __call__(self, jets: ak.Array) -> ParticleListInputs:
         """Make the lists of jets.

@@ -16,6 +16,7 @@ from cortado.representations.features import (
     require_centre,
     require_known,
 )
+from cortado.representations.places import places_by_pt
 
 __all__ = ["PointCloud", "PointCloudInputs"]
 
@@ -72,6 +73,10 @@ class PointCloud:
     def fields(self) -> tuple[str, ...]:
         """Fields of a jet that this needs."""
         return fields_of(self.features, centre=self.centre, mirror_eta=self.mirror_eta)
+
+    def places(self, jets: ak.Array) -> NDArray[np.int64]:
+        """Index in the jet's own list of each constituent that is taken, shape (n, p); -1 where there is none."""
+        return places_by_pt(jets, self.max_constituents, caller="PointCloud")
 
     def __call__(self, jets: ak.Array) -> PointCloudInputs:
         """Make the clouds of jets.

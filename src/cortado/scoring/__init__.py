@@ -5,6 +5,7 @@ network is read from disk once in each process, when it is first used there, and
 """
 
 from cortado.scoring.columns import vertex_columns
+from cortado.scoring.contributions import contributions
 from cortado.scoring.edges import Proposer, with_edges
 from cortado.scoring.ensemble import EnsemblePredictor, ensemble
 from cortado.scoring.finder import VertexFinder
@@ -25,6 +26,7 @@ __all__ = [
     "ShowerGenerator",
     "TrackFinder",
     "VertexFinder",
+    "contributions",
     "ensemble",
     "folds",
     "load",

@@ -106,14 +106,7 @@ class Predictor:
 
     def flat(self, objects: ak.Array) -> ak.Array:
         """The same for objects of shape (n,)."""
-        loaded = self.loaded()
-        objects = bundles.columns(objects, loaded.bundle.fields)
-        empty = int(np.count_nonzero(bundles.lengths(objects) == 0))
-        if empty and self.without_constituents == "raise" and not self.use.of_constituents:
-            raise ValueError(
-                f"{empty} of {len(objects)} jets have no constituents and cannot be scored by {self.path}: "
-                "drop them, jets[ak.num(jets.constituents, axis=-1) > 0], or ask for NaN, without_constituents='nan'"
-            )
+        objects, loaded = self.taken(objects), self.loaded()
         return bundles.answers(
             loaded.bundle,
             objects,
@@ -125,6 +118,21 @@ class Predictor:
             threads=self.threads,
             precision=self.precision,
         )
+
+    def taken(self, objects: ak.Array) -> ak.Array:
+        """Objects (n,) with the fields that the bundle needs alone.
+
+        Raises:
+            ValueError: If a field is missing, or objects have no constituents.
+        """
+        objects = bundles.columns(objects, self.bundle().fields)
+        empty = int(np.count_nonzero(bundles.lengths(objects) == 0))
+        if empty and self.without_constituents == "raise" and not self.use.of_constituents:
+            raise ValueError(
+                f"{empty} of {len(objects)} jets have no constituents and cannot be scored by {self.path}: "
+                "drop them, jets[ak.num(jets.constituents, axis=-1) > 0], or ask for NaN, without_constituents='nan'"
+            )
+        return objects
 
     def each(self, objects: ak.Array) -> tuple[ak.Array, ...]:
         """Answers for objects (n,) by training: of one."""

@@ -130,6 +130,10 @@ class Fit:
         """As the inner task."""
         return optional.category(self._inner, objects)
 
+    def learned(self, category: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """As the inner task."""
+        return optional.learned(self._inner, category)
+
     def sums(self, objects: ak.Array, weight: NDArray[np.float64]) -> NDArray[np.float64]:
         """As the inner task."""
         return optional.sums(self._inner, objects, weight)

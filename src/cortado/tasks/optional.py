@@ -47,6 +47,17 @@ def rivals(task: Task) -> Mapping[str, Rival]:
     return given
 
 
+def learned(task: Task, category: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which training objects the task learns from, shape (n,): a scaling is fitted to these alone.
+
+    Args:
+        task: Its `learned(category)`; all objects that are of a category without it.
+        category: Of each, shape (n,).
+    """
+    given: NDArray[np.bool_] = _own(task, "learned", lambda each: each >= 0)(category)
+    return given
+
+
 def sums(task: Task, objects: ak.Array, weight: NDArray[np.float64]) -> NDArray[np.float64]:
     """What `fitted` needs to know of training objects, such that it can be added up; any shape.
 

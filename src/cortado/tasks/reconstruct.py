@@ -156,6 +156,11 @@ class Reconstruct:
             return members({"normal": self.normal, **self.anomalies}, objects)
         return members(self.anomalies, objects) + 1 if self.anomalies else np.zeros(len(objects), np.int64)
 
+    def learned(self, category: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Normal objects alone, shape (n,)."""
+        normal: NDArray[np.bool_] = category == NORMAL
+        return normal
+
     def target(self, objects: ak.Array, category: NDArray[np.int64], inputs: Any) -> NormalTarget:
         """Which objects are normal."""
         return NormalTarget(category)

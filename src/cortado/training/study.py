@@ -163,8 +163,9 @@ class Study:
         name: Name of the bundle.
         objects: What is learned from.
         representation: What the network sees of an object.
-        scaling: Of the features: given, None, or from the training objects: "fit" standardises them, "quantiles" maps
-            them to normal distributions.
+        scaling: Of the features: given, None, or from the training objects that the task learns from, the normal ones
+            for `Reconstruct` and `FindAnomalies`: "fit" standardises them, "quantiles" maps them to normal
+            distributions.
         model: `functools.partial(Network, **arguments)`; those that follow from the task are added. For `Fit` that of
             its estimator, without arguments: `functools.partial(BoostedTrees)`.
         task: What is learned, see `cortado.tasks`.

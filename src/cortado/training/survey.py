@@ -85,9 +85,10 @@ def survey(
             read = examples(study, part, held_out=held_out)
             tally.add(read, part)
             advance(done, len(parts))
-            objects = read.objects[(read.subset == TRAIN) & (read.category != NO_CATEGORY)]
+            objects = read.objects[(read.subset == TRAIN) & optional.learned(study.task, read.category)]
             if isinstance(study.scaling, str) and len(objects):
                 yield study.representation(objects)
+        tally.require_objects()  # before a scaling is made of none
 
     scaling = _scaling(study, training_inputs())
     return tally.survey(parts, scaling)
@@ -149,7 +150,7 @@ class _Tally:
                 "choose them by the mask or widen the bins"
             )
 
-    def survey(self, parts: list[Part], scaling: Scaling) -> Survey:
+    def require_objects(self) -> None:
         study, chosen = self.study, self.study.objects
         for subset, name in ((TRAIN, "training"), (VALIDATION, "validation")):
             empty = [label for label, number in zip(study.labels, self.objects[subset]) if number == 0]
@@ -160,6 +161,9 @@ class _Tally:
                     f"{', '.join((*chosen.files, *chosen.validation_files))}, split by {chosen.split}; "
                     f"{self.without_category} {chosen.collection} are in no class"
                 )
+
+    def survey(self, parts: list[Part], scaling: Scaling) -> Survey:
+        study, chosen = self.study, self.study.objects
         assert self.canary is not None
         weighting, empty_bins = self._weighting()
         return Survey(
