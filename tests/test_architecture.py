@@ -18,12 +18,13 @@ ARROWS = {
     "event_keys": set(),
     "splits": {"event_keys"},
     "statistics": set(),
+    "counts": set(),
     "ntuples": set(),
     "manifest": set(),
     "truth": {"kinematics"},
     "readers": {"calorimeter", "event_keys", "kinematics", "perigee", "truth"},
     "reading": {"ntuples", "readers"},
-    "representations": {"calorimeter", "kinematics"},
+    "representations": {"calorimeter", "counts", "kinematics"},
     "scaling": {"representations"},
     "models": set(),
     "metrics": {"statistics"},
@@ -69,7 +70,7 @@ QUARANTINE = {
     "torch": {"models", "tasks", "bundle", "export", "scoring", "training"},
     "lightning": {"training"},
     "torch_geometric": {"models"},
-    "awkward": set(ARROWS) - {"models", "histograms", "perigee", "scaling", "searches", "statistics", "workers"}
+    "awkward": set(ARROWS) - {"models", "histograms", "perigee", "scaling", "searches", "statistics", "counts", "workers"}
     | {"cli"},
     "typer": {"cli"},
 }

@@ -7,7 +7,8 @@ from toy_maps import SHAPE, shares, toy_maps, toy_values
 
 from cortado.bundle.description import tuples
 from cortado.representations import OccupancyMap
-from cortado.representations.occupancy_map import mean_root, reference_shares, root
+from cortado.counts import mean_root, root
+from cortado.representations.occupancy_map import dispersion_of, reference_shares
 
 REFERENCE = tuples(shares().tolist())
 REPRESENTATION = OccupancyMap(reference=REFERENCE)
