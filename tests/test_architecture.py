@@ -33,7 +33,7 @@ ARROWS = {
     "histograms": set(),
     "searches": {"statistics"},
     "workers": set(),
-    "tasks": {"metrics", "weights", "reconstruction"},
+    "tasks": {"counts", "metrics", "weights", "reconstruction"},
     "bundle": {"representations", "scaling", "models", "tasks", "weights"},
     "export": {"bundle"},
     "scoring": {"bundle", "models", "representations", "tasks", "weights", "splits", "perigee", "reconstruction"},
@@ -70,7 +70,8 @@ QUARANTINE = {
     "torch": {"models", "tasks", "bundle", "export", "scoring", "training"},
     "lightning": {"training"},
     "torch_geometric": {"models"},
-    "awkward": set(ARROWS) - {"models", "histograms", "perigee", "scaling", "searches", "statistics", "counts", "workers"}
+    "awkward": set(ARROWS)
+    - {"models", "histograms", "perigee", "scaling", "searches", "statistics", "counts", "workers"}
     | {"cli"},
     "typer": {"cli"},
 }

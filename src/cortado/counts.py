@@ -15,7 +15,8 @@ LARGEST_DISPERSION = 0.5
 """Relative spread of 70 %: beyond it a count says next to nothing, and the scale has no variance of 1."""
 
 _SHIFT = 0.375
-_STEPS = 40
+_STEPS = 40  # halves of the range of dispersions
+_NEWTON = 5
 
 
 def root(counts: ArrayLike, dispersion: ArrayLike = 0.0) -> Floats:
@@ -57,7 +58,7 @@ def mean_root(mean: ArrayLike, dispersion: ArrayLike = 0.0) -> Floats:
 
 
 def from_root(roots: ArrayLike, dispersion: ArrayLike = 0.0) -> Floats:
-    """Mean of the counts that have a mean root, to first order; at least 0: the inverse of `mean_root`.
+    """Mean of the counts that have a mean root: the inverse of `mean_root`, by Newton's method; at least 0.
 
     Args:
         roots: Of any shape.
@@ -65,11 +66,14 @@ def from_root(roots: ArrayLike, dispersion: ArrayLike = 0.0) -> Floats:
     """
     wide = np.asarray(dispersion, np.float64)
     above = np.maximum(roots, root(0.0, wide))
-    shifted = np.square(above / 2)
+    means = np.square(above / 2)
     if wide.any():
         scale, stretch = _scale(wide)
-        shifted = np.where(wide > 0, stretch * np.square(np.sinh(above / (2 * scale))), shifted)
-    means: Floats = np.maximum(shifted - _SHIFT + 0.25 * (1 + 2 * wide * shifted), 0.0)
+        means = np.where(wide > 0, stretch * np.square(np.sinh(above / (2 * scale))), means)
+    for _ in range(_NEWTON):
+        step = 1e-4 * (1 + means)
+        here = mean_root(means, wide)
+        means = np.maximum(means + step * (above - here) / (mean_root(means + step, wide) - here), 0.0)
     return means
 
 

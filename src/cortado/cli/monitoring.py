@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -21,6 +21,9 @@ def monitor(
         str | None, typer.Option(help="regular expression with groups run, lumi, name, of paths in ROOT files")
     ] = None,
     name: Annotated[str | None, typer.Option(help="regular expression of the elements to look at")] = None,
+    cyclic: Annotated[
+        str | None, typer.Option(help="axes over whose seam regions go: x, y or xy; default: those of the bundle")
+    ] = None,
     figures: Annotated[int, typer.Option(min=0, help="worst maps to draw")] = 6,
     simulated: Annotated[bool, typer.Option("--simulated", help="say so in the figures")] = False,
 ) -> None:
@@ -36,12 +39,16 @@ def monitor(
         from cortado import bundle as bundles
         from cortado import monitoring, reading
         from cortado.ntuples import FOLDERS
+        from cortado.reconstruction import Cyclic
 
         watcher = bundles.load(bundle)
         alarm = monitoring.alarm_of(watcher, rate)
+    if cyclic not in (None, *get_args(Cyclic)):
+        raise typer.BadParameter(f"{cyclic!r} is none of x, y, xy", param_hint="--cyclic")
+    closed: Any = cyclic
     chosen: dict[str, Any] = {"pattern": pattern or FOLDERS, "name": name}
     with console.status("reading maps"):
-        parts = [monitoring.examine(watcher, maps, alarm) for maps in reading.iterate_maps(files, **chosen)]
+        parts = [monitoring.examine(watcher, maps, alarm, closed) for maps in reading.iterate_maps(files, **chosen)]
         found = monitoring.report(watcher, monitoring.joined(parts), alarm)
     source = {"bundle": str(bundle), "bundle sha256": bundles.fingerprint(bundle), "files": list(files)}
     worst = _maps_at(monitoring.worst_maps(found, figures), reading.iterate_maps(files, **chosen))

@@ -221,7 +221,7 @@ def dispersion_of(
     freedom = (len(values) - 1) * (1 - share)
     if per_cell:
         fitted = fit_dispersion(values, mean, freedom).reshape(np.shape(representation.reference))
-        return _tuples(fitted.tolist())
+        return _tuples(list(fitted))
     live = np.broadcast_to(share > 0, values.shape)
     one = float(fit_dispersion(values[live], mean[live], freedom[share > 0].sum()))
     if one >= LARGEST_DISPERSION * (1 - 1e-9):
@@ -233,4 +233,4 @@ def dispersion_of(
 
 
 def _tuples(values: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(_tuples(each) if isinstance(each, list) else each for each in values)
+    return tuple(_tuples(list(each)) if np.ndim(each) else float(each) for each in values)
