@@ -9,6 +9,7 @@ import awkward as ak
 import hist
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 from toy_maps import SHAPE, shares, toy_maps, toy_values
 
@@ -253,3 +254,52 @@ def test_a_dispersion_is_fitted_and_kept_in_the_bundle(dispersion, tmp_path):
 def test_other_dispersions_are_refused():
     with pytest.raises(ValueError, match="dispersion is 'cell', required: 'none', 'one', 'cells'"):
         monitoring.classical(toy_maps(3), dispersion="cell")
+
+
+def drifting(n, seed, hits=40_000):
+    """Maps that tilt from one to the next."""
+    rng = np.random.default_rng(seed)
+    tilt = 1 + 0.1 * rng.normal(size=(n, 1, 1)) * np.linspace(-1, 1, SHAPE[1])
+    return rng.poisson(hits * shares() * np.clip(tilt, 0.2, None)).astype(float)
+
+
+def test_directions_of_good_maps_are_no_faults():
+    """What tilts is described by one direction; a fault that the tilt hides from the mean map is found."""
+    good, others = (toy_maps(values=drifting(1000, seed), **ONE_A_RUN) for seed in (1, 2))
+    ways = [monitoring.classical(good), monitoring.linear(good, 1)]
+    faulty = drifting(200, 3)
+    faulty[:, 2:4, 8:10] *= 0.78
+    found = [
+        (monitoring.examine(monitoring.calibrated(way, others), toy_maps(values=np.round(faulty))).status == 1).mean()
+        for way in ways
+    ]
+    assert found[1] > 0.9 > 0.6 > found[0]
+    assert np.mean(ways[1].use.spread) < 1.05 < 1.3 < np.mean(ways[0].use.spread)
+
+
+def test_linear_bundles_come_back(tmp_path):
+    good = toy_maps(values=drifting(200, 1))
+    bundle = monitoring.calibrated(monitoring.linear(good, 3, cyclic="x"), good, (0.01,))
+    back = bundles.load(bundles.save(bundle, tmp_path / "m.cortado", canary=good[:16]))
+    assert monitoring.examine(back, good).score.tolist() == monitoring.examine(bundle, good).score.tolist()
+
+
+def test_networks_of_rates_are_watched():
+    """A network that gives the mean shape as rates judges as the mean map does, up to the level of a map."""
+
+    class MeanShape(torch.nn.Module):
+        def forward(self, image):
+            share = torch.from_numpy(shares()).float()
+            return torch.log(image.sum((1, 2, 3), keepdim=True).clamp(min=1) * share)
+
+    good, others = toy_maps(300), toy_maps(1000, seed=2, **ONE_A_RUN)
+    representation = OccupancyMap(reference=tuple(map(tuple, shares().tolist())), image="counts")
+    bare = bundles.Bundle(representation=representation, model=MeanShape(), arguments={}, use=Reconstructed())
+    watched = monitoring.calibrated(monitoring.watching(bare, good, boxes=((2, 3),)), others, (0.001,))
+    assert watched.use.rates
+    assert watched.use.boxes == ((2, 3),)
+    assert np.mean(watched.use.spread) == pytest.approx(1, abs=0.05)
+    (fault,) = monitoring.episodes(monitoring.examine(watched, with_fault()))
+    assert (fault.rows, fault.columns, fault.cells, fault.what) == ((2, 3), (5, 7), 6, "dead")
+    shown = monitoring.pictures(watched, with_fault()[30:31])
+    np.testing.assert_allclose(shown.expected[0], 20_000 * shares(), rtol=0.1)

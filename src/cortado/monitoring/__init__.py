@@ -2,6 +2,7 @@
 
 ==================  ========================================================================================
 `classical`         good maps -> bundle that expects every map to be as their mean, without a network
+`linear`            the same, up to a few directions in which good maps differ (PCA)
 `watching`          bundle of an autoencoder and good maps -> the same, ready to be calibrated
 `calibrated`        bundle and other good maps -> the same with thresholds of alarms
 `cyclic_axes`       histogram -> which of its axes close on themselves, such as phi
@@ -18,7 +19,7 @@ Example:
 """
 
 from cortado.monitoring.axes import cyclic_axes
-from cortado.monitoring.calibration import alarm_of, calibrated, classical, watching
+from cortado.monitoring.calibration import alarm_of, calibrated, classical, linear, watching
 from cortado.monitoring.episodes import Episode, episodes
 from cortado.monitoring.examination import STATUS, Examined, Pictures, examine, joined, pictures
 from cortado.monitoring.report import Report, report, worst_maps, write_report
@@ -36,6 +37,7 @@ __all__ = [
     "episodes",
     "examine",
     "joined",
+    "linear",
     "pictures",
     "report",
     "watching",

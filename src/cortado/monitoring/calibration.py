@@ -9,13 +9,13 @@ import numpy as np
 
 from cortado import bundle as bundles
 from cortado.bundle import Bundle
-from cortado.models import AsReference
+from cortado.models import AsReference, PrincipalComponents
 from cortado.reconstruction import BOXES, Cyclic
 from cortado.representations.occupancy_map import OccupancyMap, dispersion_of, reference_shares
 from cortado.tasks import Watched
 from cortado.weights import AlarmThreshold, alarm_threshold
 
-__all__ = ["alarm_of", "calibrated", "classical", "watching"]
+__all__ = ["alarm_of", "calibrated", "classical", "linear", "watching"]
 
 Boxes = tuple[tuple[int, int], ...]
 Dispersion = Literal["none", "one", "cells"]
@@ -38,15 +38,49 @@ def classical(
     Raises:
         ValueError: If no map has so many hits, or an argument is unknown.
     """
+    # Deep copies of bundles need a real module; its state is empty.
+    bare = Bundle(
+        representation=_representation(good, fewest_hits, dispersion), model=AsReference(), arguments={}, use=Watched()
+    )
+    return watching(bare, good, fewest_hits=fewest_hits, cyclic=cyclic)
+
+
+def linear(
+    good: ak.Array,
+    components: int,
+    *,
+    fewest_hits: float = 1000.0,
+    cyclic: Cyclic = "",
+    dispersion: Dispersion = "none",
+) -> Bundle:
+    """Expect every map to differ from the mean of good ones in a few directions alone (PCA of the pulls); no training.
+
+    Args:
+        good: Good maps, shape (n,).
+        components: Number of directions, fewer than maps.
+        fewest_hits: Maps with less are not judged.
+        cyclic: As of `classical`.
+        dispersion: As of `classical`.
+
+    Raises:
+        ValueError: If too few maps have so many hits, or an argument is unknown.
+    """
+    representation = _representation(good, fewest_hits, dispersion)
+    enough = representation.counts(good).sum(axis=(1, 2)) >= fewest_hits
+    arguments = {"size": representation.shape, "components": components}
+    model = PrincipalComponents(**arguments).fitted(representation(good[enough]).image)  # type: ignore[arg-type]
+    bare = Bundle(representation=representation, model=model, arguments=arguments, use=Watched())
+    return watching(bare, good, fewest_hits=fewest_hits, cyclic=cyclic)
+
+
+def _representation(good: ak.Array, fewest_hits: float, dispersion: Dispersion) -> OccupancyMap:
     if dispersion not in get_args(Dispersion):
         raise ValueError(f"dispersion is {dispersion!r}, required: {', '.join(map(repr, get_args(Dispersion)))}")
     representation = OccupancyMap(reference=reference_shares(good, fewest_hits=fewest_hits))
-    if dispersion != "none":
-        wide = dispersion_of(good, representation, per_cell=dispersion == "cells", fewest_hits=fewest_hits)
-        representation = replace(representation, dispersion=wide)
-    # Deep copies of bundles need a real module; its state is empty.
-    bare = Bundle(representation=representation, model=AsReference(), arguments={}, use=Watched())
-    return watching(bare, good, fewest_hits=fewest_hits, cyclic=cyclic)
+    if dispersion == "none":
+        return representation
+    wide = dispersion_of(good, representation, per_cell=dispersion == "cells", fewest_hits=fewest_hits)
+    return replace(representation, dispersion=wide)
 
 
 def watching(
