@@ -79,8 +79,15 @@ def test_a_fault_that_pauses_for_long_is_two(watcher):
     maps = with_fault()
     gap = monitoring.episodes(monitoring.examine(watcher, maps[[20, 22, 23]]))
     assert [(one.first_lumi, one.last_lumi, one.lumis) for one in gap] == [(1, 4, 3)]
-    apart = monitoring.episodes(monitoring.examine(watcher, maps[[20, 21, 25]]))
+    sound, alarm = toy_maps(40, seed=5, lumis=20), monitoring.alarm_of(watcher, 0.001)
+    pausing = ak.concatenate([maps[20:22], sound[22:25], maps[25:26]])
+    apart = monitoring.episodes(monitoring.examine(watcher, pausing, alarm))
     assert sorted((one.first_lumi, one.last_lumi) for one in apart) == [(1, 2), (6, 6)]
+
+
+def test_lumisections_that_are_in_no_file_end_no_fault(watcher):
+    (fault,) = monitoring.episodes(monitoring.examine(watcher, with_fault()[[20, 25, 38]]))
+    assert (fault.first_lumi, fault.last_lumi, fault.lumis) == (1, 19, 3)
 
 
 def test_hardly_any_hits_are_no_fault(watcher):

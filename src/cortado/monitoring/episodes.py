@@ -10,7 +10,7 @@ from cortado.reconstruction import Regions
 
 __all__ = ["Episode", "episodes"]
 
-_GAP = 2  # lumisections after which a fault that is seen again is another one
+_GAP = 2  # lumisections of the files after which a fault that is seen again is another one
 _APART = 2  # difference of rows or columns of near cells
 
 
@@ -58,19 +58,19 @@ class Episode(NamedTuple):
 def episodes(examined: Examined) -> list[Episode]:
     """Join regions of one run, element and sign that are near each other in lumisections in a row; worst first.
 
-    A region may be missing in one lumisection in between. Regions are near if not more than one cell lies between the
+    A region may be missing in one lumisection in between; lumisections that are in no file do not count. Regions are near if not more than one cell lies between the
     rectangles around them. The region of an episode is the rectangle that holds it whenever it is seen.
     """
     regions = examined.regions
     run, lumi, name = (column[regions.map] for column in (examined.run, examined.lumi, examined.name))
     ends = _unrolled(regions, examined.grid)
-    turns = _turns(examined)
+    turns, place = _turns(examined), _places(examined)[regions.map]
     open_ones: dict[tuple[int, str, bool], list[list[int]]] = {}
     for k in np.lexsort((-regions.significance, lumi, name, run)):
         of_kind = open_ones.setdefault((int(run[k]), str(name[k]), bool(regions.excess[k])), [])
         for members in of_kind:
             near = _near(ends[k] + turns, ends[members])
-            if lumi[k] - lumi[members[-1]] <= _GAP and near.any():
+            if place[k] - place[members[-1]] <= _GAP and near.any():
                 ends[k] += turns[near.argmax()]
                 members.append(int(k))
                 break
@@ -79,6 +79,18 @@ def episodes(examined: Examined) -> list[Episode]:
     every = (members for of_kind in open_ones.values() for members in of_kind)
     found = [_episode(examined, np.array(members), ends) for members in every]
     return sorted(found, key=lambda one: -one.significance)
+
+
+def _places(examined: Examined) -> NDArray[np.int64]:
+    """Place of each map among the lumisections of its run and element that were examined, (n,); larger for others."""
+    keys = examined.lumi, examined.name, examined.run
+    order = np.lexsort(keys)
+    other = np.zeros(len(order), bool)
+    for key in keys:
+        other[1:] |= key[order][1:] != key[order][:-1]
+    places = np.empty(len(order), np.int64)
+    places[order] = np.cumsum(other)
+    return places
 
 
 def _unrolled(regions: Regions, grid: tuple[int, int]) -> NDArray[np.int64]:
