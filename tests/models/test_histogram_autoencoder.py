@@ -14,7 +14,7 @@ def counts(n=40, bins=12, hits=400.0, seed=1):
 
 
 def test_its_size():
-    assert sum(parameter.numel() for parameter in HistogramAutoencoder().parameters()) == 12_363
+    assert sum(parameter.numel() for parameter in HistogramAutoencoder().parameters()) == 31_006
 
 
 def test_rates_add_up_to_the_entries_of_each_histogram():

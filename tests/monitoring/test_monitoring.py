@@ -113,6 +113,12 @@ def test_no_maps_are_a_report(watcher):
     assert sum(found.counts.values()) == found.expected.mean == 0
 
 
+def test_a_report_of_nothing_judged_says_so(watcher, tmp_path):
+    found = monitoring.report(watcher, monitoring.examine(watcher, toy_maps(3, hits=50)))
+    page, _ = monitoring.write_report(found, watcher, tmp_path, worst=toy_maps(3)[:0])
+    assert "<h1>No map could be judged</h1>" in page.read_text()
+
+
 def test_the_report_says_what_was_found(watcher, tmp_path):
     maps = with_fault()
     values = ak.to_numpy(maps["values"]).copy()
@@ -187,7 +193,9 @@ def test_thresholds_are_asked_for_by_their_rate(watcher):
 
 
 def test_maps_of_another_shape_are_refused(watcher):
-    with pytest.raises(ValueError, match=r"maps of shape \(12, 8\), the reference has \(8, 12\)"):
+    with pytest.raises(
+        ValueError, match="run 1000, lumisection 1, 'occupancy' has 12 x 8 bins, .* made for 8 x 12; choose"
+    ):
         monitoring.examine(watcher, toy_maps(values=np.ones((2, *SHAPE[::-1]))))
 
 

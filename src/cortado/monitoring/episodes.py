@@ -58,8 +58,9 @@ class Episode(NamedTuple):
 def episodes(examined: Examined) -> list[Episode]:
     """Join regions of one run, element and sign that are near each other in lumisections in a row; worst first.
 
-    A region may be missing in one lumisection in between; lumisections that are in no file do not count. Regions are near if not more than one cell lies between the
-    rectangles around them. The region of an episode is the rectangle that holds it whenever it is seen.
+    A region may be missing in one lumisection in between; lumisections that are in no file do not count. Regions are
+    near if not more than one cell lies between the rectangles around them. The region of an episode is the rectangle
+    that holds it whenever it is seen.
     """
     regions = examined.regions
     run, lumi, name = (column[regions.map] for column in (examined.run, examined.lumi, examined.name))

@@ -83,6 +83,7 @@ def examine(
         ValueError: If the bundle is not calibrated, or the maps do not fit it.
     """
     alarm = alarm or alarm_of(bundle)
+    _require_shape(bundle, maps)
     answers = bundles.answers(bundle, bundles.columns(maps, bundle.fields))
     score, hits = (ak.to_numpy(answers[name]).astype(np.float64) for name in ("anomaly", "hits"))
     few = ak.to_numpy(answers.few_hits)
@@ -127,6 +128,17 @@ def joined(parts: Sequence[Examined]) -> Examined:
     regions = Regions._make(np.concatenate(each) for each in zip(*shifted, strict=True))
     columns: list[Any] = [np.concatenate(each) for each in zip(*(part[:-3] for part in parts), strict=True)]
     return Examined._make([*columns, regions, parts[0].grid, parts[0].cyclic])
+
+
+def _require_shape(bundle: Bundle, maps: ak.Array) -> None:
+    wanted = np.shape(cast(Any, bundle.representation).reference)
+    found = ak.to_numpy(maps["values"]).shape[1:]
+    if len(maps) and found != wanted:
+        here, there = (" x ".join(map(str, shape)) for shape in (found, wanted))
+        raise ValueError(
+            f"run {maps.run[0]}, lumisection {maps.lumi[0]}, {maps.name[0]!r} has {here} bins, the bundle is made for "
+            f"{there}; choose elements by their name"
+        )
 
 
 def _found(bundle: Bundle, maps: ak.Array, alarm: AlarmThreshold, cyclic: Cyclic) -> tuple[Regions, Pictures]:

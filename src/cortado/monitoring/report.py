@@ -154,6 +154,8 @@ def _page(found: Report, figures: list[tuple[str, bytes]], source: Mapping[str, 
     ]
     facts = "".join(f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in summary)
     verdict = f"{len(found.faults) or 'No'} fault{'s' if len(found.faults) > 1 else ''} found"
+    if not judged:
+        verdict = "No map could be judged"
     pictures = "".join(_figure(title, content) for title, content in figures)
     parts = [
         f"<h1>{verdict}</h1><table>{facts}</table>",
