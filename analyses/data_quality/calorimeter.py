@@ -129,7 +129,7 @@ def save_watcher(maps, path):
     """A watcher of an element for `cortado monitor`: half of its maps for the mean, half to calibrate."""
     half = np.arange(len(maps)) % 2 == 0
     watcher = monitoring.classical(maps[half], fewest_hits=FEWEST, cyclic=CYCLIC)
-    rate = 1 / (int((~half).sum()) + 1)
+    rate = 1 / int((~half).sum())
     bundle.save(monitoring.calibrated(watcher, maps[~half], (rate,)), path, canary=maps[:4])
 
 

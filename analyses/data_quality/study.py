@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.table import Table
 
 import cortado
-from analyses.data_quality import calorimeter, histograms
 from cortado import bundle, metrics, monitoring, plotting, reading, training
 from cortado.histograms import axis_category
 from cortado.models import ImageAutoencoder
@@ -29,6 +28,8 @@ from cortado.splits import Split
 from cortado.tasks import Reconstruct
 from cortado.training import Objects, Recipe, Study
 from cortado.weights import binomial_interval, efficiency, false_alarms
+
+from . import calorimeter, histograms
 
 HITS = 1e5
 RATES = (0.01, 0.001)  # false alarms per good map

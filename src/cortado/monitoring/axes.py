@@ -27,5 +27,6 @@ def cyclic_axes(histogram: Any) -> Cyclic:
     axes = histogram.axes
     if len(axes) > 2:
         raise ValueError(f"a map has one or two axes, the histogram has {len(axes)}: project it first")
-    closed: Any = "".join(name for name, axis in zip("xy", axes) if axis.traits.circular)
-    return closed
+    circular = [bool(axis.traits.circular) for axis in axes]
+    closed: dict[tuple[bool, ...], Cyclic] = {(True, True): "xy", (False, True): "y", (True, False): "x", (True,): "x"}
+    return closed.get(tuple(circular), "")
