@@ -18,12 +18,13 @@ ARROWS = {
     "event_keys": set(),
     "splits": {"event_keys"},
     "statistics": set(),
+    "counts": set(),
     "ntuples": set(),
     "manifest": set(),
     "truth": {"kinematics"},
     "readers": {"calorimeter", "event_keys", "kinematics", "perigee", "truth"},
     "reading": {"ntuples", "readers"},
-    "representations": {"calorimeter", "kinematics"},
+    "representations": {"calorimeter", "counts", "kinematics"},
     "scaling": {"representations"},
     "models": set(),
     "metrics": {"statistics"},
@@ -32,7 +33,7 @@ ARROWS = {
     "histograms": set(),
     "searches": {"statistics"},
     "workers": set(),
-    "tasks": {"metrics", "weights", "reconstruction"},
+    "tasks": {"counts", "metrics", "weights", "reconstruction"},
     "bundle": {"representations", "scaling", "models", "tasks", "weights"},
     "export": {"bundle"},
     "scoring": {"bundle", "models", "representations", "tasks", "weights", "splits", "perigee", "reconstruction"},
@@ -70,7 +71,8 @@ QUARANTINE = {
     "lightning": {"training"},
     "torch_geometric": {"models"},
     "captum": {"scoring"},
-    "awkward": set(ARROWS) - {"models", "histograms", "perigee", "scaling", "searches", "statistics", "workers"}
+    "awkward": set(ARROWS)
+    - {"models", "histograms", "perigee", "scaling", "searches", "statistics", "counts", "workers"}
     | {"cli"},
     "typer": {"cli"},
 }

@@ -5,7 +5,17 @@ import math
 import numpy as np
 import pytest
 
-from cortado.statistics import Estimate, effective_sample_size, proportion, proportion_error, wilson_error
+from cortado.statistics import (
+    Estimate,
+    Interval,
+    clustered_proportion,
+    effective_sample_size,
+    interval_of,
+    multiplicities,
+    proportion,
+    proportion_error,
+    wilson_error,
+)
 
 
 @pytest.mark.parametrize(
@@ -45,3 +55,31 @@ def test_effective_sample_size():
     assert effective_sample_size([]) == 0
     with pytest.raises(ValueError, match="1 of 1 weights are not finite, the first is inf at 0"):
         effective_sample_size([np.inf])
+
+
+def test_groups_are_drawn_as_often_as_there_are():
+    drawn = multiplicities(7, 4000)
+    assert drawn.shape == (4000, 7)
+    assert set(drawn.sum(axis=1)) == {7}
+    np.testing.assert_allclose(drawn.mean(axis=0), 1, atol=0.06)
+
+
+def test_a_proportion_of_groups_of_one_is_binomial():
+    found = clustered_proportion(np.arange(400) < 100, np.arange(400), toys=4000)
+    assert found.value == 0.25
+    assert found.error == pytest.approx(math.sqrt(0.25 * 0.75 / 400), rel=0.05)
+
+
+def test_groups_that_are_alike_count_as_one_object_each():
+    once = clustered_proportion(np.arange(40) < 10, np.arange(40))
+    many = clustered_proportion(np.repeat(np.arange(40) < 10, 25), np.repeat(np.arange(40), 25))
+    assert many == once
+    assert str(once) == f"0.250 ({once.low:.3f} to {once.high:.3f})"
+
+
+def test_numbers_without_an_interval_are_refused():
+    with pytest.raises(ValueError, match="objects of 1 groups have no interval"):
+        clustered_proportion([True, False], [3, 3])
+    with pytest.raises(ValueError, match="defined in 1 of 4 drawn samples, required: half"):
+        interval_of(1.0, [1.0, np.nan, np.nan, np.nan])
+    assert interval_of(1.0, [1.0, 1.0, np.nan]) == Interval(1.0, 0.0, 1.0, 1.0)

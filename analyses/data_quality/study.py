@@ -1,9 +1,9 @@
 """Faults in maps of a detector, found with a stated rate of false alarms: read it from top to bottom.
 
 Maps of the occupancy are simulated, lumisection by lumisection. A convolutional autoencoder learns how good maps drift
-from run to run; beside it stands the classical way, which expects every map to be as their mean. Both are calibrated on
-other good maps, and judged on good maps and on faults that neither has seen. With --files the classical way is tried
-on histograms of one's own.
+from run to run; beside it stand its linear rival (principal components) and the classical way, which expects every map
+to be as their mean. All are calibrated on other good maps, and judged on good maps and on faults that none has seen.
+With --files the same is done with real ones: histograms (histograms.py) or maps of a calorimeter (calorimeter.py).
 """
 
 import json
@@ -24,10 +24,12 @@ from cortado.models import ImageAutoencoder
 from cortado.representations import OccupancyMap
 from cortado.representations.occupancy_map import reference_shares
 from cortado.simulation import FAULTS, simulate_maps
-from cortado.splits import Split, fold
+from cortado.splits import Split
 from cortado.tasks import Reconstruct
 from cortado.training import Objects, Recipe, Study
 from cortado.weights import binomial_interval, efficiency, false_alarms
+
+from . import calorimeter, histograms
 
 HITS = 1e5
 RATES = (0.01, 0.001)  # false alarms per good map
@@ -42,7 +44,9 @@ PRESETS = {  # network and recipe
     "quick": ({"filters": 16, "hidden": 64, "latent": 20}, Recipe(epochs=12, batch_size=64, learning_rate=2e-3)),
     "full": ({"filters": 32, "hidden": 64, "latent": 20}, Recipe(epochs=30, batch_size=64, learning_rate=2e-3)),
 }
-TITLES = {"autoencoder": "autoencoder", "classical": "mean map"}
+TITLES = {"autoencoder": "autoencoder", "linear": "principal components", "classical": "mean map"}
+CYCLIC = "x"  # phi
+COMPONENTS = 20  # as many as the autoencoder has latent numbers
 RIGHT = r"32 $\times$ 32 cells, $10^5$ hits"
 console = Console(highlight=False)
 
@@ -77,7 +81,7 @@ def maps(folder, name):
 def run(*, preset, folder, files, accelerator, **_):
     """Simulate, train, calibrate, judge, write the report; what is there already is kept."""
     if files:
-        own_histograms(files, folder)
+        real_maps(files, folder, preset, accelerator)
         return
     simulate(folder)
     for name, study in studies(preset, folder).items():
@@ -106,7 +110,11 @@ def calibrate(folder):
     """Both ways, with thresholds for alarms, as bundles; written to the folder."""
     good, others = maps(folder, "train"), maps(folder, "calibration")
     trained = bundle.load(folder / "autoencoder" / "autoencoder.cortado")
-    bare = {"autoencoder": monitoring.watching(trained, good), "classical": monitoring.classical(good)}
+    bare = {
+        "autoencoder": monitoring.watching(trained, good, cyclic=CYCLIC),
+        "linear": monitoring.linear(good, COMPONENTS, cyclic=CYCLIC),
+        "classical": monitoring.classical(good, cyclic=CYCLIC),
+    }
     watchers = {name: monitoring.calibrated(watcher, others, RATES) for name, watcher in bare.items()}
     for name, watcher in watchers.items():
         bundle.save(watcher, folder / f"{name}.cortado", canary=good[:16])
@@ -199,33 +207,10 @@ def fault_figure(folder):
     return plotting.fault_map(*(each[0] for each in shown), right=RIGHT)
 
 
-def own_histograms(files, folder):
-    """The classical way on histograms, golden or not: a third of the runs each to fit, calibrate, judge."""
+def real_maps(files, folder, preset, accelerator):
+    """Histograms of one dimension or maps of a calorimeter, as files of a monitoring system hold them."""
     every = reading.read_maps(files)
-    third = fold(every.event_key, 3)
-    golden = ak.to_numpy(every.golden) if "golden" in every.fields else np.ones(len(every), bool)
-    watcher = monitoring.classical(every[(third == 0) & golden], fewest_hits=100)
-    watcher = monitoring.calibrated(watcher, every[(third == 1) & golden], RATES[:1])
-    rest = third == 2
-    found = monitoring.report(watcher, monitoring.examine(watcher, every[rest]))
-    worst = every[rest][monitoring.worst_maps(found)]
-    page, _ = monitoring.write_report(found, watcher, folder / "report", worst=worst, source={"files": list(files)})
-    status, runs = found.examined.status, found.examined.run
-    for title, chosen in (("golden", golden[rest]), ("not golden", ~golden[rest])):
-        judged = chosen & (status < 2)
-        if not judged.any():
-            continue
-        share, low, high = by_run(status[judged] == 1, runs[judged])
-        few, empty = (int(np.sum(chosen & (status == kind))) for kind in (2, 3))
-        counts = f"{judged.sum()} judged, {few} with few hits, {empty} empty"
-        console.print(f"{title}: {counts}; alarms {100 * share:.2f} % (95 %: {100 * low:.2f} to {100 * high:.2f})")
-    console.print(f"{asdict(watcher.alarms[0])}\nwrote {page}: {len(found.faults)} faults")
-
-
-def by_run(alarms, runs, toys=2000):
-    """Share of alarms and its central 95 %, by drawing runs anew."""
-    _, run = np.unique(runs, return_inverse=True)
-    alarms_of, maps_of = np.bincount(run, alarms), np.bincount(run)
-    drawn = np.random.default_rng(1).integers(0, len(maps_of), (toys, len(maps_of)))
-    shares = alarms_of[drawn].sum(axis=1) / maps_of[drawn].sum(axis=1)
-    return alarms.mean(), *np.quantile(shares, [0.025, 0.975])
+    if ak.to_numpy(every["values"][:1]).ndim == 2:
+        histograms.run(every, files, folder / "histograms", preset, accelerator)
+    else:
+        calorimeter.run(every, files, folder / "calorimeter")

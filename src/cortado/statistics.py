@@ -1,4 +1,4 @@
-"""Counting with weights: numbers with their uncertainties, proportions, and what a weighted sample is worth."""
+"""Counting: numbers with their uncertainties, proportions, what a weighted sample is worth, resampled groups."""
 
 import math
 from typing import Any, NamedTuple
@@ -6,7 +6,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Estimate", "effective_sample_size", "proportion", "proportion_error", "require_finite", "wilson_error"]
+__all__ = [
+    "Estimate",
+    "Interval",
+    "clustered_proportion",
+    "effective_sample_size",
+    "interval_of",
+    "multiplicities",
+    "proportion",
+    "proportion_error",
+    "require_finite",
+    "wilson_error",
+]
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +43,20 @@ class Estimate(NamedTuple):
             return f"{self.value:.4g} ± {self.error:.2g}"
         digits = max(0, 1 - math.floor(math.log10(self.error)))
         return f"{self.value:.{digits}f} ± {self.error:.{digits}f}"
+
+
+class Interval(NamedTuple):
+    """A measured number, its standard deviation and a central interval; no shape of its distribution is assumed."""
+
+    value: float
+    error: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """As one writes it: "0.912 (0.874 to 0.946)"."""
+        digits = max(1, 1 - math.floor(math.log10(self.error))) if math.isfinite(self.error) and self.error > 0 else 4
+        return f"{self.value:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
 
 
 def proportion(inside: float, outside: float, inside_w2: float, outside_w2: float) -> Estimate:
@@ -114,3 +139,52 @@ def require_finite(what: str, values: NDArray[Any]) -> None:
         raise ValueError(
             f"{len(bad)} of {len(values)} {what} are not finite, the first is {values[bad[0]]} at {bad[0]}"
         )
+
+
+def multiplicities(groups: int, toys: int, seed: int = 1) -> NDArray[np.int64]:
+    """How often each group is in each of several samples that are drawn from them with replacement, (toys, groups).
+
+    Objects of a group, such as the lumisections of a run, are alike: they are drawn together or not at all.
+
+    References:
+        Davison, Hinkley, Bootstrap Methods and their Application (1997), sec. 3.8 (strategy 1),
+        doi:10.1017/CBO9780511802843.
+    """
+    return np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), toys)
+
+
+def interval_of(value: float, resampled: ArrayLike, level: float = 0.95) -> Interval:
+    """Percentile interval of a number.
+
+    Args:
+        value: The number itself.
+        resampled: The same from each drawn sample, shape (toys,); NaN where it is not defined, which is left out.
+        level: Probability of the interval.
+    Raises:
+        ValueError: If it is defined in less than half of the samples.
+    """
+    drawn = np.asarray(resampled, np.float64)
+    defined = drawn[np.isfinite(drawn)]
+    if 2 * len(defined) < max(len(drawn), 2):
+        raise ValueError(f"defined in {len(defined)} of {len(drawn)} drawn samples, required: half: too few groups")
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(value), float(defined.std()), float(low), float(high))
+
+
+def clustered_proportion(passed: ArrayLike, groups: ArrayLike, *, toys: int = 2000, seed: int = 1) -> Interval:
+    """Part of the objects that pass, and its central 95 % by drawing groups anew.
+
+    Args:
+        passed: Of each object, shape (n,).
+        groups: What is alike, such as the run of each object, shape (n,).
+        toys: Drawn samples.
+        seed: Of the draws.
+    Raises:
+        ValueError: If there are fewer than two groups.
+    """
+    _, group = np.unique(np.asarray(groups), return_inverse=True)
+    inside, every = np.bincount(group, np.asarray(passed, np.float64)), np.bincount(group)
+    if len(every) < 2:
+        raise ValueError(f"objects of {len(every)} groups have no interval, required: 2 groups or more")
+    drawn = multiplicities(len(every), toys, seed)
+    return interval_of(inside.sum() / every.sum(), (drawn @ inside) / (drawn @ every))

@@ -29,11 +29,13 @@ from cortado.models import (
     GraphAttention,
     GraphConvolution,
     HeimelAutoencoder,
+    HistogramAutoencoder,
     HitEmbedding,
     ImageAutoencoder,
     InteractionNetwork,
     JetImageCNN,
     ParticleNet,
+    PrincipalComponents,
     SetAutoencoder,
     SetToGraph,
     TrackFollower,
@@ -342,12 +344,13 @@ CRITICS = [
 FITTED = ("BoostedTrees", "IsolationForest", "NearestNeighbours")
 """Models without parameters, which scikit-learn fits, under the laws of tests/tasks/test_fit.py."""
 
-WITHOUT_PARAMETERS = (AsReference,)
+WITHOUT_PARAMETERS = (AsReference, PrincipalComponents)
 
 AUTOENCODERS = {
     DenseAutoencoder: {"features": 3},
     DenseImageAutoencoder: {"pixels": 8},
     HeimelAutoencoder: {"pixels": 8},
+    HistogramAutoencoder: {"size": (8, 8), "hidden": (12,)},
     ImageAutoencoder: {"size": (8, 8), "filters": 16},
     SetAutoencoder: {"features": 3},
     VariationalAutoencoder: {"features": 3},

@@ -45,7 +45,8 @@ def given_to(model):
     torch.manual_seed(4)
     if model is SetAutoencoder:
         return torch.randn(5, 4, 3), torch.arange(4) < torch.tensor([[4], [2], [1], [3], [4]])
-    return (images(5, size=8),) if "Image" in model.__name__ or "Heimel" in model.__name__ else (torch.randn(5, 3),)
+    of_images = any(kind in model.__name__ for kind in ("Image", "Heimel", "Histogram"))
+    return (images(5, size=8),) if of_images else (torch.randn(5, 3),)
 
 
 @pytest.mark.parametrize("model", AUTOENCODERS, ids=lambda model: model.__name__)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import awkward as ak
 import numpy as np
@@ -6,8 +7,9 @@ import pytest
 from toy_maps import SHAPE, shares, toy_maps, toy_values
 
 from cortado.bundle.description import tuples
+from cortado.counts import mean_root, root
 from cortado.representations import OccupancyMap
-from cortado.representations.occupancy_map import mean_root, reference_shares, root
+from cortado.representations.occupancy_map import dispersion_of, reference_shares
 
 REFERENCE = tuples(shares().tolist())
 REPRESENTATION = OccupancyMap(reference=REFERENCE)
@@ -99,3 +101,59 @@ def test_what_is_no_count_is_refused(value):
     values[1, 2, 3] = value
     with pytest.raises(ValueError, match=r"in cell \(2, 3\) of map 1 is no count"):
         REPRESENTATION(ak.zip({"values": values}, depth_limit=1))
+
+
+def overdispersed(n=1500, hits=20_000, dispersion=0.02, seed=5):
+    """Maps in which the occupancy of each cell varies from map to map."""
+    rng = np.random.default_rng(seed)
+    return rng.poisson(hits * shares() * rng.gamma(1 / dispersion, dispersion, (n, *SHAPE)))
+
+
+@pytest.mark.parametrize("per_cell", [False, True])
+@pytest.mark.parametrize("hits", [4_000, 200_000])
+def test_pulls_of_overdispersed_maps_have_width_1_at_any_number_of_hits(hits, per_cell):
+    good = toy_maps(values=overdispersed(seed=5))
+    wide = dispersion_of(good, REPRESENTATION, per_cell=per_cell)
+    assert np.mean(wide) == pytest.approx(0.02, rel=0.05)
+    others = toy_maps(values=overdispersed(hits=hits, seed=6))
+    pulls = replace(REPRESENTATION, dispersion=wide)(others).image
+    # 144,000 cells; what is left of 1 is the accuracy of the second order.
+    assert pulls.std() == pytest.approx(1, abs=0.02)
+    assert REPRESENTATION(others).image.std() > 1.3
+
+
+def test_poisson_maps_have_no_dispersion_to_speak_of():
+    found = dispersion_of(toy_maps(2000), REPRESENTATION)
+    # A cell has 208 hits: 2000 x 96 squared residuals of 1 know the dispersion within sqrt(2 / 192,000) / 208.
+    assert 0 <= found < 5e-5
+    same = replace(REPRESENTATION, dispersion=1e-12)(toy_maps(20)).image
+    np.testing.assert_allclose(same, REPRESENTATION(toy_maps(20)).image, atol=1e-4)
+
+
+def test_a_dispersion_needs_maps_of_one_kind():
+    one_full = toy_maps(values=toy_values(3) * np.array([1, 0, 0])[:, np.newaxis, np.newaxis])
+    with pytest.raises(ValueError, match="1 of 3 maps have 10000 hits, required: 2 or more"):
+        dispersion_of(one_full, REPRESENTATION, fewest_hits=1e4)
+    turned = toy_values(40).astype(float)
+    turned[:, :, :6] *= np.random.default_rng(1).exponential(2, (40, 8, 6)) ** 2
+    with pytest.raises(ValueError, match="differ from their share by more than 71 %, required: maps of one element"):
+        dispersion_of(toy_maps(values=np.round(turned)), REPRESENTATION)
+
+
+def test_networks_of_rates_see_counts():
+    maps = toy_maps(5)
+    image = OccupancyMap(reference=REFERENCE, image="counts")(maps).image
+    np.testing.assert_array_equal(image[:, 0], ak.to_numpy(maps["values"]))
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 0.6, float("nan"), (0.1, 0.2)])
+def test_wrong_dispersions_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"dispersion of shape .*required: one number or \(8, 12\), from 0 to 0.5"):
+        OccupancyMap(reference=REFERENCE, dispersion=wrong)
+
+
+def test_other_images_are_refused():
+    with pytest.raises(ValueError, match="image 'count' with a dispersion up to 0, required: 'pulls' or 'counts'"):
+        OccupancyMap(reference=REFERENCE, image="count")
+    with pytest.raises(ValueError, match=r"dispersion up to 0.1.*dispersion is for pulls, counts are Poisson"):
+        OccupancyMap(reference=REFERENCE, image="counts", dispersion=0.1)

@@ -8,9 +8,11 @@ from toy_maps import SHAPE, shares, toy_maps
 
 from cortado import bundle as bundles
 from cortado.bundle.description import tuples
+from cortado.counts import mean_root, root
 from cortado.models import AsReference
 from cortado.reconstruction import BOXES, largest_significance
 from cortado.representations import OccupancyMap
+from cortado.representations.occupancy_map import OccupancyMapInputs
 from cortado.tasks import Watched
 
 BUNDLE = bundles.Bundle(
@@ -38,6 +40,16 @@ def test_what_the_network_expects_is_subtracted():
     assert torch.equal(left, torch.full((2, 3, 4), 2.0))
 
 
+def test_of_networks_that_give_rates_the_counts_are_compared_with_them():
+    counts, rates = np.array([[0.0, 9.0, 40.0]], np.float32), np.array([[0.5, 9.0, 30.0]], np.float32)
+    left = Watched(rates=True).left(np.log(rates)[None, None], counts[None, None])
+    np.testing.assert_allclose(left[0], root(counts) - mean_root(rates), rtol=1e-5)
+    same = Watched(rates=True).answers(
+        torch.from_numpy(np.log(rates)[None, None]), OccupancyMapInputs(torch.from_numpy(counts[None, None]))
+    )
+    np.testing.assert_array_equal(same["left"].numpy(), left)
+
+
 def test_each_cell_may_have_its_own_spread():
     spread = tuple(tuple(row) for row in np.linspace(1, 2, 96).reshape(SHAPE).tolist())
     left = np.ones((2, *SHAPE), np.float32)
@@ -61,7 +73,7 @@ def test_a_bundle_comes_back(tmp_path):
     path = bundles.save(replace(BUNDLE, use=Watched(spread=1.5)), tmp_path / "m.cortado", canary=toy_maps(4))
     back = bundles.load(path)
     assert back.use == Watched(spread=1.5)
-    assert back.use.meaning == (1000.0, BOXES)
+    assert back.use.meaning == (1000.0, BOXES, "", False)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +83,7 @@ def test_a_bundle_comes_back(tmp_path):
         ({"spread": ((1.0, -1.0),)}, "spread must be one positive number"),
         ({"boxes": ()}, "boxes must be pairs"),
         ({"boxes": ((1, -2),)}, "boxes must be pairs"),
+        ({"cyclic": "phi"}, "cyclic must be one of '', 'x', 'y', 'xy', got 'phi'"),
         ({"fewest_hits": -1.0}, "fewest_hits must be at least 0"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -21,6 +21,9 @@ def monitor(
         str | None, typer.Option(help="regular expression with groups run, lumi, name, of paths in ROOT files")
     ] = None,
     name: Annotated[str | None, typer.Option(help="regular expression of the elements to look at")] = None,
+    cyclic: Annotated[
+        str | None, typer.Option(help="axes over whose seam regions go: x, y or xy; default: those of the bundle")
+    ] = None,
     figures: Annotated[int, typer.Option(min=0, help="worst maps to draw")] = 6,
     simulated: Annotated[bool, typer.Option("--simulated", help="say so in the figures")] = False,
 ) -> None:
@@ -36,17 +39,25 @@ def monitor(
         from cortado import bundle as bundles
         from cortado import monitoring, reading
         from cortado.ntuples import FOLDERS
+        from cortado.reconstruction import Cyclic
 
-        watcher = bundles.load(bundle)
+        watcher: Any = bundles.load(bundle)
         alarm = monitoring.alarm_of(watcher, rate)
+    if cyclic not in (None, *get_args(Cyclic)):
+        raise ValueError(f"--cyclic is {cyclic!r}, required: x, y or xy")
+    closed: Any = cyclic
     chosen: dict[str, Any] = {"pattern": pattern or FOLDERS, "name": name}
     with console.status("reading maps"):
-        parts = [monitoring.examine(watcher, maps, alarm) for maps in reading.iterate_maps(files, **chosen)]
+        parts = [monitoring.examine(watcher, maps, alarm, closed) for maps in reading.iterate_maps(files, **chosen)]
+        if not parts:
+            raise ValueError(f"no maps in {', '.join(files)}: the files hold none")
         found = monitoring.report(watcher, monitoring.joined(parts), alarm)
     source = {"bundle": str(bundle), "bundle sha256": bundles.fingerprint(bundle), "files": list(files)}
     worst = _maps_at(monitoring.worst_maps(found, figures), reading.iterate_maps(files, **chosen))
     page, _ = monitoring.write_report(found, watcher, out, worst=worst, source=source, simulation=simulated)
     console.print(f"{sum(found.counts.values()):,} maps: " + ", ".join(f"{n:,} {s}" for s, n in found.counts.items()))
+    if not found.counts["good"] + found.counts["fault"]:
+        console.print(f"no map could be judged: that takes {watcher.use.fewest_hits:g} hits")
     low, high = found.expected.low, found.expected.high
     console.print(f"{found.expected.mean:.1f} false alarms to expect (95 %: {low} to {high})")
     for fault in found.faults[:5]:

@@ -3,6 +3,7 @@
 from cortado.metrics.binned import Chi2, chi2_test, separation_power
 from cortado.metrics.calibration import Reliability, expected_calibration_error, reliability
 from cortado.metrics.classification import RocCurve, auc, background_at, rejection, rejection_at, roc
+from cortado.metrics.clustered import clustered_auc
 from cortado.metrics.counting import (
     ConfusionMatrix,
     Count,
@@ -71,7 +72,7 @@ from cortado.metrics.vertexing import (
     rand_index,
     vertex_finding,
 )
-from cortado.statistics import Estimate, proportion
+from cortado.statistics import Estimate, Interval, clustered_proportion, proportion
 
 __all__ = [
     "BinnedRate",
@@ -82,6 +83,7 @@ __all__ = [
     "Discrepancy",
     "EdgeFinding",
     "Estimate",
+    "Interval",
     "Match",
     "NearestShowers",
     "PairCounts",
@@ -107,6 +109,8 @@ __all__ = [
     "calibrate",
     "chi2_test",
     "classify_tracks",
+    "clustered_auc",
+    "clustered_proportion",
     "confusion",
     "confusion_counts",
     "count_pairs",

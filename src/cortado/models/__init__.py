@@ -78,6 +78,9 @@ autoencoder               representation    reference
 `ImageAutoencoder`        `JetImage`        arXiv:1808.08992
 `HeimelAutoencoder`       `JetImage`        arXiv:1808.08979
 `SetAutoencoder`          `ParticleList`    arXiv:1703.06114
+`HistogramAutoencoder`    `OccupancyMap`    Poisson rates of counts
+`PrincipalComponents`     `OccupancyMap`    their linear rival
+`AsReference`             `OccupancyMap`    no network at all
 ========================  ================  ================
 
 `CaloGANDiscriminator` is CaloGAN's critic.
@@ -97,6 +100,7 @@ from cortado.models.edge_filter import EdgeFilter
 from cortado.models.flavour_tagger import EdgeFlavourTagger, FlavourTagger
 from cortado.models.graph_rivals import GraphAttention, GraphConvolution
 from cortado.models.heimel_autoencoder import HeimelAutoencoder
+from cortado.models.histogram_autoencoder import HistogramAutoencoder
 from cortado.models.hit_embedding import HitEmbedding
 from cortado.models.image_autoencoder import ImageAutoencoder
 from cortado.models.interaction_network import InteractionNetwork
@@ -105,6 +109,7 @@ from cortado.models.jet_image_cnn import JetImageCNN
 from cortado.models.mlp import MLP
 from cortado.models.nearest_neighbours import NearestNeighbours
 from cortado.models.particlenet import ParticleNet
+from cortado.models.principal_components import PrincipalComponents
 from cortado.models.set2graph import SetToGraph
 from cortado.models.set_autoencoder import SetAutoencoder
 from cortado.models.track_follower import TrackFollower
@@ -134,6 +139,7 @@ __all__ = [
     "GraphAttention",
     "GraphConvolution",
     "HeimelAutoencoder",
+    "HistogramAutoencoder",
     "HitEmbedding",
     "ImageAutoencoder",
     "InteractionNetwork",
@@ -141,6 +147,7 @@ __all__ = [
     "JetImageCNN",
     "NearestNeighbours",
     "ParticleNet",
+    "PrincipalComponents",
     "SetAutoencoder",
     "SetToGraph",
     "TrackFollower",

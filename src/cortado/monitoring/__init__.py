@@ -2,8 +2,10 @@
 
 ==================  ========================================================================================
 `classical`         good maps -> bundle that expects every map to be as their mean, without a network
+`linear`            the same, up to a few directions in which good maps differ (PCA)
 `watching`          bundle of an autoencoder and good maps -> the same, ready to be calibrated
 `calibrated`        bundle and other good maps -> the same with thresholds of alarms
+`cyclic_axes`       histogram -> which of its axes close on themselves, such as phi
 `examine`           bundle and maps -> what is wrong in each, `Examined`
 `episodes`          faults in single lumisections -> faults with their beginning and end
 `write_report`      all of it -> HTML page with figures, and JSON
@@ -16,7 +18,8 @@ Example:
     cortado.bundle.save(bundle, "monitor.cortado", canary=good[:16])
 """
 
-from cortado.monitoring.calibration import alarm_of, calibrated, classical, watching
+from cortado.monitoring.axes import cyclic_axes
+from cortado.monitoring.calibration import alarm_of, calibrated, classical, linear, watching
 from cortado.monitoring.episodes import Episode, episodes
 from cortado.monitoring.examination import STATUS, Examined, Pictures, examine, joined, pictures
 from cortado.monitoring.report import Report, report, worst_maps, write_report
@@ -30,9 +33,11 @@ __all__ = [
     "alarm_of",
     "calibrated",
     "classical",
+    "cyclic_axes",
     "episodes",
     "examine",
     "joined",
+    "linear",
     "pictures",
     "report",
     "watching",

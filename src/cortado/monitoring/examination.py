@@ -1,7 +1,7 @@
 """What is wrong in single maps."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import awkward as ak
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cortado import bundle as bundles
 from cortado.bundle import Bundle
 from cortado.monitoring.calibration import alarm_of
-from cortado.reconstruction import Regions, fault_regions, largest_significance
+from cortado.reconstruction import Cyclic, Regions, fault_regions, largest_significance
 from cortado.weights import AlarmThreshold
 
 __all__ = ["STATUS", "Examined", "Pictures", "examine", "joined", "pictures"]
@@ -36,6 +36,8 @@ class Examined(NamedTuple):
         status: Index in `STATUS` of each map.
         score: Significance of the most significant rectangle of each map.
         regions: Those of maps with a fault; `regions.map` is the index of the map.
+        grid: Rows and columns of a map.
+        cyclic: Axes along which regions go over the seam.
     """
 
     run: NDArray[np.int64]
@@ -45,6 +47,8 @@ class Examined(NamedTuple):
     status: NDArray[np.int64]
     score: NDArray[np.float64]
     regions: Regions
+    grid: tuple[int, int]
+    cyclic: Cyclic
 
 
 class Pictures(NamedTuple):
@@ -63,37 +67,49 @@ class Pictures(NamedTuple):
     regions: NDArray[np.int64]
 
 
-def examine(bundle: Bundle, maps: ak.Array, alarm: AlarmThreshold | None = None) -> Examined:
+def examine(
+    bundle: Bundle, maps: ak.Array, alarm: AlarmThreshold | None = None, cyclic: Cyclic | None = None
+) -> Examined:
     """Judge maps; one with a score above the threshold has a fault, and at least one region.
 
     Args:
         bundle: From `calibrated`.
         maps: With run, lumi, name, values, shape (n,).
         alarm: Threshold; the first of the bundle if not given.
+        cyclic: Axes along which regions go over the seam, if not those of the bundle. Which maps are at fault stays
+            what the bundle says: its scores are those that were calibrated.
 
     Raises:
         ValueError: If the bundle is not calibrated, or the maps do not fit it.
     """
     alarm = alarm or alarm_of(bundle)
+    _require_shape(bundle, maps)
     answers = bundles.answers(bundle, bundles.columns(maps, bundle.fields))
     score, hits = (ak.to_numpy(answers[name]).astype(np.float64) for name in ("anomaly", "hits"))
     few = ak.to_numpy(answers.few_hits)
     status = np.select([hits == 0, few, score > alarm.threshold], [_EMPTY, _FEW, _FAULT], _GOOD)
     faulty = np.flatnonzero(status == _FAULT)
-    regions = _found(bundle, maps[faulty], alarm)[0]
+    use: Any = bundle.use
+    closed = use.cyclic if cyclic is None else cyclic
+    regions = _found(bundle, maps[faulty], alarm, closed)[0]
     run, lumi, name = (ak.to_numpy(maps[field]) for field in ("run", "lumi", "name"))
-    return Examined(run, lumi, name, hits, status, score, regions._replace(map=faulty[regions.map]))
+    placed, representation = regions._replace(map=faulty[regions.map]), cast(Any, bundle.representation)
+    return Examined(run, lumi, name, hits, status, score, placed, representation.shape, closed)
 
 
-def pictures(bundle: Bundle, maps: ak.Array, alarm: AlarmThreshold | None = None) -> Pictures:
+def pictures(
+    bundle: Bundle, maps: ak.Array, alarm: AlarmThreshold | None = None, cyclic: Cyclic | None = None
+) -> Pictures:
     """Maps to look at.
 
     Args:
         bundle: From `calibrated`.
         maps: A few, with values, shape (n,).
         alarm: Threshold; the first of the bundle if not given.
+        cyclic: As of `examine`.
     """
-    return _found(bundle, maps, alarm or alarm_of(bundle))[1]
+    use: Any = bundle.use
+    return _found(bundle, maps, alarm or alarm_of(bundle), use.cyclic if cyclic is None else cyclic)[1]
 
 
 def joined(parts: Sequence[Examined]) -> Examined:
@@ -110,36 +126,48 @@ def joined(parts: Sequence[Examined]) -> Examined:
     starts = np.cumsum([0, *(len(part.run) for part in parts)])
     shifted = [part.regions._replace(map=part.regions.map + start) for part, start in zip(parts, starts)]
     regions = Regions._make(np.concatenate(each) for each in zip(*shifted, strict=True))
-    columns: list[Any] = [np.concatenate(each) for each in zip(*(part[:-1] for part in parts), strict=True)]
-    return Examined._make([*columns, regions])
+    columns: list[Any] = [np.concatenate(each) for each in zip(*(part[:-3] for part in parts), strict=True)]
+    return Examined._make([*columns, regions, parts[0].grid, parts[0].cyclic])
 
 
-def _found(bundle: Bundle, maps: ak.Array, alarm: AlarmThreshold) -> tuple[Regions, Pictures]:
+def _require_shape(bundle: Bundle, maps: ak.Array) -> None:
+    wanted = np.shape(cast(Any, bundle.representation).reference)
+    found = ak.to_numpy(maps["values"]).shape[1:]
+    if len(maps) and found != wanted:
+        here, there = (" x ".join(map(str, shape)) for shape in (found, wanted))
+        raise ValueError(
+            f"run {maps.run[0]}, lumisection {maps.lumi[0]}, {maps.name[0]!r} has {here} bins, the bundle is made for "
+            f"{there}; choose elements by their name"
+        )
+
+
+def _found(bundle: Bundle, maps: ak.Array, alarm: AlarmThreshold, cyclic: Cyclic) -> tuple[Regions, Pictures]:
     """Regions of maps, and the maps to look at.
 
     An autoencoder reproduces a part of a large fault, and something of the other sign beside it. So the cells of the
-    strongest regions are set to the reference, and what the network then expects is compared with the map as it is.
-    A map that is above the threshold has the regions of the first look if there are none any more.
+    strongest regions are set to what is expected of them, and what the network then makes of the map is compared with
+    the map as it is. A map that is above the threshold has the regions of the first look if there are none any more.
     """
     use: Any = bundle.use
     representation: Any = bundle.representation
     counts = representation.counts(maps)
     image = representation(maps).image
+    from_reference = representation.pulls(counts)
     # In the precision of the scores, so that a map above the threshold has a region.
-    threshold, boxes = alarm.threshold * (1 - 1e-6), use.boxes
-    reproduced = _reproduced(bundle, image)
-    first = use.pulls((image - reproduced)[:, 0])
-    pulls, expected = first, representation.shifted(counts, reproduced[:, 0].astype(np.float64))
-    regions, labels = fault_regions(pulls, counts, expected, threshold, boxes)
+    threshold, where = alarm.threshold * (1 - 1e-6), (use.boxes, cyclic)
+    outputs = _outputs(bundle, image)
+    first = _pulls(use, outputs, image)
+    pulls, expected = first, representation.shifted(counts, from_reference - first * np.asarray(use.spread))
+    regions, labels = fault_regions(pulls, counts, expected, threshold, *where)
     lost = np.zeros(len(image), bool)
     for _ in range(_LOOKS if len(regions.map) else 0):
-        cleaned = np.where(_strongest(regions, labels)[:, np.newaxis], np.float32(0), image)
-        reproduced = np.where(lost[:, np.newaxis, np.newaxis, np.newaxis], reproduced, _reproduced(bundle, cleaned))
-        pulls = use.pulls((image - reproduced)[:, 0])
-        lost |= (largest_significance(pulls, boxes) <= threshold) & (largest_significance(first, boxes) > threshold)
+        usual = np.exp(outputs) if use.rates else np.float32(0)
+        outputs = _outputs(bundle, np.where(_strongest(regions, labels)[:, np.newaxis], usual, image))
+        pulls = _pulls(use, outputs, image)
+        lost |= (largest_significance(pulls, *where) <= threshold) & (largest_significance(first, *where) > threshold)
         pulls = np.where(lost[:, np.newaxis, np.newaxis], first, pulls)
-        expected = representation.shifted(counts, image[:, 0] - pulls * np.asarray(use.spread))
-        regions, labels = fault_regions(pulls, counts, expected, threshold, boxes)
+        expected = representation.shifted(counts, from_reference - pulls * np.asarray(use.spread))
+        regions, labels = fault_regions(pulls, counts, expected, threshold, *where)
     return regions, Pictures(counts, expected, pulls, labels)
 
 
@@ -151,7 +179,13 @@ def _strongest(regions: Regions, labels: NDArray[np.int64]) -> NDArray[np.bool_]
     return strong
 
 
-def _reproduced(bundle: Bundle, image: NDArray[np.float32]) -> NDArray[np.float32]:
+def _outputs(bundle: Bundle, image: NDArray[np.float32]) -> NDArray[np.float32]:
     """What the network makes of images, (n, 1, h, w)."""
     parts = [bundles.run(bundle.model, (image[k : k + _BATCH],)).numpy() for k in range(0, len(image), _BATCH)]
     return np.concatenate(parts) if parts else np.zeros_like(image)
+
+
+def _pulls(use: Any, outputs: NDArray[np.float32], image: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What is left of images, in units of its spread in good maps, (n, h, w)."""
+    pulls: NDArray[np.float64] = use.pulls(use.left(outputs, image))
+    return pulls

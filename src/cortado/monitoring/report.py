@@ -83,16 +83,16 @@ def write_report(
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    figures = _figures(bundle, worst, found.alarm, simulation) if len(worst) else []
+    figures = _figures(bundle, worst, found, simulation) if len(worst) else []
     paths = target / "report.html", target / "report.json"
     paths[0].write_text(_page(found, figures, source or {}), encoding="utf-8")
     paths[1].write_text(json.dumps(_content(found, source or {}), indent=1, allow_nan=False), encoding="utf-8")
     return paths
 
 
-def _figures(bundle: Bundle, worst: ak.Array, alarm: AlarmThreshold, simulation: bool) -> list[tuple[str, bytes]]:
+def _figures(bundle: Bundle, worst: ak.Array, found: Report, simulation: bool) -> list[tuple[str, bytes]]:
     """Title and PNG of each map."""
-    shown = pictures(bundle, worst, alarm)
+    shown = pictures(bundle, worst, found.alarm, found.examined.cyclic)
     made = []
     for k, (run, lumi, name) in enumerate(zip(worst.run, worst.lumi, worst.name)):
         right = f"run {run}, lumisection {lumi}"
@@ -154,6 +154,8 @@ def _page(found: Report, figures: list[tuple[str, bytes]], source: Mapping[str, 
     ]
     facts = "".join(f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in summary)
     verdict = f"{len(found.faults) or 'No'} fault{'s' if len(found.faults) > 1 else ''} found"
+    if not judged:
+        verdict = "No map could be judged"
     pictures = "".join(_figure(title, content) for title, content in figures)
     parts = [
         f"<h1>{verdict}</h1><table>{facts}</table>",
@@ -183,9 +185,11 @@ def _faults(faults: list[Episode]) -> str:
         )
         for fault in faults
     )
+    over = any(ends[0] > ends[1] for fault in faults for ends in (fault.rows, fault.columns))
+    seam = " Where the first is the larger one, the region goes over the seam." if over else ""
     return _table(head, list(rows)) + (
         "<p class=note>Significance: of the strongest rectangle of cells, in standard deviations of a good map. "
-        "Rows and columns count from 0.</p>"
+        f"Rows and columns count from 0.{seam}</p>"
     )
 
 

@@ -28,6 +28,7 @@ FOLDERS = r"(?:.*/)?Run[ _]?(?P<run>\d+)/(?:.*/)?(?:By )?Lumi(?: ?[Ss]ection)?[ 
 
 _RUN, _LUMI, _NAME, _HISTOGRAM, _GOLDEN = "fromrun", "fromlumi", "hname", "histo", "Json"
 _KINDS = ("TH1", "TH2")
+_NUMBERS = "biuf"  # kinds of numpy
 
 
 class MonitoringHistogram(NamedTuple):
@@ -108,9 +109,10 @@ def _of_hdf5(path: str, wanted: re.Pattern[str]) -> Iterator[MonitoringHistogram
     except OSError as error:
         raise OSError(f"cannot open {path} as HDF5: {first_line(error)}") from error
     with file:
-        elements = [key for key, item in file.items() if isinstance(item, h5py.Dataset) and item.ndim in (2, 3)]
+        stored = {key: item for key, item in file.items() if isinstance(item, h5py.Dataset)}
+        elements = [key for key, item in stored.items() if item.ndim in (2, 3) and item.dtype.kind in _NUMBERS]
         chosen = [key for key in elements if wanted.fullmatch(key)]
-        _require_some(path, chosen, elements, wanted, elements, "datasets (lumisections, rows, columns)")
+        _require_some(path, chosen, elements, wanted, list(stored), "numbers (lumisections, rows, columns)")
         for key in chosen:
             for k, values in enumerate(cast(Any, file[key])):
                 yield MonitoringHistogram(0, k + 1, key, np.asarray(values), float(values.sum()))

@@ -27,7 +27,7 @@ from cortado.reconstruction.beam_search import BeamSearch, beam_search, layer_tr
 from cortado.reconstruction.detector_layers import Layer, common_triplets, detector_layers
 from cortado.reconstruction.following import FollowCuts
 from cortado.reconstruction.helix_distance import HitErrors
-from cortado.reconstruction.map_faults import BOXES, Regions, fault_regions, largest_significance
+from cortado.reconstruction.map_faults import BOXES, Cyclic, Regions, fault_regions, largest_significance
 from cortado.reconstruction.partition import components
 from cortado.reconstruction.primary import primary_vertices
 from cortado.reconstruction.priors import Prior
@@ -43,6 +43,7 @@ __all__ = [
     "BOXES",
     "AdaptiveCuts",
     "BeamSearch",
+    "Cyclic",
     "FittedTracks",
     "FittedVertices",
     "FollowCuts",

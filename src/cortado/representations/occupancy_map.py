@@ -5,25 +5,29 @@ Shapes: n maps, h rows, w columns; histograms of one dimension are images of one
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["OccupancyMap", "OccupancyMapInputs", "reference_shares"]
+from cortado.counts import LARGEST_DISPERSION, fit_dispersion, from_root, mean_root, root
+
+__all__ = ["OccupancyMap", "OccupancyMapInputs", "dispersion_of", "reference_shares"]
 
 Floats = NDArray[np.float64]
 
 _ODD = 3.0  # standard deviations from which on a cell does not count for the level of its map
 _PASSES = 2
 
+_Image = Literal["pulls", "counts"]
+
 
 class OccupancyMapInputs(NamedTuple):
     """Images of n maps.
 
     Attributes:
-        image: Pull of each cell, shape (n, 1, h, w); 0 everywhere for a map without hits.
+        image: Pull of each cell, shape (n, 1, h, w), 0 everywhere for a map without hits; or its counts.
     """
 
     image: NDArray[np.float32]
@@ -35,23 +39,24 @@ class OccupancyMap:
 
     A cell should hold its share of the hits, up to a factor common to all cells of the map: the median of the ratios
     of counts and shares, weighted by the shares, then twice the ratio of the sums over the cells within 3 standard
-    deviations. So a dead sector does not make the rest look hot. The pull is the difference of the square roots of
-    Anscombe, 2 sqrt(counts + 3/8), whose variance is 1 for Poisson counts above about 4 and less below; their mean is
-    taken to second order.
+    deviations. So a dead sector does not make the rest look hot. The pull is the difference of the roots of Anscombe
+    (`counts.root`), whose variance is 1.
 
     Attributes:
         reference: Share of the hits in each cell of a good detector, (h, w) or (bins,), as nested tuples; see
             `reference_shares`. They add up to 1.
+        dispersion: Square of the relative spread of the occupancy of a cell, beyond that of Poisson counts; one number,
+            or one a cell as nested tuples; see `dispersion_of`.
+        image: What a network sees, "pulls" or "counts", for those that give logarithms of Poisson rates.
 
     Raises:
-        ValueError: If a share is negative or not finite, or they do not add up to 1.
-
-    References:
-        Anscombe, The transformation of Poisson, binomial and negative-binomial data (1948),
-        doi:10.1093/biomet/35.3-4.246.
+        ValueError: If a share is negative or not finite, they do not add up to 1, a dispersion is not in [0, 0.5], or
+            there is one with counts.
     """
 
     reference: tuple[Any, ...]
+    dispersion: float | tuple[Any, ...] = 0.0
+    image: _Image = "pulls"
 
     def __post_init__(self) -> None:
         shares = np.asarray(self.reference, np.float64)
@@ -59,6 +64,17 @@ class OccupancyMap:
             raise ValueError(
                 f"OccupancyMap: reference of shape {shares.shape} with sum {shares.sum():g}, required: (bins,) or "
                 "(rows, columns) shares of at least 0 with sum 1"
+            )
+        wide = np.asarray(self.dispersion, np.float64)
+        if wide.shape not in ((), shares.shape) or not ((wide >= 0) & (wide <= LARGEST_DISPERSION)).all():
+            raise ValueError(
+                f"OccupancyMap: dispersion of shape {wide.shape} from {wide.min():g} to {wide.max():g}, required: one "
+                f"number or {shares.shape}, from 0 to {LARGEST_DISPERSION:g}"
+            )
+        if self.image not in (known := get_args(_Image)) or (self.image == "counts" and wide.any()):
+            raise ValueError(
+                f"OccupancyMap: image {self.image!r} with a dispersion up to {wide.max():g}, required: "
+                f"{' or '.join(map(repr, known))}; dispersion is for pulls, counts are Poisson"
             )
 
     @property
@@ -82,8 +98,21 @@ class OccupancyMap:
             ValueError: If they have another shape than the reference, or a count is negative or not finite.
         """
         values = self.counts(maps)
-        pull = root(values) - mean_root(self.expected(values))
-        return OccupancyMapInputs(pull.astype(np.float32)[:, np.newaxis])
+        image = values if self.image == "counts" else self.pulls(values)
+        return OccupancyMapInputs(image.astype(np.float32)[:, np.newaxis])
+
+    def pulls(self, values: Floats) -> Floats:
+        """How far counts are from the reference, in standard deviations, shape (n, h, w).
+
+        Args:
+            values: Counts, shape (n, h, w).
+        """
+        return root(values, self._dispersion) - mean_root(self.expected(values), self._dispersion)
+
+    @property
+    def _dispersion(self) -> Floats:
+        wide = np.asarray(self.dispersion, np.float64)
+        return wide if wide.ndim == 0 else np.atleast_2d(wide)
 
     def counts(self, maps: ak.Array) -> Floats:
         """Counts of maps as images, shape (n, h, w).
@@ -116,8 +145,9 @@ class OccupancyMap:
         live = share > 0
         # The median does not follow faults of less than half of the detector.
         level = _median(values[:, live] / share[live], share[live])[:, np.newaxis, np.newaxis]
+        roots = root(values, self._dispersion)
         for _ in range(_PASSES):
-            usual = np.abs(root(values) - mean_root(level * share)) < _ODD
+            usual = np.abs(roots - mean_root(level * share, self._dispersion)) < _ODD
             inside = np.where(usual, share, 0.0).sum(axis=(1, 2), keepdims=True)
             among = np.where(usual, values, 0.0).sum(axis=(1, 2), keepdims=True)
             # A level from less than half of the detector would follow the fault.
@@ -131,9 +161,9 @@ class OccupancyMap:
             values: Counts that give the level, shape (n, h, w).
             pull: Pulls, such as those that a network expects, shape (n, h, w).
         """
-        roots = np.maximum(mean_root(self.expected(values)) + pull, root(np.zeros(())))
-        # Inverse of the mean to first order: that of the square root is 1/4 below the square of its mean.
-        return np.where(pull == 0, self.expected(values), np.maximum(np.square(roots / 2) - 0.125, 0.0))
+        expected = self.expected(values)
+        roots = mean_root(expected, self._dispersion) + pull
+        return np.where(pull == 0, expected, from_root(roots, self._dispersion))
 
 
 def _median(ratios: Floats, shares: Floats) -> Floats:
@@ -143,19 +173,6 @@ def _median(ratios: Floats, shares: Floats) -> Floats:
     every = np.arange(len(ratios))
     medians: Floats = ratios[every, order[every, place]]
     return medians
-
-
-def root(counts: Floats) -> Floats:
-    """Square root of Anscombe, any shape."""
-    roots: Floats = 2 * np.sqrt(counts + 0.375)
-    return roots
-
-
-def mean_root(mean: Floats) -> Floats:
-    """Mean of `root` for Poisson counts of a mean, to second order; right within 0.04 for all means."""
-    shifted = mean + 0.375
-    means: Floats = 2 * np.sqrt(shifted) - 0.25 * mean / shifted**1.5
-    return means
 
 
 def reference_shares(maps: ak.Array, *, fewest_hits: float = 1.0) -> tuple[Any, ...]:
@@ -178,5 +195,42 @@ def reference_shares(maps: ak.Array, *, fewest_hits: float = 1.0) -> tuple[Any, 
     return _tuples((summed / summed.sum()).tolist())
 
 
+def dispersion_of(
+    good: ak.Array, representation: OccupancyMap, *, per_cell: bool = False, fewest_hits: float = 1.0
+) -> float | tuple[Any, ...]:
+    """Dispersion of the counts of good maps about their share of the hits: what `OccupancyMap` takes.
+
+    Drift of the detector counts as dispersion: where a network describes it, what is left is less.
+
+    Args:
+        good: Good maps with `values`, shape (n,); cells that are odd in some count as the others.
+        representation: With the reference; its own dispersion says only which cells give the level of a map.
+        per_cell: Whether each cell has its own, at most 0.5; many maps are needed.
+        fewest_hits: Maps with less are left out.
+
+    Raises:
+        ValueError: If fewer than two maps have so many hits, or the one number for all cells is above 0.5.
+    """
+    values = representation.counts(good)
+    values = values[values.sum(axis=(1, 2)) >= max(fewest_hits, 1)]
+    if len(values) < 2:
+        raise ValueError(f"{len(values)} of {len(good)} maps have {fewest_hits:g} hits, required: 2 or more")
+    share = np.atleast_2d(np.asarray(representation.reference, np.float64))
+    mean = representation.expected(values)
+    # The reference takes a degree of freedom of each cell, the level one of each map.
+    freedom = (len(values) - 1) * (1 - share)
+    if per_cell:
+        fitted = fit_dispersion(values, mean, freedom).reshape(np.shape(representation.reference))
+        return _tuples(list(fitted))
+    live = np.broadcast_to(share > 0, values.shape)
+    one = float(fit_dispersion(values[live], mean[live], freedom[share > 0].sum()))
+    if one >= LARGEST_DISPERSION * (1 - 1e-9):
+        raise ValueError(
+            f"cells of good maps differ from their share by more than {100 * np.sqrt(LARGEST_DISPERSION):.0f} %, "
+            "required: maps of one element of one detector; choose an element by its name, or a network for the drift"
+        )
+    return one
+
+
 def _tuples(values: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(_tuples(each) if isinstance(each, list) else each for each in values)
+    return tuple(_tuples(list(each)) if np.ndim(each) else float(each) for each in values)
