@@ -80,6 +80,9 @@ autoencoder               representation    reference
 `SetAutoencoder`          `ParticleList`    arXiv:1703.06114
 ========================  ================  ================
 
+`ConditionalFlow` (extra `flows`: zuko) takes `ConditionalColumns` and returns the logarithm of a density (n,), which it
+also samples (arXiv:1705.07057, 1906.04032).
+
 `CaloGANDiscriminator` is CaloGAN's critic.
 """
 
@@ -90,6 +93,7 @@ from cortado.models.caloflow import CaloFlow
 from cortado.models.caloflow_student import CaloFlowStudent
 from cortado.models.calogan import CaloGAN, CaloGANDiscriminator
 from cortado.models.calovae import CaloVAE
+from cortado.models.conditional_flow import ConditionalFlow
 from cortado.models.deep_sets import EFN, PFN
 from cortado.models.deepjet import DeepJet
 from cortado.models.dense_autoencoder import DenseAutoencoder, DenseImageAutoencoder, VariationalAutoencoder
@@ -125,6 +129,7 @@ __all__ = [
     "CaloGAN",
     "CaloGANDiscriminator",
     "CaloVAE",
+    "ConditionalFlow",
     "DeepJet",
     "DenseAutoencoder",
     "DenseImageAutoencoder",

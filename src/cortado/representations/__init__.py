@@ -4,6 +4,7 @@
 representation     arrays                                                      for the models
 =================  ==========================================================  ======================
 `Columns`          features (n, f)                                             `BoostedTrees`, `MLP`
+`ConditionalColumns`  features (n, f), condition (n, c), log_jacobian (n,)     `ConditionalFlow`
 `HighLevel`        features (n, f)                                             `MLP`
 `JetImage`         image (n, c, eta, phi)                                      `JetImageCNN`
 `ParticleList`     features (n, p, f), mask (n, p)                             `PFN`, `EFN`
@@ -37,6 +38,7 @@ Example:
 """
 
 from cortado.representations.columns import Columns
+from cortado.representations.conditional_columns import ConditionalColumns
 from cortado.representations.deepjet import DeepJetFeatures
 from cortado.representations.high_level import HighLevel
 from cortado.representations.hit_cloud import HitCloud
@@ -55,6 +57,7 @@ from cortado.representations.track_set import TrackGraph, TrackSet
 
 __all__ = [
     "Columns",
+    "ConditionalColumns",
     "DeepJetFeatures",
     "GivenGraph",
     "HighLevel",
