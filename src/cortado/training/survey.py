@@ -88,6 +88,7 @@ def survey(
             objects = read.objects[(read.subset == TRAIN) & (read.category != NO_CATEGORY)]
             if isinstance(study.scaling, str) and len(objects):
                 yield study.representation(objects)
+        tally.require_filled()
 
     scaling = _scaling(study, training_inputs())
     return tally.survey(parts, scaling)
@@ -149,7 +150,7 @@ class _Tally:
                 "choose them by the mask or widen the bins"
             )
 
-    def survey(self, parts: list[Part], scaling: Scaling) -> Survey:
+    def require_filled(self) -> None:
         study, chosen = self.study, self.study.objects
         for subset, name in ((TRAIN, "training"), (VALIDATION, "validation")):
             empty = [label for label, number in zip(study.labels, self.objects[subset]) if number == 0]
@@ -160,6 +161,9 @@ class _Tally:
                     f"{', '.join((*chosen.files, *chosen.validation_files))}, split by {chosen.split}; "
                     f"{self.without_category} {chosen.collection} are in no class"
                 )
+
+    def survey(self, parts: list[Part], scaling: Scaling) -> Survey:
+        study, chosen = self.study, self.study.objects
         assert self.canary is not None
         weighting, empty_bins = self._weighting()
         return Survey(
