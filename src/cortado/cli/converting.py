@@ -29,7 +29,7 @@ def convert(
     out: Annotated[Path, typer.Option(help="ROOT file to write")],
     dialect: Annotated[str | None, typer.Option(help="of the events, if it shall not be guessed")] = None,
 ) -> None:
-    """Write hits of any dialect, or features of the LHC Olympics, to ROOT, one entry an event, in the order of the files.
+    """Write hits of any dialect, or features of the LHC Olympics, to ROOT: one entry an event, as the files have them.
 
     TrackML and ACTS have several files of an event: name that of the hits or measurements, the others beside it are
     read with it. Truth may be missing, in all events or in none.
@@ -114,7 +114,9 @@ def _sums(record: Any) -> Sums:
     import numpy as np
 
     if "hits" not in record.fields:
-        raise ValueError(f"only hits and features of the LHC Olympics can be converted; these events have {record.fields}")
+        raise ValueError(
+            f"only hits and features of the LHC Olympics can be converted; these events have {record.fields}"
+        )
     total = Sums(events=len(record), hits=int(ak.count(record.hits.x)))
     if "edges" in record.fields:
         total = total._replace(edges=int(ak.count(record.edges.inner)))

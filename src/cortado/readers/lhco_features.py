@@ -1,8 +1,8 @@
 """Features of the LHC Olympics, computed by others from clustered jets: a table of pandas, or plain columns.
 
-Two forms: the table that is published beside the R&D set (`events_anomalydetection_v2.features.h5`: pxj1, pyj1, pzj1, mj1,
-tau1j1, ..., label), and one of more columns (mjj, pt_1, ..., mass_1, tau1_1, ..., eRing0_1, ...), in which background
-and signal are two datasets of a file, `features.h5:bkg` and `features.h5:sig`.
+Two forms: the table that is published beside the R&D set (`events_anomalydetection_v2.features.h5`: pxj1, pyj1, pzj1,
+mj1, tau1j1, ..., label), and one of more columns (mjj, pt_1, ..., mass_1, tau1_1, ..., eRing0_1, ...), in which
+background and signal are two datasets of a file, `features.h5:bkg` and `features.h5:sig`.
 
 Ratios of N-subjettiness are computed here. Those of the second form are not read: its tau21 is a copy of its tau32, and
 where tau1 or tau2 is 0 they are infinite. A ratio over 0 is NaN in the record, which every representation refuses:
@@ -65,9 +65,7 @@ def record(events: ak.Array) -> ak.Array:
     fields: dict[str, Any] = {"mjj": _mass(*jets) if published else _column(events, "mjj")}
     key = event_key_of_momenta(*(jets[0][name] for name in ("pt", "eta", "phi")), jets[1]["pt"])
     heavier = jets[0]["mass"] >= jets[1]["mass"]
-    ordered = [
-        {name: np.where(heavier, jets[a][name], jets[b][name]) for name in jets[0]} for a, b in ((0, 1), (1, 0))
-    ]
+    ordered = [{name: np.where(heavier, jets[a][name], jets[b][name]) for name in jets[0]} for a, b in ((0, 1), (1, 0))]
     fields |= {f"mj{jet}": each.pop("mass") for jet, each in enumerate(ordered, start=1)}
     fields["delta_mj"] = fields["mj1"] - fields["mj2"]
     fields["delta_eta"] = np.abs(ordered[0]["eta"] - ordered[1]["eta"])

@@ -145,8 +145,8 @@ def _require_inside(name: str, values: Floats, ends: Range) -> None:
     if (outside := ~((values >= low) & (values <= high))).any():
         first = int(np.flatnonzero(outside)[0])
         raise ValueError(
-            f"ConditionalColumns: {name} of {outside.sum()} of {len(values)} objects is outside of {low:g} to {high:g}, "
-            f"such as {values[first]:g} of object {first}: widen the ends, or leave these out by a mask"
+            f"ConditionalColumns: {name} of {outside.sum()} of {len(values)} objects is outside of {low:g} to {high:g}"
+            f", such as {values[first]:g} of object {first}: widen the ends, or leave these out by a mask"
         )
 
 

@@ -56,7 +56,10 @@ class EventSampler:
         return self.predictor.path
 
     def __call__(self, objects: ak.Array) -> ak.Array:
-        """Record of `log_probability`, of the nesting of `objects`: of the features in their units, given the condition.
+        """Record of `log_probability`: of the features in their units, given the condition.
+
+        Args:
+            objects: Of any nesting, which the record has, too.
 
         Raises:
             ValueError: If a field is missing, or a value is outside of the ends of the representation.

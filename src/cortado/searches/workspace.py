@@ -263,7 +263,7 @@ def limits(spec: Mapping[str, Any], *, level: float = 0.95) -> Limits:
         observed, expected = toms748_scan(model_space.data(model), model, *ends, level=1 - level, rtol=1e-4)
     except ValueError as error:
         raise ValueError(
-            f"no limit from {ends[0]:g} to {ends[1]:g}: the signal is too weak to be told from none, take wider regions, or "
-            f"one more in which it is expected ({error})"
+            f"no limit from {ends[0]:g} to {ends[1]:g}: the signal is too weak to be told from none, take "
+            f"wider regions, or one more in which it is expected ({error})"
         ) from error
     return Limits(float(observed), np.array([float(each) for each in expected]), level)
