@@ -63,7 +63,7 @@ def record(events: ak.Array) -> ak.Array:
     columns.require(_PUBLISHED if published else _WIDER, there, NAME)
     jets = [_published_jet(events, jet) if published else _wider_jet(events, jet) for jet in (1, 2)]
     fields: dict[str, Any] = {"mjj": _mass(*jets) if published else _column(events, "mjj")}
-    key = event_key_of_momenta(*(jets[0][name] for name in ("pt", "eta", "phi")), jets[1]["pt"])
+    key = event_key_of_momenta(jets[0]["pt"], jets[0]["eta"], jets[0]["phi"], jets[1]["pt"])
     heavier = jets[0]["mass"] >= jets[1]["mass"]
     ordered = [{name: np.where(heavier, jets[a][name], jets[b][name]) for name in jets[0]} for a, b in ((0, 1), (1, 0))]
     fields |= {f"mj{jet}": each.pop("mass") for jet, each in enumerate(ordered, start=1)}
@@ -87,17 +87,18 @@ def columns_of(events: ak.Array, *, run: int, first: int = 0) -> dict[str, npt.N
         first: Event number of the first.
     """
     kept = ("mjj", "mj1", "mj2", "tau21_1", "tau21_2", "delta_eta")
-    written = {name: np.asarray(events[name], np.float32) for name in kept}
+    written: dict[str, npt.NDArray[Any]] = {name: np.asarray(events[name], np.float32) for name in kept}
     numbers = {"run": np.full(len(events), run), "luminosityBlock": np.ones(len(events), np.int64)}
     written |= {name: column.astype(np.uint32) for name, column in numbers.items()}
-    written["event"] = first + np.arange(len(events), dtype=np.uint64)
+    written |= {"event": first + np.arange(len(events), dtype=np.uint64)}
     if "is_signal" in events.fields:
         written["label"] = np.asarray(events.is_signal, np.int32)
     return written
 
 
 def _column(events: ak.Array, name: str) -> Numbers:
-    return columns.flat(columns.column(events, name)).astype(np.float32)
+    column: Numbers = columns.flat(columns.column(events, name)).astype(np.float32)
+    return column
 
 
 def _wider_jet(events: ak.Array, jet: int) -> dict[str, Numbers]:
@@ -126,4 +127,5 @@ def _mass(first: Mapping[str, Numbers], second: Mapping[str, Numbers]) -> Number
 
 def _ratio(over: Numbers, under: Numbers) -> Numbers:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(under > 0, over / under, np.float32(np.nan)).astype(np.float32)
+        ratio: Numbers = np.where(under > 0, over / under, np.float32(np.nan)).astype(np.float32)
+    return ratio

@@ -135,7 +135,8 @@ def _require_ends(what: str, name: str, ends: Range) -> None:
     low, high = ends
     both = low is not None and high is not None
     allowed = both if what == "condition" else (high is None or both)
-    rising = not both or (np.isfinite([low, high]).all() and low < high)  # type: ignore[operator]
+    numbers = np.array([end for end in ends if end is not None], dtype=np.float64)
+    rising = bool(np.isfinite(numbers).all() and (np.diff(numbers) > 0).all())
     if not allowed or not rising or "." in name:
         raise ValueError(f"ConditionalColumns: {what}[{name!r}] = {ends!r}, required: {required}")
 
@@ -179,4 +180,5 @@ def _bounded(values: Floats, ends: Range) -> NDArray[np.float32]:
     if high is None:
         with np.errstate(over="ignore"):
             return np.maximum(low + np.exp(values), low).astype(np.float32)
-    return np.clip((low + (high - low) * expit(values)).astype(np.float32), low, high).astype(np.float32)
+    made: NDArray[np.float32] = np.clip((low + (high - low) * expit(values)).astype(np.float32), low, high)
+    return made.astype(np.float32)
