@@ -122,7 +122,8 @@ def _mass(first: Mapping[str, Numbers], second: Mapping[str, Numbers]) -> Number
         pt, eta, phi, mass = (jet[name].astype(np.float64) for name in ("pt", "eta", "phi", "mass"))
         energy = np.sqrt((pt * np.cosh(eta)) ** 2 + mass**2)
         sums += np.stack([energy, pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)])
-    return np.sqrt(np.maximum(sums[0] ** 2 - (sums[1:] ** 2).sum(axis=0), 0)).astype(np.float32)
+    invariant: Numbers = np.sqrt(np.maximum(sums[0] ** 2 - (sums[1:] ** 2).sum(axis=0), 0)).astype(np.float32)
+    return invariant
 
 
 def _ratio(over: Numbers, under: Numbers) -> Numbers:
