@@ -13,6 +13,8 @@ from commands import fail, succeed
 from cortado import reading
 from cortado.splits import fold
 
+pytestmark = pytest.mark.timeout(900)
+
 pytest.importorskip("zuko")
 pytest.importorskip("pyhf")
 
