@@ -66,7 +66,7 @@ QUARANTINE = {
     "fastjet": {"simulation"},
     "numba": {"simulation"},
     "pyhf": {"searches"},
-    "zuko": set(),  # compared with in tests
+    "zuko": {"models"},
     "torch": {"models", "tasks", "bundle", "export", "scoring", "training"},
     "lightning": {"training"},
     "torch_geometric": {"models"},

@@ -13,15 +13,30 @@ from toys import toy_event_jets, toy_jets
 
 import cortado
 from cortado import scoring
-from cortado.scoring import Predictor, Scorer, ShowerGenerator, VertexFinder
-from cortado.tasks import Numbers
+from cortado.bundle import Bundle, save
+from cortado.models import ConditionalFlow
+from cortado.representations import ConditionalColumns
+from cortado.scoring import EventSampler, Predictor, Scorer, ShowerGenerator, VertexFinder
+from cortado.tasks import Density, Numbers
 
 MASS = Numbers(names=("mass",), loss="gaussian", centre=(80.0,), scale=(10.0,), relative_to="pt")
 ALL = {**OWN, "uses": (Winner,)}
+
+
+def save_density(path):
+    """An untrained flow of one feature."""
+    representation = ConditionalColumns(features={"tau1": (0, 1)}, condition={"pt": (0, 5000)})
+    arguments = {"features": 1, "transforms": 1, "hidden": (4,)}
+    model = ConditionalFlow(**arguments)
+    made = Bundle(representation=representation, model=model, arguments=arguments, use=Density())
+    return save(made, path, canary=toy_jets(4))
+
+
 KINDS = {
     "Classes": (save_toy, Scorer),
     "Pairs": (save_finder, VertexFinder),
     "Showers": (save_generator, ShowerGenerator),
+    "Density": (save_density, EventSampler),
     "Numbers": (lambda path: save_toy(path, use=MASS), Predictor),
     "Winner": (lambda path: save_toy(path, use=Winner(labels=("qcd", "w"))), Predictor),
 }
@@ -44,7 +59,7 @@ def test_each_use_has_its_class(paths, name):
     assert found.bundle().use == found.bundles()[0].use
 
 
-@pytest.mark.parametrize("wanted", [Scorer, VertexFinder, ShowerGenerator])
+@pytest.mark.parametrize("wanted", [EventSampler, Scorer, VertexFinder, ShowerGenerator])
 @pytest.mark.parametrize("name", KINDS)
 def test_a_class_refuses_bundles_of_others_and_names_theirs(paths, name, wanted):
     right = KINDS[name][1]
@@ -64,6 +79,7 @@ COMMON = "device, threads, batch_size, precision, without_constituents, represen
         ("Classes", "working_points", ("threshold", "extrapolate")),
         ("Pairs", "threshold", ("working_points", "extrapolate")),
         ("Showers", "extrapolate", ("working_points", "threshold")),
+        ("Density", "", ("extrapolate", "working_points")),
         ("Numbers", "", ("working_points", "threshold", "extrapolate")),
         ("Winner", "", ("working_points", "threshold", "extrapolate")),
     ],

@@ -6,7 +6,7 @@ from scipy import stats
 from search_spectra import EDGES, FUNCTION, SHAPE, background_only, with_signal
 
 from cortado import plotting
-from cortado.searches import bump_hunt, fit_background, fit_signal
+from cortado.searches import Limits, Strength, bump_hunt, fit_background, fit_signal
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +88,28 @@ def test_a_signal_of_other_bins_is_refused(hunt):
     other = fit_signal(hunt.background.counts[2:], EDGES[2:], function=FUNCTION, shape=SHAPE, mass=3500)
     with pytest.raises(ValueError, match="signal was fitted in 38 other bins"):
         plotting.mass_spectrum(hunt.background, signal=other)
+
+
+def test_limits_are_where_they_are_and_said_once(tmp_path):
+    expected = np.array([0.1, 0.2, 0.3, 0.5, 0.8])
+    found = {
+        "one": (Limits(1.4, expected, 0.95), Strength(1.1, 0.9, 1.35)),
+        "other": (Limits(0.4, expected, 0.95),) * 2,
+    }
+    found["other"] = (found["other"][0], Strength(0.0, 0.0, 0.2))
+    figure, ax = plotting.strength_limits(found, true=1.0)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "other"]
+    assert len(entries(ax)) == len(set(entries(ax))) == 6
+    observed = [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == "-" and len(line.get_xdata()) == 2]
+    assert observed == [1.4, 0.4]
+    extents = [path.get_extents() for bars in ax.collections[:2] for path in bars.get_paths()]
+    np.testing.assert_allclose([(each.x0, each.x1) for each in extents], [(0.1, 0.8), (0.2, 0.5)])
+    assert plotting.save(figure, tmp_path / "limits.png").stat().st_size > 10_000
+
+
+def test_limits_of_several_levels_or_none_are_refused():
+    expected = np.array([0.1, 0.2, 0.3, 0.5, 0.8])
+    pair = {str(level): (Limits(1.4, expected, level), Strength(1.1, 0.9, 1.3)) for level in (0.9, 0.95)}
+    for found in (pair, {}):
+        with pytest.raises(ValueError, match="needed is one level, of one search or more"):
+            plotting.strength_limits(found)

@@ -1,190 +1,240 @@
-"""A resonance found in data alone: from events to a p-value, read it from top to bottom.
+"""A resonance found in data alone: from events to a p-value and a limit, read it from top to bottom.
 
-Dijet events with a hidden resonance are told apart by where they are: trees learn what events of the signal region have
-that those of the sidebands do not (CWoLa). Five folds, so that no event is scored by what it trained. A coffea
-processor fills the dijet mass in bins of the score, a dijet function is fitted to each, and a hunt ends in a p-value.
+Two scores without labels, CWoLa and CATHODE, whose trainings are in `scores.py`: five folds, so that no event is scored
+by what it trained. A coffea processor fills the dijet mass in bins of the score, a dijet function is fitted to each, a
+hunt ends in a p-value, and pyhf in a limit. The truth only judges.
 """
 
 import json
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
+import awkward as ak
+import hist
 import numpy as np
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
-from sklearn.ensemble import HistGradientBoostingClassifier
 
-from cortado import ntuples, plotting, processors, readers, reading, scoring, training
-from cortado.models import BoostedTrees
-from cortado.representations import Columns
-from cortado.searches import SignalShape, bump_hunt, choose_function
+from cortado import metrics, ntuples, plotting, processors, readers, reading, searches, training
+from cortado.histograms import axis_category
 from cortado.simulation import simulate_dijets
 from cortado.splits import Split
-from cortado.tasks import Classify, Fit
-from cortado.training import Objects, Recipe, Study
 from cortado.weights import score_cuts
 
-REGION, SIDEBANDS = (3300.0, 3700.0), (2800.0, 4400.0)  # GeV
-FOLDS = 5
-FEATURES = ("mj2", "delta_mj", "tau21_1", "tau21_2")  # not the dijet mass
+from . import scores
+from .scores import (
+    EDGES,
+    ENERGY,
+    JUDGES,
+    METHODS,
+    NEAR,
+    REGION,
+    SAMPLES,
+    TITLES,
+    beside,
+    of_region,
+    preset_named,
+    sample,
+    studies,
+)  # fmt: skip
+
+__all__ = ["plot", "run", "studies"]
+
 EFFICIENCIES = (0.05, 0.005)  # of the sidebands
-EDGES = np.geomspace(2400, 7000, 55)  # GeV
-ENERGY = 13_000.0
-SHAPE = SignalShape(resolution=0.04)
-PRESETS = {"quick": (100_000, 100, 200), "full": (400_000, 200, 1000)}  # events, signal among them, toys
-SAMPLES = {"data": 1, "background": 2}  # seeds; the second without a signal
+SHAPE = searches.SignalShape(resolution=0.04)
+FLOOR = 25  # background events
+AXES = {
+    "mj2": hist.axis.Regular(40, 0, 500, name="mj2", label="Mass of the lighter jet [GeV]"),
+    "delta_mj": hist.axis.Regular(40, 0, 700, name="delta_mj", label="Difference of the jet masses [GeV]"),
+    "tau21_1": hist.axis.Regular(40, 0.1, 1, name="tau21_1", label=r"$\tau_{21}$ of the heavier jet"),
+    "tau21_2": hist.axis.Regular(40, 0.1, 1, name="tau21_2", label=r"$\tau_{21}$ of the lighter jet"),
+}
 console = Console(highlight=False)
 
 
-def in_region(events):
-    return (events.mjj > REGION[0]) & (events.mjj < REGION[1])
-
-
-def in_sidebands(events):
-    return (events.mjj > SIDEBANDS[0]) & (events.mjj < SIDEBANDS[1]) & ~in_region(events)
-
-
-def studies(preset, folder):
-    """A training for the data and one for the sample without a signal; both have five folds."""
-    if preset not in PRESETS:
-        raise ValueError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")
-    trees = partial(HistGradientBoostingClassifier, learning_rate=0.05, min_samples_leaf=100, early_stopping=True)
-    classes = Classify(classes={"sidebands": in_sidebands, "region": in_region}, signal="region")
-    return {
-        name: Study(
-            name=name,
-            objects=Objects(
-                files=(sample(folder, name),),
-                collection="events",
-                split=Split(validation=0.1, test=0.0, seed=1),
-                folds=FOLDS,
-            ),
-            representation=Columns(features=FEATURES),
-            model=partial(BoostedTrees),
-            task=Fit(estimator=trees, task=classes),
-            recipe=Recipe(seed=1),
-        )
-        for name in SAMPLES
-    }
-
-
-def sample(folder, name):
-    return Path(folder) / "samples" / f"{name}.root"
-
-
-def run(*, preset, folder, files, executor, workers, scheduler, accelerator):
-    """Simulate, train, search both samples, plot; what is there already is kept."""
+def run(*, preset, folder, files, accelerator, **options):
+    """Simulate, train, search both samples, judge, plot; what is there already is kept."""
     if files:
         raise ValueError("this study searches its own samples; study.py shows how to search yours")
-    trained = studies(preset, folder)
-    simulate(preset, folder)
-    results = {}
-    for name, study in trained.items():
-        training.train_folds(study, folder / name, resume=True, accelerator=accelerator)
-        cuts = cuts_of(folder, name)
-        histogram = searched(folder, name, cuts, executor=executor, workers=workers, scheduler=scheduler)
-        ntuples.write_histograms(folder / f"{name}.json", {"mass": histogram})
-        results[name] = hunted(preset, histogram, cuts)
+    chosen, results = preset_named(preset), {}
+    simulate(chosen, folder)
+    for name in SAMPLES:
+        for method in TITLES if name == "data" else METHODS:
+            scores.train(chosen, folder, name, method, accelerator)
+            console.print(f"trained {name}, {TITLES[method]}")
+        results[name] = {method: searched(chosen, folder, name, method, options) for method in METHODS}
+    results["improvement"] = {method: each.best for method, each in improvements(folder).items()}
+    results["told apart"] = {method: told_apart(folder, method, accelerator) for method in METHODS}
     (folder / "results.json").write_text(json.dumps(results, indent=1))
-    console.print(table(folder))
+    for table in tables(results):
+        console.print(table)
     figures = plot(folder, folder / "plots", preset=preset)
     console.print(f"wrote {len(figures)} figures to {folder / 'plots'}, numbers to {folder / 'results.json'}")
 
 
-def simulate(preset, folder):
-    events, signal, _ = PRESETS[preset]
-    for name, seed in SAMPLES.items():
-        path = sample(folder, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            simulate_dijets(path, events=events, signal=signal if name == "data" else 0, seed=seed)
-            console.print(f"wrote {path}: {events:,} events")
+def simulate(chosen, folder):
+    (folder / "samples").mkdir(parents=True, exist_ok=True)
+    few = chosen.resonance
+    sizes = {name: (chosen.events, chosen.signal if name == "data" else 0) for name in SAMPLES}
+    sizes |= {"reference": (4 * chosen.events, few), "test": (chosen.judged, few), "resonance": (few, few)}
+    for name, (events, signal) in sizes.items():
+        if not sample(folder, name).exists():
+            simulate_dijets(sample(folder, name), events=events, signal=signal, seed=(SAMPLES | JUDGES)[name])
+            console.print(f"wrote {sample(folder, name)}: {events:,} events")
 
 
-def scorer(folder, name):
-    """Each event is scored by the trees that have not seen it."""
-    return scoring.folds([folder / name / f"fold{fold}" / f"{name}.cortado" for fold in range(FOLDS)])
+def searched(chosen, folder, name, method, options):
+    """Cuts on the score, hunts and limit of a sample, in numbers."""
+    cuts = cuts_of(folder, name, method)
+    path = folder / f"{name}_{method}.json"
+    ntuples.write_histograms(path, {"mass": filled(chosen, folder, name, method, cuts, options)})
+    bounds, strength = limit(path, name)
+    numbers = {"cuts": cuts, "strength": strength, "limit": bounds.observed, "expected": bounds.expected.tolist()}
+    names = ("mass", "observed", "expected", "local_significance", "global_p")
+    found = hunts(chosen, path, name).items()
+    return numbers | {"hunts": {title: {each: getattr(one, each) for each in names} for title, one in found}}
 
 
-def cuts_of(folder, name):
+def cuts_of(folder, name, method):
     """Scores that so many events of the sidebands pass."""
     events = reading.read(sample(folder, name))
-    beside = events[in_sidebands(events)]
-    return {cut.name: cut.threshold for cut in score_cuts(scorer(folder, name)(beside), EFFICIENCIES)}
+    found = score_cuts(scores.scorer(folder, name, method)(events[beside(events, NEAR)]), EFFICIENCIES)
+    return {cut.name: cut.threshold for cut in found}
 
 
-def searched(folder, name, cuts, **options):
-    """Dijet mass in bins of the score, by a coffea processor."""
-    instance = processors.SearchProcessor(scorer(folder, name), cuts=cuts, edges=EDGES, objects=readers.record)
-    fileset = {name: {"files": {str(sample(folder, name)): "Events"}}}
+def filled(chosen, folder, name, method, cuts, options):
+    """Dijet mass in bins of the score, by a coffea processor; of the resonance as many events as are hidden."""
+    score = scores.scorer(folder, name, method)
+    weigh = partial(normalised, factor=chosen.signal / chosen.resonance)
+    instance = processors.SearchProcessor(score, cuts=cuts, edges=EDGES, objects=readers.record, reweight=weigh)
+    fileset = {each: {"files": {str(sample(folder, each)): "Events"}} for each in (name, "resonance")}
     return processors.run(fileset, instance, **options)["mass"]
 
 
-def spectra(histogram, cuts):
-    """Mass of all events, and of those that pass each cut."""
-    dataset = histogram.axes["dataset"][0]
-    nominal = histogram[{"dataset": dataset, "variation": "nominal"}]
-    passed, names = {}, ["rest", *cuts]
-    for index, name in enumerate(names):
-        chosen = [each for each in names[index:] if each in nominal.axes["score_bin"]]
-        title = "all" if name == "rest" else name
-        passed[title] = sum(nominal[{"score_bin": each}] for each in chosen)
-    return passed
+def normalised(events, weights, *, factor):
+    size = factor if events.metadata["dataset"] == "resonance" else 1.0
+    weights.add("normalisation", np.full(len(events), size))
 
 
-def hunts(preset, histogram, cuts):
-    """A hunt for each cut; the number of parameters is chosen without the signal region."""
-    found = {}
-    for title, spectrum in spectra(histogram, cuts).items():
-        function = choose_function(spectrum, collision_energy=ENERGY, window=REGION).function
-        found[title] = bump_hunt(spectrum, function=function, shape=SHAPE, toys=PRESETS[preset][2])
-    return found
+def spectra(path, name):
+    """Mass of all events, and of those that pass each cut, the loosest first."""
+    nominal = ntuples.read_histograms(path)["mass"][{"dataset": name, "variation": "nominal"}]
+    cuts = sorted((each for each in nominal.axes["score_bin"] if each != "rest"), key=lambda cut: -float(cut[:-1]))
+    names = ["rest", *cuts]
+    passed = [sum(nominal[{"score_bin": each}] for each in names[first:]) for first in range(len(names))]
+    return dict(zip(["all", *cuts], passed))
 
 
-def hunted(preset, histogram, cuts):
-    """What the hunts say, in numbers."""
-    return {
-        title: {
-            "cuts": cuts,
-            "mass": found.mass,
-            "observed": found.observed,
-            "expected": found.expected,
-            "local significance": found.local_significance,
-            "global p": found.global_p,
-        }
-        for title, found in hunts(preset, histogram, cuts).items()
-    }
+def function_of(spectrum):
+    """A dijet function with as many parameters as the spectrum beside the signal region asks for."""
+    return searches.choose_function(spectrum, collision_energy=ENERGY, window=REGION).function
 
 
-def table(folder):
-    """The results as a table."""
-    results = json.loads((Path(folder) / "results.json").read_text())
-    lines = Table("sample", "cut", "window at", "observed", "expected", "local", "global p", box=SIMPLE)
-    for name, each in results.items():
-        for title, one in each.items():
-            expected, error, *_ = one["expected"]
-            p, p_error, *_ = one["global p"]
-            lines.add_row(
-                name, title, f"{one['mass']:.0f} GeV", f"{one['observed']:.0f}", f"{expected:.1f} ± {error:.1f}",
-                f"{one['local significance']:.1f} sigma", f"{p:.3f} ± {p_error:.3f}",
-            )  # fmt: skip
-    return lines
+@cache
+def hunts(chosen, path, name):
+    """A hunt for each cut."""
+    options = {"shape": SHAPE, "toys": chosen.toys}
+    every = spectra(path, name).items()
+    return {title: searches.bump_hunt(one, function=function_of(one), **options) for title, one in every}
 
 
-def titled(cut):
-    return "all events" if cut == "all" else f"cut that {cut} of the sidebands pass"
+@cache
+def limit(path, name):
+    """Limit and fitted strength, in units of what is hidden in the data, of all bins of the score together."""
+    histogram, function = ntuples.read_histograms(path)["mass"], function_of(spectra(path, name)["all"])
+    regions = searches.channels(histogram, data=name, signal="resonance", window=REGION, function=function)
+    # Of thousands of signal events: an error of each bin would be below 2 % and cost most of the time.
+    spec = searches.workspace([each._replace(signal_error=np.zeros_like(each.signal)) for each in regions])
+    return searches.limits(spec), searches.fit_strength(spec)
+
+
+def true_background(folder):
+    events = of_region(folder, "test")
+    return events[events.is_signal == 0]
+
+
+def told_apart(folder, method, accelerator):
+    """AUC of trees that tell what stands for background from true background of the region: a half is best.
+
+    Of the sample without signal; half of the events train, the others judge.
+    """
+    path, true = scores.pair(folder, "background", method, "judged"), true_background(folder)
+    if not path.exists():
+        if method == "cathode":
+            other = scores.sampled(folder, "background", 0, len(true), seed=99)
+        else:
+            other = reading.read(sample(folder, "test"))
+            other = other[(other.is_signal == 0) & beside(other, NEAR)]
+        scores.write_pair(path, true, other)
+    study = scores.trees(path, folds=None, split=Split(validation=0.1, test=0.5, seed=2))
+    options = {"resume": True, "accelerator": accelerator, "progress": False}
+    bundle = training.train(study, folder / f"told_apart_{method}", **options).bundle
+    judged = training.evaluate(bundle, study, subset="test")
+    return metrics.roc(judged.category, ak.to_numpy(judged.answers.data)).auc
+
+
+@cache
+def improvements(folder):
+    """Significance improvement of each method on events of the signal region that no training has seen."""
+    events = of_region(folder, "test")
+    said = {method: ak.to_numpy(scores.scorer(folder, "data", method)(events)) for method in TITLES}
+    curves = {method: metrics.roc(ak.to_numpy(events.is_signal), score) for method, score in said.items()}
+    return {method: metrics.significance_improvement_of(curve, floor=FLOOR) for method, curve in curves.items()}
+
+
+def tables(results):
+    """Hunts, limits and figures of merit as tables."""
+    lines = Table("sample", "score", "cut", "window at", "observed", "expected", "local", "global p", box=SIMPLE)
+    bounds = Table("sample", "score", "fitted strength", "limit", "expected", "of 68 % of searches", box=SIMPLE)
+    merits = Table("score", f"largest improvement (floor {FLOOR})", "AUC of its background against truth", box=SIMPLE)
+    for name in SAMPLES:
+        for method, each in results[name].items():
+            for title, one in each["hunts"].items():
+                where, local = f"{one['mass']:.0f} GeV", f"{one['local_significance']:.1f} sigma"
+                cells = (f"{one['observed']:.0f}", str(one["expected"]), local, str(one["global_p"]))
+                lines.add_row(name, METHODS[method], title, where, *cells)
+            _, low, median, high, _ = each["expected"]
+            cells = (str(each["strength"]), f"{each['limit']:.2f}", f"{median:.2f}", f"{low:.2f} to {high:.2f}")
+            bounds.add_row(name, METHODS[method], *cells)
+    for method, best in results["improvement"].items():
+        merits.add_row(TITLES[method], str(best), str(results["told apart"].get(method, "")))
+    return lines, bounds, merits
 
 
 def plot(folder, plots, preset="quick"):
-    """Mass with its fit, and local p-values, of all events and of those that pass the tightest cut."""
-    folder = Path(folder)
-    results = json.loads((folder / "results.json").read_text())["data"]
-    cuts = next(iter(results.values()))["cuts"]
-    histogram = ntuples.read_histograms(folder / "data.json")["mass"]
-    found = list(hunts(preset, histogram, cuts).items())
-    figures = {}
-    for name, (title, one) in {"all": found[0], "tight": found[-1]}.items():
-        figures[f"mass_{name}"] = plotting.mass_spectrum(one.background, bump=one, right=titled(title))
-        figures[f"p_values_{name}"] = plotting.local_p_values(one, right=titled(title))
+    """Mass and local p-values, limits, significance improvement, and what was sampled over what is true."""
+    folder, chosen, figures, bounds = Path(folder), preset_named(preset), {}, {}
+    for name in SAMPLES:
+        for method, title in METHODS.items():
+            path = folder / f"{name}_{method}.json"
+            bounds[f"{title}, {'with' if name == 'data' else 'no'} signal"] = limit(path, name)
+            if name == "data":
+                found = hunts(chosen, path, name)
+                figures |= shown(found["all"], "all", "all events")
+                figures |= shown(list(found.values())[-1], method, f"{title}, {list(found)[-1]} of the sidebands")
+    figures["limits"] = plotting.strength_limits(bounds, true=1.0, xlabel=f"Signal / {chosen.signal} events")
+    right = f"{REGION[0]:.0f} < dijet mass < {REGION[1]:.0f} GeV"
+    curves = {TITLES[method]: each for method, each in improvements(folder).items()}
+    figures["improvement"] = plotting.significance_improvement(curves, right=right)
+    names = {"true": "true background", "sampled": "sampled"}
+    figures["sampled"] = plotting.shape_histograms(compared(folder), names, reference="true", right=right)
     return [plotting.save(figure, plots / f"{name}.png") for name, (figure, *_) in figures.items()]
+
+
+def shown(found, name, right):
+    return {
+        f"mass_{name}": plotting.mass_spectrum(found.background, bump=found, right=right),
+        f"p_values_{name}": plotting.local_p_values(found, right=right),
+    }
+
+
+def compared(folder):
+    """Features of true background in the signal region, and of what was sampled there from the data with signal."""
+    true = true_background(folder)
+    both = {"true": true, "sampled": scores.sampled(folder, "data", 0, len(true), seed=98)}
+    made = [hist.Hist(axis_category("origin"), axis, storage=hist.storage.Weight()) for axis in AXES.values()]
+    for histogram, feature in zip(made, AXES):
+        for origin, events in both.items():
+            histogram.fill(origin=origin, **{feature: ak.to_numpy(events[feature])})
+    return made

@@ -1,5 +1,7 @@
 """`cortado convert`: hits of any dialect to ROOT."""
 
+import h5py
+import numpy as np
 import pytest
 import samples
 from commands import fail, succeed
@@ -70,7 +72,7 @@ def test_errors_name_the_file(tmp_path):
 def test_files_that_cannot_be_converted(tmp_path):
     samples.write_toptagging(tmp_path / "jets.root", 3)
     error = fail("convert", tmp_path / "jets.root", "--out", tmp_path / "hits.root")
-    assert "only hits can be converted; these events have ['jets'" in error
+    assert "only hits and features of the LHC Olympics can be converted; these events have ['jets'" in error
     (tmp_path / "toy.csv").write_text("event,hit,x,y\n")
     error = fail("convert", tmp_path / "toy.csv", "--out", tmp_path / "hits.root")
     assert "hits.root: the 1 files hold no event" in error
@@ -82,3 +84,29 @@ def test_targets_that_cannot_be(tmp_path, out, message):
     path = write_velo(tmp_path / "velo_event_1.json", velo())
     succeed("convert", path, "--out", tmp_path / "in.root")
     assert message in fail("convert", tmp_path / "in.root", "--out", tmp_path / out)
+
+
+def test_features_of_the_lhc_olympics_become_dijets(tmp_path):
+    """Labels follow from the names of the datasets; events whose tau21 is not defined are told and kept."""
+    names = [
+        "mjj",
+        *(f"{name}_{jet}" for jet in (1, 2) for name in ("pt", "eta", "phi", "mass", "tau1", "tau2", "tau3")),
+    ]
+    rng = np.random.default_rng(1)
+    with h5py.File(tmp_path / "features.h5", "w") as file:
+        file.attrs["columns"] = names
+        for tree, number in (("bkg", 5), ("sig", 2)):
+            table = rng.uniform(0.1, 1, (number, len(names))).astype(np.float32)
+            table[0, names.index("tau1_2")] = 0
+            file[tree] = table
+    out, trees = tmp_path / "dijets.root", [f"{tmp_path / 'features.h5'}:{tree}" for tree in ("bkg", "sig")]
+    wrote, undefined = succeed("convert", *trees, "--out", out)
+    assert wrote.startswith(f"wrote {out}: 7 events, 2 of them signal; tau21 = tau2 / tau1")
+    assert undefined == "2 events have a jet with tau1 = 0: its tau21 is NaN, select without them"
+    events = cortado.read(out)
+    assert events.is_signal.tolist() == [0] * 5 + [1] * 2
+    assert len(set(events.event_key.tolist())) == 7
+    (line,) = succeed("convert", f"{trees[0]}", "--out", tmp_path / "named.root", "--dialect", "LHC Olympics features")[
+        :1
+    ]
+    assert "5 events, 0 of them signal" in line

@@ -20,6 +20,7 @@ from cortado.models import (
     CaloGAN,
     CaloGANDiscriminator,
     CaloVAE,
+    ConditionalFlow,
     DeepJet,
     DenseAutoencoder,
     DenseImageAutoencoder,
@@ -345,6 +346,9 @@ FITTED = ("BoostedTrees", "IsolationForest", "NearestNeighbours")
 """Models without parameters, which scikit-learn fits, under the laws of tests/tasks/test_fit.py."""
 
 WITHOUT_PARAMETERS = (AsReference, PrincipalComponents)
+
+DENSITIES = (ConditionalFlow,)
+"""Models of densities, under the laws of test_conditional_flow.py."""
 
 AUTOENCODERS = {
     DenseAutoencoder: {"features": 3},

@@ -9,6 +9,7 @@ from models.cases import (
     AUTOENCODERS,
     CASES,
     CRITICS,
+    DENSITIES,
     EDGE_NETWORKS,
     FINDERS,
     FITTED,
@@ -45,7 +46,7 @@ def same(actual, expected, tolerance=1e-5):
 
 def test_every_model_has_a_case():
     cases = [*CASES, *FINDERS, *EDGE_NETWORKS, *HIT_CLOUDS, *SEQUENCES, *GENERATORS, *CRITICS]
-    others = (*AUTOENCODERS, *WITHOUT_PARAMETERS)
+    others = (*AUTOENCODERS, *DENSITIES, *WITHOUT_PARAMETERS)
     names = {type(case.small()).__name__ for case in cases} | {model.__name__ for model in others}
     assert names | set(FITTED) == set(cortado.models.__all__)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cortado.representations import Columns, HighLevel, JetImage, ParticleList, PointCloud
+from cortado.representations import Columns, ConditionalColumns, HighLevel, JetImage, ParticleList, PointCloud
 from cortado.representations.features import FEATURES
 from cortado.representations.jet_image import CHANNELS, TOP_40, TOP_64, W_PAPER
 
@@ -10,6 +10,9 @@ ALL_FEATURES = tuple(name for name in FEATURES if name != "puppi_weight")  # whi
 
 CASES = {
     "columns": Columns(features=("pt", "tau1", "mass")),
+    "conditional-columns": ConditionalColumns(
+        features={"tau1": (0, 1), "mass": (0, None), "eta": (None, None)}, condition={"pt": (0, 5000)}
+    ),
     "high-level": HighLevel(),
     "high-level-kinematics": HighLevel(features=("pt", "eta", "mass", "tau1")),
     "high-level-capped": HighLevel(features=("n2", "c2"), beta=2.0, max_constituents=10),

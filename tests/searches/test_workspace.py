@@ -10,7 +10,7 @@ from scipy import optimize, stats
 from search_spectra import BACKGROUND, EDGES, FUNCTION
 
 from cortado import histograms
-from cortado.searches import channels, fit_background, limits, workspace
+from cortado.searches import channels, choose_function, fit_background, limits, workspace
 from cortado.searches.workspace import background_shifts
 
 WINDOW = (3300.0, 3700.0)
@@ -164,4 +164,28 @@ def test_histograms_without_what_is_needed_are_named():
         histogram, "resonance", {"score_bin": "1%", "mjj": [3500.0]}, {"nominal": [1.0], "jecUp": [1.1]}
     )
     with pytest.raises(ValueError, match=r"variations \['jecUp'\] of 'resonance'"):
+        channels(histogram, **OPTIONS)
+
+
+def test_a_signal_too_weak_for_a_limit_is_named():
+    """As where trees that have never seen the signal cut it away."""
+    pytest.importorskip("pyhf")
+    (region,) = channels(searched(), **OPTIONS, regions=["1%"])
+    with pytest.raises(ValueError, match=r"no limit from .*: the signal is too weak to be told from none"):
+        limits(workspace([region._replace(observed=np.zeros(4), signal=1e-5 * region.signal)]))
+
+
+def test_a_signal_region_without_sidebands_is_refused_by_every_step(test_data):
+    """Events of the CATHODE paper between 3.3 and 3.7 TeV, and nothing beside them."""
+    masses = 1000 * np.load(test_data / "anomaly" / "lhco_signal_region" / "innerdata_train.npy")[:, 0]
+    edges = np.linspace(2000, 6000, 41)
+    counts = np.histogram(masses, edges)[0]
+    assert counts.sum() == len(masses)
+    for window in (WINDOW, (3000.0, 4000.0)):
+        with pytest.raises(ValueError, match=r"signal region .* has no sidebands: .* needed are 3 on each side"):
+            choose_function(counts, edges, collision_energy=13_000.0, window=window)
+    histogram = histograms.book(histograms.axis_category("score_bin"), hist.axis.Variable(edges, name="mjj"))
+    for name in ("data", "resonance"):
+        histograms.fill_variations(histogram, name, {"score_bin": "1%", "mjj": masses}, np.ones(len(masses)))
+    with pytest.raises(ValueError, match="has no sidebands"):
         channels(histogram, **OPTIONS)

@@ -18,6 +18,7 @@ from cortado.models import (
     CaloGAN,
     CaloGANDiscriminator,
     CaloVAE,
+    ConditionalFlow,
     DenseAutoencoder,
     HitEmbedding,
     ImageAutoencoder,
@@ -29,6 +30,7 @@ from cortado.models import (
     VariationalAutoencoder,
 )
 from cortado.representations import (
+    ConditionalColumns,
     HighLevel,
     HitCloud,
     HitGraph,
@@ -46,6 +48,7 @@ from cortado.tasks import (
     ClassifyEdges,
     Decorrelate,
     Embed,
+    EstimateDensity,
     Follow,
     Generate,
     GenerateAgainst,
@@ -223,6 +226,20 @@ CASES = {
         {"features": 2, "hidden": (8,), "latent": 1},
         _jets,
         each=False,
+    ),
+    "density": Case(
+        EstimateDensity(),
+        ConditionalColumns(features={"tau1": (0, 1), "mass": (0, None)}, condition={"pt": (0, 2000)}),
+        ConditionalFlow,
+        {"features": 2, "transforms": 2, "hidden": (8,)},
+        _jets,
+    ),
+    "density_splines": Case(
+        EstimateDensity(),
+        ConditionalColumns(features={"tau1": (0, 1), "mass": (0, None)}, condition={"pt": (0, 2000)}),
+        ConditionalFlow,
+        {"features": 2, "transforms": 2, "hidden": (8,), "kind": "spline"},
+        _jets,
     ),
     "generate": Case(
         Generate(),

@@ -17,7 +17,7 @@ from toy_ising import CRITICAL, ising
 from cortado import metrics
 from cortado.models import MLP
 from cortado.splits import Split
-from cortado.tasks import Batch, Classify, Decorrelate, GenerateAgainst, Reconstruct
+from cortado.tasks import Batch, Classify, Decorrelate, GenerateAgainst, Reconstruct, optional
 from cortado.training import Objects, Recipe, Study, evaluate, train
 
 CLASSES = {"background": lambda each: each.kind == 0, "signal": lambda each: each.kind == 1}
@@ -278,3 +278,11 @@ def test_an_object_with_and_without_a_label_is_refused():
     task = Decorrelate(**{**GOOD, "field": None, "bins": (), "unlabelled": lambda each: each.data})
     with pytest.raises(ValueError, match="1 objects are unlabelled, but also in a category, the first in signal"):
         task.category(objects)
+
+
+def test_a_scaling_is_that_of_the_objects_that_are_learned_from():
+    """Normal ones and those without labels, not the anomalies."""
+    inner = Reconstruct(normal=CLASSES["background"], anomalies={"signal": CLASSES["signal"]})
+    adversary = functools.partial(MLP, hidden=(8,), features=1)
+    task = Decorrelate(task=inner, adversary=adversary, unlabelled=lambda each: each.data)
+    assert optional.learned(task, np.array([0, 1, 2, -1])).tolist() == [True, False, True, False]

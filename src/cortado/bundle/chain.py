@@ -76,7 +76,9 @@ def lengths(objects: ak.Array) -> NDArray[np.int64]:
     return np.max(nested, axis=0) if nested else np.ones(len(objects), np.int64)
 
 
-def run(model: torch.nn.Module, inputs: Iterable[NDArray[Any]], device: str | torch.device = "cpu") -> torch.Tensor:
+def run(
+    model: Callable[..., torch.Tensor], inputs: Iterable[NDArray[Any]], device: str | torch.device = "cpu"
+) -> torch.Tensor:
     """Outputs for prepared inputs, float32, without gradients."""
     with torch.inference_mode():
         outputs: torch.Tensor = model(*tensors(inputs, device))

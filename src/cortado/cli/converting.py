@@ -1,4 +1,4 @@
-"""The command `convert`: hits of any dialect to ROOT."""
+"""The command `convert`: hits of any dialect, or features of the LHC Olympics, to ROOT."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,19 +29,28 @@ def convert(
     out: Annotated[Path, typer.Option(help="ROOT file to write")],
     dialect: Annotated[str | None, typer.Option(help="of the events, if it shall not be guessed")] = None,
 ) -> None:
-    """Write hits of any dialect to ROOT, one entry an event, in the order of the files: what trainings and coffea read.
+    """Write hits of any dialect, or features of the LHC Olympics, to ROOT: one entry an event, as the files have them.
 
     TrackML and ACTS have several files of an event: name that of the hits or measurements, the others beside it are
     read with it. Truth may be missing, in all events or in none.
 
+    Of features in two datasets of a file name both: features.h5:bkg features.h5:sig.
+
     Example: [cyan]cortado convert train_1/*-hits.csv.gz --out hits.root[/]
     """
     from cortado import ntuples
+    from cortado.cli import converting_features
     from cortado.ntuples.paths import expand
     from cortado.readers import hits
 
     inputs = expand(files)
     _check_target(out, [file for file, _ in inputs])
+    if converting_features.are_features(inputs, dialect):
+        with progress(f"converting to {out.name}", len(inputs)) as advance:
+            lines = converting_features.write_features(inputs, out, advance)
+        for line in lines:
+            console.print(line, markup=False)
+        return
     total = Sums()
 
     def chunks() -> Iterator[Any]:
@@ -105,7 +114,9 @@ def _sums(record: Any) -> Sums:
     import numpy as np
 
     if "hits" not in record.fields:
-        raise ValueError(f"only hits can be converted; these events have {record.fields}")
+        raise ValueError(
+            f"only hits and features of the LHC Olympics can be converted; these events have {record.fields}"
+        )
     total = Sums(events=len(record), hits=int(ak.count(record.hits.x)))
     if "edges" in record.fields:
         total = total._replace(edges=int(ak.count(record.edges.inner)))

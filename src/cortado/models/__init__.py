@@ -83,6 +83,9 @@ autoencoder               representation    reference
 `AsReference`             `OccupancyMap`    no network at all
 ========================  ================  ================
 
+`ConditionalFlow` (extra `flows`: zuko) takes `ConditionalColumns` and returns the logarithm of a density (n,), which it
+also samples (arXiv:1705.07057, 1906.04032).
+
 `CaloGANDiscriminator` is CaloGAN's critic.
 """
 
@@ -93,6 +96,7 @@ from cortado.models.caloflow import CaloFlow
 from cortado.models.caloflow_student import CaloFlowStudent
 from cortado.models.calogan import CaloGAN, CaloGANDiscriminator
 from cortado.models.calovae import CaloVAE
+from cortado.models.conditional_flow import ConditionalFlow
 from cortado.models.deep_sets import EFN, PFN
 from cortado.models.deepjet import DeepJet
 from cortado.models.dense_autoencoder import DenseAutoencoder, DenseImageAutoencoder, VariationalAutoencoder
@@ -130,6 +134,7 @@ __all__ = [
     "CaloGAN",
     "CaloGANDiscriminator",
     "CaloVAE",
+    "ConditionalFlow",
     "DeepJet",
     "DenseAutoencoder",
     "DenseImageAutoencoder",

@@ -7,7 +7,7 @@ from cortado.plotting.distributions import score_distributions
 from cortado.plotting.generation import auc_against_time, time_against_size, weight_distribution
 from cortado.plotting.jets import average_images, jet_display
 from cortado.plotting.maps import fault_map
-from cortado.plotting.searches import local_p_values, mass_spectrum
+from cortado.plotting.searches import local_p_values, mass_spectrum, strength_limits
 from cortado.plotting.shower_shapes import shape_histograms
 from cortado.plotting.showers import average_showers, shower_neighbours
 from cortado.plotting.stack import stacked
@@ -47,6 +47,7 @@ __all__ = [
     "shower_neighbours",
     "significance_improvement",
     "stacked",
+    "strength_limits",
     "style",
     "time_against_size",
     "track_display",

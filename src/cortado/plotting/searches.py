@@ -1,4 +1,6 @@
-"""Searches for a bump: the mass spectrum with its background fit, and the local p-value against mass."""
+"""Searches for a bump: mass spectrum with its background fit, local p-value against mass, limits on a strength."""
+
+from collections.abc import Mapping
 
 import hist
 import numpy as np
@@ -10,9 +12,9 @@ from scipy.special import xlogy
 
 from cortado.plotting.bins import band, unit_of, vertical_range, yield_label
 from cortado.plotting.style import COLOURS, GREY, label, legend, style, subplots
-from cortado.searches import BackgroundFit, BumpHunt, SignalFit
+from cortado.searches import BackgroundFit, BumpHunt, Limits, SignalFit, Strength
 
-__all__ = ["local_p_values", "mass_spectrum"]
+__all__ = ["local_p_values", "mass_spectrum", "strength_limits"]
 
 Floats = NDArray[np.float64]
 _FIT, _SIGNAL, _BUMP = COLOURS[0], COLOURS[2], COLOURS[1]
@@ -112,6 +114,56 @@ def local_p_values(
         legend(ax)
         ax.set_yticks([tick for tick in ax.get_yticks() if tick <= 1])  # above it is room for the legend
         ax.set_ylim(bottom=floor / 30)
+    return figure, ax
+
+
+def strength_limits(
+    found: Mapping[str, tuple[Limits, Strength]],
+    *,
+    true: float | None = None,
+    xlabel: str = "Signal strength",
+    simulation: bool = True,
+    right: str = "",
+) -> tuple[Figure, Axes]:
+    """Upper limits on a signal strength with what is expected without signal, and the fitted strength; a row each.
+
+    Args:
+        found: Limits and fitted strength by title.
+        true: A known strength, for a line.
+        xlabel: What a strength of 1 means.
+        simulation: False where recorded data are shown.
+        right: Text above the frame.
+    Raises:
+        ValueError: If there is nothing to draw, or levels differ.
+    """
+    levels = {each.level for each, _ in found.values()}
+    if len(levels) != 1:
+        raise ValueError(f"limits are of levels {sorted(levels)}; needed is one level, of one search or more")
+    level = f"{100 * levels.pop():g} % CL"
+    with style():
+        figure, ax = subplots(figsize=(8.5, 2.6 + 0.8 * len(found)))
+        for row, (limits, strength) in enumerate(found.values()):
+            two_low, low, median, high, two_high = limits.expected
+            span, named = (row - 0.32, 0.64), row == 0
+            two, one = [(two_low, two_high - two_low)], [(low, high - low)]
+            ax.broken_barh(two, span, color=COLOURS[1], alpha=0.5, label=r"Expected $\pm 2\sigma$" if named else None)
+            ax.broken_barh(one, span, color=COLOURS[0], alpha=0.5, label=r"Expected $\pm 1\sigma$" if named else None)
+            lines = (
+                (median, GREY, "--", f"Expected limit, {level}"),
+                (limits.observed, "black", "-", f"Observed limit, {level}"),
+            )
+            for x, colour, dashes, title in lines:
+                ax.plot([x, x], [row - 0.32, row + 0.32], dashes, color=colour, label=title if named else None)
+            errors = [[strength.value - strength.low], [strength.high - strength.value]]
+            ax.errorbar([strength.value], [row], xerr=errors, fmt="o", color=_SIGNAL, label="Fit" if named else None)
+        if true is not None:
+            ax.axvline(true, color=_SIGNAL, linestyle=":", label="Injected")
+        ax.set_yticks(range(len(found)), list(found))
+        ax.minorticks_on()
+        ax.tick_params(axis="y", which="minor", left=False, right=False)
+        ax.set(xlim=(0, None), ylim=(len(found) - 0.5, -0.5), xlabel=xlabel)
+        label(ax, right=right, simulation=simulation)
+        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=13)
     return figure, ax
 
 

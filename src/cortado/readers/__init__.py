@@ -28,7 +28,8 @@ A record is an awkward array of events with the fields
 - in the dialect of monitoring, instead of jets, `maps` (n_events, 1): run, lumi, name, entries, `values` (counts, bins
   or rows and columns), event_key (of the run), and the truth of simulated ones: fault, fault_cells. See `occupancy`;
 - in the LHC Olympics, instead of jets, the `candidates` (n_events, var) to be clustered: pt, eta, phi, mass; in tables
-  of dijets only numbers of the event: mjj, mj1, mj2, delta_mj (GeV), tau21_1, tau21_2. Both have is_signal;
+  of dijets only numbers of the event: mjj, mj1, mj2, delta_mj (GeV), tau21_1, tau21_2, more in `lhco_features`. All
+  have is_signal;
 - `event_key`: 64 bits that name the event (see `event_keys`), for `splits`;
 - where the file has them `run`, `luminosity_block`, `event`, `weight` (of the generator), `gen_particles`: pt, eta,
   phi, mass, pdg_id, status, status_flags, mother (position in the event, -1: none), and `secondary_vertices` (NanoAOD
@@ -59,6 +60,7 @@ from cortado.readers import (
     hits,
     jetclass,
     lhc_olympics,
+    lhco_features,
     nanoaod,
     occupancy,
     pfnano,
@@ -83,6 +85,7 @@ __all__ = [
     "jetclass",
     "jets",
     "lhc_olympics",
+    "lhco_features",
     "nanoaod",
     "occupancy",
     "pfnano",
@@ -115,6 +118,7 @@ DIALECTS: tuple[ModuleType, ...] = (
     occupancy,
     dijets,
     lhc_olympics,
+    lhco_features,
 )
 """The dialects that are recognised, in the order in which they are tried."""
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from cortado.event_keys import event_key, event_key_of_momenta
 from cortado.readers import columns
 
-__all__ = ["FORMS", "NAME", "branches", "columns_of_signal_region", "record"]
+__all__ = ["FORMS", "NAME", "branches", "columns_of", "columns_of_signal_region", "record"]
 
 NAME = "dijets"
 _REQUIRED = ("mjj", "mj1", "mj2", "tau21_1", "tau21_2")
@@ -68,6 +68,28 @@ def record(events: ak.Array) -> ak.Array:
     else:
         fields["event_key"] = event_key_of_momenta(*(fields[name] for name in ("mjj", "mj1", "mj2", "tau21_1")))
     return columns.records(fields)
+
+
+def columns_of(events: ak.Array, *, sample: int = 0) -> dict[str, npt.NDArray[Any]]:
+    """Columns of this dialect, ready to be written, from events of `record`, or from sampled ones.
+
+    Args:
+        events: With mjj, mj2, delta_mj, tau21_1, tau21_2, shape (n,). Those without numbers of their own get their
+            place as event number, in run 0.
+        sample: Number by which a study knows these events.
+
+    Returns:
+        mjj, mj1, mj2, tau21_1, tau21_2, run, luminosityBlock, event, sample; shape (n,) each.
+    """
+    numbers = {name: ak.to_numpy(events[name]) for name in ("mjj", "mj2", "tau21_1", "tau21_2")}
+    numbers["mj1"] = numbers["mj2"] + np.maximum(ak.to_numpy(events.delta_mj), 0)
+    nothing = np.zeros(len(events), np.uint64)
+    own = {"run": nothing, "luminosity_block": nothing, "event": np.arange(len(events), dtype=np.uint64)}
+    if "event" in events.fields:
+        own = {name: ak.to_numpy(events[name]) for name in own}
+    columns = {name: column.astype(np.float32) for name, column in numbers.items()}
+    columns |= {_OPTIONAL[name]: column.astype(np.uint64) for name, column in own.items()}
+    return columns | {"sample": np.full(len(events), sample, np.int32)}
 
 
 def columns_of_signal_region(features: npt.ArrayLike, *, sample: int = 0) -> dict[str, npt.NDArray[Any]]:

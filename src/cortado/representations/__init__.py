@@ -1,27 +1,28 @@
 """Records to arrays: what a network sees of a jet or a shower. The same in training and in analysis.
 
-=================  ==========================================================  ======================
-representation     arrays                                                      for the models
-=================  ==========================================================  ======================
-`Columns`          features (n, f)                                             `BoostedTrees`, `MLP`
-`HighLevel`        features (n, f)                                             `MLP`
-`JetImage`         image (n, c, eta, phi)                                      `JetImageCNN`
-`ParticleList`     features (n, p, f), mask (n, p)                             `PFN`, `EFN`
-`PointCloud`       points (n, p, 2), features (n, p, f), mask (n, p)           `ParticleNet`
-`TrackSet`         features (n, p, f), mask (n, p)                             vertex finders, `FlavourTagger`
-`HitGraph`         nodes (N, 3), edge_index (2, E), edge_features (E, 4)       networks on graphs of
-`GivenGraph`       of N hits and E edges of all n events                       hits
-`HitCloud`         nodes (N, 5), event (N,)                                    `HitEmbedding`
-`HitSequence`      hits (n, p, 3), mask (n, p)                                 `TrackFollower`
-`LayerImage`       image (n, layers, pixels)                                   `TrkXLSTM`
-`TrackGraph`       features (n, p, f), mask (n, p), edges (n, p, p)            `EdgeFlavourTagger`
-`DeepJetFeatures`  jet (n, f), and features (n, p, f), mask (n, p) of three    `DeepJet`
-                   collections: charged, neutral, vertices
-`ShowerImages`     energy (n,), features (n, f)                                `CaloGAN`
-`ShowerLogits`     energy (n,), features (n, f)                                other generators of showers
-`ShowerCells`      features (n, f)                                             `MLP`, low level
-`ShowerShapes`     features (n, f)                                             `MLP`, high level
-=================  ==========================================================  ======================
+====================  ==========================================================  ======================
+representation        arrays                                                      for the models
+====================  ==========================================================  ======================
+`Columns`             features (n, f)                                             `BoostedTrees`, `MLP`
+`ConditionalColumns`  features (n, f), condition (n, c), log_jacobian (n,)        `ConditionalFlow`
+`HighLevel`           features (n, f)                                             `MLP`
+`JetImage`            image (n, c, eta, phi)                                      `JetImageCNN`
+`ParticleList`        features (n, p, f), mask (n, p)                             `PFN`, `EFN`
+`PointCloud`          points (n, p, 2), features (n, p, f), mask (n, p)           `ParticleNet`
+`TrackSet`            features (n, p, f), mask (n, p)                             vertex finders, `FlavourTagger`
+`HitGraph`            nodes (N, 3), edge_index (2, E), edge_features (E, 4)       networks on graphs of
+`GivenGraph`          of N hits and E edges of all n events                       hits
+`HitCloud`            nodes (N, 5), event (N,)                                    `HitEmbedding`
+`HitSequence`         hits (n, p, 3), mask (n, p)                                 `TrackFollower`
+`LayerImage`          image (n, layers, pixels)                                   `TrkXLSTM`
+`TrackGraph`          features (n, p, f), mask (n, p), edges (n, p, p)            `EdgeFlavourTagger`
+`DeepJetFeatures`     jet (n, f), and features (n, p, f), mask (n, p) of three    `DeepJet`
+                      collections: charged, neutral, vertices
+`ShowerImages`        energy (n,), features (n, f)                                `CaloGAN`
+`ShowerLogits`        energy (n,), features (n, f)                                other generators of showers
+`ShowerCells`         features (n, f)                                             `MLP`, low level
+`ShowerShapes`        features (n, f)                                             `MLP`, high level
+====================  ==========================================================  ======================
 
 Each is a frozen dataclass; calling it on jets or showers of shape (n,) gives a NamedTuple. Its `fields` are what it
 reads of one: "pt", "constituents.charge". Inputs are never modified. Those for generators of showers have an `inverse`.
@@ -37,6 +38,7 @@ Example:
 """
 
 from cortado.representations.columns import Columns
+from cortado.representations.conditional_columns import ConditionalColumns
 from cortado.representations.deepjet import DeepJetFeatures
 from cortado.representations.high_level import HighLevel
 from cortado.representations.hit_cloud import HitCloud
@@ -55,6 +57,7 @@ from cortado.representations.track_set import TrackGraph, TrackSet
 
 __all__ = [
     "Columns",
+    "ConditionalColumns",
     "DeepJetFeatures",
     "GivenGraph",
     "HighLevel",

@@ -14,11 +14,13 @@ from cortado.scoring.generator import ShowerGenerator
 from cortado.scoring.loading import load
 from cortado.scoring.predictor import Predictor
 from cortado.scoring.process import loads
+from cortado.scoring.sampler import EventSampler
 from cortado.scoring.scorer import Scorer
 from cortado.scoring.track_finder import TrackFinder
 
 __all__ = [
     "EnsemblePredictor",
+    "EventSampler",
     "FoldPredictor",
     "Predictor",
     "Proposer",

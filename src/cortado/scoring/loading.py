@@ -10,11 +10,12 @@ from cortado.bundle import Own
 from cortado.scoring.finder import VertexFinder
 from cortado.scoring.generator import ShowerGenerator
 from cortado.scoring.predictor import VERBS, Predictor
+from cortado.scoring.sampler import EventSampler
 from cortado.scoring.scorer import Scorer
 from cortado.scoring.track_finder import TrackFinder
 
 _COMMON = ("device", "threads", "batch_size", "precision", "without_constituents", *Own._fields)
-_CLASSES = {each.__name__: each for each in (Scorer, VertexFinder, ShowerGenerator, TrackFinder)}
+_CLASSES = {each.__name__: each for each in (Scorer, VertexFinder, ShowerGenerator, TrackFinder, EventSampler)}
 
 
 def load(path: str | os.PathLike[str], **settings: Any) -> Any:

@@ -20,7 +20,13 @@ from cortado.tasks import Use
 
 Empty = Literal["raise", "nan"]
 
-VERBS = {"Classes": "Scorer", "Pairs": "VertexFinder", "Showers": "ShowerGenerator", "Edges": "TrackFinder"}
+VERBS = {
+    "Classes": "Scorer",
+    "Density": "EventSampler",
+    "Edges": "TrackFinder",
+    "Pairs": "VertexFinder",
+    "Showers": "ShowerGenerator",
+}
 """What `cortado.load` gives for a bundle of each use; for all others a `Predictor`."""
 
 

@@ -15,6 +15,7 @@ __all__ = ["Channel", "Limits", "channels", "limits", "workspace"]
 
 Floats = NDArray[np.float64]
 _LEAST = 1e-6  # events expected in a bin: pyhf's likelihood needs more than none
+_LEAST_SCAN = 1e-4  # of the largest strength: CLs of none is 0 over 0
 
 
 class Channel(NamedTuple):
@@ -242,7 +243,7 @@ def limits(spec: Mapping[str, Any], *, level: float = 0.95) -> Limits:
         level: Confidence level.
     Raises:
         ImportError: If pyhf is not installed.
-        ValueError: If the level is not in (0, 1).
+        ValueError: If the level is not in (0, 1), or CLs is not defined for so weak a signal.
     References:
         Read, Presentation of search results: the CLs technique (2002), doi:10.1088/0954-3899/28/10/313.
         Cowan et al. (2010), arXiv:1007.1727, section 3.8.
@@ -257,5 +258,12 @@ def limits(spec: Mapping[str, Any], *, level: float = 0.95) -> Limits:
     model_space = pyhf.Workspace(dict(spec))
     model = model_space.model()
     largest = model.config.suggested_bounds()[model.config.poi_index][1]
-    observed, expected = toms748_scan(model_space.data(model), model, 0.0, largest / 5, level=1 - level, rtol=1e-4)
+    ends = _LEAST_SCAN * largest / 5, largest / 5
+    try:
+        observed, expected = toms748_scan(model_space.data(model), model, *ends, level=1 - level, rtol=1e-4)
+    except ValueError as error:
+        raise ValueError(
+            f"no limit from {ends[0]:g} to {ends[1]:g}: the signal is too weak to be told from none, take "
+            f"wider regions, or one more in which it is expected ({error})"
+        ) from error
     return Limits(float(observed), np.array([float(each) for each in expected]), level)

@@ -14,6 +14,7 @@ task                   use                                    learns
 `Pair`                 `Pairs`                                which constituents of an object belong together
 `Reconstruct`          `Reconstructed`                        to reproduce normal objects: anomalies come out worse
 `Regress`              `Numbers`                              numbers of an object, with or without their uncertainty
+`EstimateDensity`      `Density`                              the density of numbers given others, to sample it
 `Generate`             `Showers`                              to make objects, by a loss of the network's own
 `GenerateAgainst`      `Showers`                              to make objects that a critic takes for real
 `Fit`                  that of its inner task                 `Classify` or `FindAnomalies`, by an estimator of
@@ -33,6 +34,7 @@ from cortado.tasks.classify import Classes, Classify
 from cortado.tasks.decorrelate import Decorrelate
 from cortado.tasks.edges import ClassifyEdges, Edges
 from cortado.tasks.embed import Embed, Embedded
+from cortado.tasks.estimate_density import Density, EstimateDensity
 from cortado.tasks.fit import Fit
 from cortado.tasks.follow import Follow, Followed
 from cortado.tasks.generate import Generate, GenerateAgainst, Showers
@@ -43,7 +45,7 @@ from cortado.tasks.regress import Numbers, Regress
 from cortado.tasks.task import Answers, Batch, Evaluation, Measured, Merit, Move, Rival, Task, Use
 from cortado.tasks.watch import Watched
 
-USES = (Anomaly, Classes, Edges, Embedded, Followed, Located, Numbers, Pairs, Reconstructed, Showers, Watched)
+USES = (Anomaly, Classes, Density, Edges, Embedded, Followed, Located, Numbers, Pairs, Reconstructed, Showers, Watched)
 """What a bundle may name as its use."""
 
 __all__ = [
@@ -55,9 +57,11 @@ __all__ = [
     "Classify",
     "ClassifyEdges",
     "Decorrelate",
+    "Density",
     "Edges",
     "Embed",
     "Embedded",
+    "EstimateDensity",
     "Evaluation",
     "FindAnomalies",
     "Fit",

@@ -163,6 +163,12 @@ class Decorrelate:
             raise ValueError(f"{both.sum()} objects are unlabelled, but also in a category, the first in {name}")
         return np.where(without, len(self.task.categories), inner)
 
+    def learned(self, category: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """As the inner task; of unlabelled objects, too."""
+        number = len(self.task.categories)
+        unlabelled = np.zeros(len(category), bool) if self.unlabelled is None else category == number
+        return unlabelled | optional.learned(self.task, np.where(unlabelled, _NOT_SEEN, category))
+
     def arguments(self) -> dict[str, Any]:
         """As the inner task."""
         return optional.arguments(self.task)

@@ -1,4 +1,4 @@
-"""Methods that a task may have, and what holds where it has none.
+"""Methods that a task or use may have, and what holds where it has none.
 
 Shapes: n objects.
 """
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cortado.tasks.task import Rival, Task
+from cortado.tasks.task import Rival, Task, Use
 
 T = TypeVar("T")
 
@@ -93,7 +93,18 @@ def seen(task: Task, outputs: Tensor, inputs: Any) -> Tensor:
     return given
 
 
+def scaled(use: Use, scaling: Any) -> Use:
+    """The use of a network whose features are scaled.
+
+    Args:
+        use: Its `scaled(scaling)`; the use itself without it.
+        scaling: Of the features, None without.
+    """
+    given: Use = _own(use, "scaled", lambda scaling: use)(scaling)
+    return given
+
+
 def _own(task: Any, name: str, other: Callable[..., Any]) -> Callable[..., Any]:
-    """A method of a task, or what takes its place."""
+    """A method of a task or use, or what takes its place."""
     method: Callable[..., Any] = getattr(task, name, other)
     return method

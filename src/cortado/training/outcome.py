@@ -80,7 +80,7 @@ def trained_bundle(
         scaling=survey.scaling,
         model=model,
         arguments=arguments,
-        use=survey.task.use(study.representation, model),
+        use=optional.scaled(survey.task.use(study.representation, model), survey.scaling),
         provenance={
             "study": dict(description),
             "samples": [_sample(path) for path in paths],

@@ -1,0 +1,55 @@
+"""The signal strength of a workspace with its interval."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import brentq
+
+__all__ = ["Strength", "fit_strength"]
+
+
+class Strength(NamedTuple):
+    """A fitted signal strength.
+
+    Attributes:
+        value: Where the likelihood is largest, not negative.
+        low: Lower end of the interval of 68 %; 0 where the likelihood does not fall far enough.
+        high: Upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f} -{self.value - self.low:.2f} +{self.high - self.value:.2f}"
+
+
+def fit_strength(spec: Mapping[str, Any]) -> Strength:
+    """Strength of the largest likelihood, and where twice its logarithm is 1 below, all other parameters fitted anew.
+
+    Args:
+        spec: See `workspace`.
+    Raises:
+        ImportError: If pyhf is not installed.
+    References:
+        Cowan et al., Asymptotic formulae for likelihood-based tests of new physics (2010), arXiv:1007.1727, eq. (7).
+    """
+    try:
+        import pyhf
+    except ImportError as error:
+        raise ImportError('a fit of the strength needs pyhf: pip install "cortado[fit]"') from error
+    space = pyhf.Workspace(dict(spec))
+    model = space.model()
+    observed = space.data(model)
+    parameters, least = pyhf.infer.mle.fit(observed, model, return_fitted_val=True)
+    best = float(np.asarray(parameters)[model.config.poi_index])
+    largest = model.config.suggested_bounds()[model.config.poi_index][1]
+
+    def beyond(strength: float) -> float:
+        _, value = pyhf.infer.mle.fixed_poi_fit(strength, observed, model, return_fitted_val=True)
+        return float(value) - float(least) - 1
+
+    low = brentq(beyond, 0.0, best, xtol=1e-4) if best > 0 and beyond(0.0) > 0 else 0.0
+    return Strength(best, float(low), float(brentq(beyond, best, largest, xtol=1e-4)))
