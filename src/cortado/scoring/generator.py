@@ -2,16 +2,16 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, get_args
 
 import awkward as ak
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from cortado import bundle as bundles
 from cortado.bundle import cores
-from cortado.scoring import process
 from cortado.scoring.predictor import Predictor, require_verbs
 
 Floats = NDArray[np.float32]
@@ -88,7 +88,9 @@ class ShowerGenerator:
         loaded = self.predictor.loaded()
         representation: Any = loaded.bundle.representation
         empty = np.empty((0, len(representation.features)), np.float32)
-        features = np.concatenate([empty, *self._batches(loaded, wanted, seed, first)])
+        network: Any = loaded.network
+        made = generated(self.predictor, network, wanted, network.latent, seed=seed, first=first)
+        features = np.concatenate([empty, *made])
         if loaded.bundle.scaling is not None:
             features = loaded.bundle.scaling.inverse(features)
         showers: ak.Array = representation.inverse(wanted, features)
@@ -146,19 +148,30 @@ class ShowerGenerator:
                 )
         return energy
 
-    def _batches(self, loaded: process.Loaded, energy: Floats, seed: int, first: int) -> Iterator[Floats]:
-        """Features of the showers, batch by batch."""
-        network: Any = loaded.network
-        on, size = self.predictor, self.predictor.batch_size
 
-        def features(start: int) -> Floats:
-            batch = energy[start : start + size]
-            drawn = noise(seed, first + start, len(batch), network.latent)
-            made: Floats = bundles.run(network, (batch, drawn), on.device).cpu().numpy()
-            return made
+def generated(
+    on: Predictor, network: Callable[..., Tensor], given: Floats, latent: int, *, seed: int, first: int
+) -> Iterator[Floats]:
+    """What a network makes of conditions and random numbers, batch by batch.
 
-        starts = range(0, len(energy), size)
-        return cores.each(features, starts, threads=on.threads, device=on.device, precision=on.precision)
+    Args:
+        on: Says how large batches are, and where and how exactly they are made.
+        network: (conditions, noise) -> features (n, f).
+        given: Conditions, shape (n, ...).
+        latent: Random numbers of each.
+        seed: Of the sample.
+        first: Number of the first of them in the sample.
+    """
+
+    def features(start: int) -> Floats:
+        rows = given[start : start + on.batch_size]
+        made: Floats = (
+            bundles.run(network, (rows, noise(seed, first + start, len(rows), latent)), on.device).cpu().numpy()
+        )
+        return made
+
+    starts = range(0, len(given), on.batch_size)
+    return cores.each(features, starts, threads=on.threads, device=on.device, precision=on.precision)
 
 
 def noise(seed: int, first: int, number: int, latent: int) -> Floats:

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cortado import bundle as bundles
-from cortado.scoring import process
-from cortado.scoring.generator import noise
+from cortado.scoring.generator import generated
 from cortado.scoring.predictor import Predictor, require_verbs
 
 
@@ -83,14 +82,9 @@ class EventSampler:
         loaded = self.predictor.loaded()
         representation: Any = loaded.bundle.representation
         network: Any = loaded.network
-        given, on = representation.given(condition), self.predictor
-        parts = [np.empty((0, len(representation.features)), np.float32)]
-        with process.settings(on.device, on.threads, on.precision):
-            for start in range(0, len(given), on.batch_size):
-                rows = given[start : start + on.batch_size]
-                drawn = noise(seed, first + start, len(rows), network.latent)
-                parts.append(bundles.run(network.sample, (rows, drawn), on.device).cpu().numpy())
-        features = np.concatenate(parts)
+        given, empty = representation.given(condition), np.empty((0, len(representation.features)), np.float32)
+        made = generated(self.predictor, network.sample, given, network.latent, seed=seed, first=first)
+        features = np.concatenate([empty, *made])
         if loaded.bundle.scaling is not None:
             features = loaded.bundle.scaling.inverse(features)
         events: ak.Array = representation.inverse(condition, features)
