@@ -1,4 +1,4 @@
-"""Speed and memory against weaver-core: python benchmarks/run.py [--only scoring|training|memory|vertexing|showers]
+"""Speed and memory against weaver-core: python benchmarks/run.py [--only SECTION]
 
 Prints a table and writes it with every single measurement to .bench/results.json. It needs the simulation
 (pip install "cortado[sim]"), and, for the sections that need it, installs weaver-core in an environment of its own,
@@ -17,8 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import busy
 import memory
 import peer
+import reading_steps
 import scoring
 import showers
 import training
@@ -27,8 +29,16 @@ from rich.console import Console
 from rich.table import Table
 from workplace import HERE, Workplace
 
-SECTIONS = {"scoring": scoring, "training": training, "memory": memory, "vertexing": vertexing, "showers": showers}
-ALONE = ("vertexing", "showers")  # sections without weaver
+SECTIONS = {
+    "scoring": scoring,
+    "training": training,
+    "memory": memory,
+    "reading": reading_steps,
+    "busy": busy,
+    "vertexing": vertexing,
+    "showers": showers,
+}
+ALONE = ("reading", "busy", "vertexing", "showers")  # sections without weaver
 
 
 def main() -> None:
@@ -60,6 +70,8 @@ def _measurements(place: Workplace, options: argparse.Namespace) -> Mapping[str,
         "scoring": partial(scoring.measure, place, number=options.jets, rounds=options.rounds),
         "training": partial(training.measure, place, number=options.jets, rounds=options.rounds, steps=options.steps),
         "memory": partial(memory.measure, place, number=options.jets),
+        "reading": partial(reading_steps.measure, place, rounds=options.rounds),
+        "busy": partial(busy.measure, place, rounds=options.rounds),
         "vertexing": partial(vertexing.measure, place, rounds=options.rounds, steps=options.steps),
         "showers": partial(showers.measure, place, rounds=options.rounds),
     }

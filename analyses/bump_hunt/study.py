@@ -210,21 +210,26 @@ def plot(folder, plots, preset="quick"):
             path = folder / f"{name}_{method}.json"
             bounds[f"{title}, {'with' if name == 'data' else 'no'} signal"] = limit(path, name)
             if name == "data":
-                found = hunts(chosen, path, name)
-                figures |= shown(found["all"], "all", "all events")
-                figures |= shown(list(found.values())[-1], method, f"{title}, {list(found)[-1]} of the sidebands")
+                found, drawn = hunts(chosen, path, name), spectra(path, name)
+                tightest = list(found)[-1]
+                figures |= shown(found["all"], drawn["all"], "all", "all events")
+                figures |= shown(found[tightest], drawn[tightest], method, f"{title}, {tightest} of the sidebands")
     figures["limits"] = plotting.strength_limits(bounds, true=1.0, xlabel=f"Signal / {chosen.signal} events")
     right = f"{REGION[0]:.0f} < dijet mass < {REGION[1]:.0f} GeV"
     curves = {TITLES[method]: each for method, each in improvements(folder).items()}
     figures["improvement"] = plotting.significance_improvement(curves, right=right)
     names = {"true": "true background", "sampled": "sampled"}
-    figures["sampled"] = plotting.shape_histograms(compared(folder), names, reference="true", right=right)
+    figures["sampled"] = plotting.shape_histograms(
+        compared(folder), names, reference="true", counted="events", right=right
+    )
     return [plotting.save(figure, plots / f"{name}.png") for name, (figure, *_) in figures.items()]
 
 
-def shown(found, name, right):
+def shown(found, spectrum, name, right):
+    """The spectrum over the background of its sidebands, and the local p-values of the hunt."""
+    background = searches.fit_background(spectrum, function=function_of(spectrum), window=REGION)
     return {
-        f"mass_{name}": plotting.mass_spectrum(found.background, bump=found, right=right),
+        f"mass_{name}": plotting.mass_spectrum(background, bump=found, right=right),
         f"p_values_{name}": plotting.local_p_values(found, right=right),
     }
 

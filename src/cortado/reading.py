@@ -70,7 +70,7 @@ def iterate(
     """
     steps = ntuples.steps(paths, tree=tree, size=size)
     for (path, name), _ in groupby(steps, key=lambda step: step[:2]):
-        reader, branches = _choose(path, name, dialect)
+        reader, branches = choose(path, name, dialect)
         for step, events in ntuples.iterate(path, branches, tree=name, size=size):
             yield _record(reader, step, events)
 
@@ -174,12 +174,21 @@ def records(step: Step, *, dialect: str | None = None) -> ak.Array:
     Raises:
         ValueError: If the file is of no known dialect, or its links are broken.
     """
-    reader, branches = _choose(step.path, step.tree, dialect)
+    reader, branches = choose(step.path, step.tree, dialect)
     return _record(reader, step, ntuples.arrays(step, branches))
 
 
-def _choose(path: str, tree: str, dialect: str | None) -> tuple[ModuleType, list[str]]:
-    """The reader for a tree, and the branches that it wants."""
+def choose(path: str, tree: str, dialect: str | None = None) -> tuple[ModuleType, list[str]]:
+    """The reader for a tree, and the branches that it wants.
+
+    Args:
+        path: File or URL.
+        tree: Name of the tree.
+        dialect: Name of the dialect if it shall not be guessed.
+
+    Raises:
+        ValueError: If the tree is of no known dialect.
+    """
     available = ntuples.branch_names(path, tree)
     reader = readers.dialect(available, path, name=dialect)
     return reader, reader.branches(available)

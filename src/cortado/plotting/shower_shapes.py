@@ -37,6 +37,7 @@ def shape_histograms(
     reference: str = "simulated",
     by: str = "origin",
     log: Collection[str] = (),
+    counted: str = "showers",
     right: str = "",
 ) -> tuple[Figure, NDArray[np.object_]]:
     """Shapes of samples as lines over that of the reference, and their ratio to it; a panel for each histogram.
@@ -51,6 +52,7 @@ def shape_histograms(
         reference: The category that is drawn as an area, and divided by.
         by: The axis that tells the samples from each other.
         log: Names of the shown axes whose panels have a logarithmic vertical axis.
+        counted: What is counted.
         right: Text above the frames: the particle and its energy.
     Returns:
         The figure, and the axes of shapes and of ratios, shape (histograms, 2).
@@ -73,6 +75,7 @@ def shape_histograms(
         for pair, histogram, axis in zip(axes, scaled, shown):
             shapes = {name: _shape(histogram, name, by) for name in titles}
             _draw_shapes(pair[0], axis, shapes, titles, reference, log=axis.name in log)
+            pair[0].set_ylabel(yield_label(f"Share of {counted}", axis))
             _draw_ratios(pair[1], axis, shapes, reference)
         figure.align_ylabels()
         legend(axes[0, 0], first=titles[reference])
@@ -135,7 +138,6 @@ def _draw_shapes(
         ax.stairs(shape.value, axis.edges, baseline=None, color=colour, linewidth=1.8, label=titles[name])
         band(ax, axis.edges, shape.value - shape.down, shape.value + shape.up, color=colour, alpha=0.3)
     vertical_range(ax, np.concatenate([shape.value for shape in shapes.values()]), log=log)
-    ax.set_ylabel(yield_label("Share of showers", axis))
 
 
 def _draw_ratios(ax: Axes, axis: hist.axis.AxesMixin, shapes: Mapping[str, _Shape], reference: str) -> None:
