@@ -28,7 +28,7 @@ from cortado.histograms import axis_category
 from cortado.representations import HighLevel, ParticleList
 from cortado.representations.jet_image import TOP_40
 from cortado.splits import TEST, Split
-from cortado.tasks import FindAnomalies, Fit, Reconstruct
+from cortado.tasks import Decorrelate, FindAnomalies, Fit, Reconstruct
 from cortado.training import Objects, Recipe, Study
 
 SPLIT = Split(validation=0.1, test=0.3, seed=1)
@@ -37,6 +37,8 @@ OBSERVABLES = HighLevel(features=("mass", "tau21", "tau32", "multiplicity"))
 OF_PARTICLES = HighLevel(features=("mass", "c2", "d2", "multiplicity"), max_constituents=30)  # no tau in given files
 LOSS = r"$\log_{10}$ of the reconstruction loss"
 EXPLAINED = 100  # jets of each kind whose pixels are explained
+MASS_BINS = (0.0, 30.0, 45.0, 60.0, 80.0, 110.0, 1000.0)  # GeV, of like numbers of QCD jets
+STRENGTH = 0.3
 EPOCHS = {  # of images, of observables, of sets
     "quick": (20, 20, 8),
     "full": (30, 40, 20),
@@ -47,7 +49,8 @@ RIVALS = (
 )
 TITLES = {
     "image": "Images, dense",
-    "remapped": "Square roots of pixels, smeared loss",
+    "remapped": "Roots of pixels, smeared loss",
+    "decorrelated": "The same, decorrelated from the mass",
     "observables": "Observables",
     "variational": "Observables, variational",
     "forest": "Observables, isolation forest",
@@ -108,7 +111,7 @@ def studies(preset, folder, files=()):
         image,
         name="remapped",
         representation=replace(TOP_40, power=0.5),
-        model=partial(models.HeimelAutoencoder, softmax=False),
+        model=partial(models.DenseImageAutoencoder, softmax=False),
         task=replace(image.task, smearing=1.0),
     )
     observables = replace(
@@ -130,16 +133,34 @@ def studies(preset, folder, files=()):
     draws = partial(models.VariationalAutoencoder, features=4, latent=2)
     variational = replace(observables, name="variational", model=draws)
     of_top = Reconstruct(normal=is_top, anomalies={"qcd": is_qcd})
-    every = [image, observables, variational, particles, replace(image, name="image_of_top", task=of_top)]
+    decorrelated = replace(remapped, name="decorrelated", task=without_mass(remapped.task))
+    every = [image, remapped, decorrelated, observables, variational, particles]
+    every += [
+        replace(image, name="image_of_top", task=of_top),
+        replace(remapped, name="remapped_of_top", task=replace(of_top, smearing=1.0)),
+    ]
     for name, model, estimator in RIVALS:
         rival = Fit(estimator=estimator, task=FindAnomalies(normal=is_qcd, anomalies=strange))
         every.append(replace(observables, name=name, model=partial(model), task=rival))
     if preset == "full":
         every.append(replace(image, name="convolutions", model=partial(models.HeimelAutoencoder)))
-        every += [remapped, replace(remapped, name="remapped_of_top", task=replace(of_top, smearing=1.0))]
         large = replace(image.recipe, epochs=5, precision="bfloat16")
         every.append(replace(image, name="large_image", model=partial(models.ImageAutoencoder), recipe=large))
     return {study.name: study for study in every}
+
+
+def without_mass(task):
+    """The same task against an adversary that reads the mass of QCD jets from the loss."""
+    adversary = partial(models.MLP, features=1, hidden=(64, 64))
+    return Decorrelate(
+        task=task,
+        adversary=adversary,
+        field="mass",
+        bins=MASS_BINS,
+        only=("normal",),
+        strength=STRENGTH,
+        adversary_rate=3.0,
+    )
 
 
 def training_files(folder, files):

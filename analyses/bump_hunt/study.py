@@ -57,7 +57,7 @@ def run(*, preset, folder, files, accelerator, **options):
     """Simulate, train, search both samples, judge, plot; what is there already is kept."""
     if files:
         raise ValueError("this study searches its own samples; study.py shows how to search yours")
-    chosen, results = preset_named(preset), {}
+    chosen, results = preset_named(preset), {"preset": preset}
     simulate(chosen, folder)
     for name in SAMPLES:
         for method in TITLES if name == "data" else METHODS:
@@ -69,7 +69,7 @@ def run(*, preset, folder, files, accelerator, **options):
     (folder / "results.json").write_text(json.dumps(results, indent=1))
     for table in tables(results):
         console.print(table)
-    figures = plot(folder, folder / "plots", preset=preset)
+    figures = plot(folder, folder / "plots")
     console.print(f"wrote {len(figures)} figures to {folder / 'plots'}, numbers to {folder / 'results.json'}")
 
 
@@ -202,9 +202,10 @@ def tables(results):
     return lines, bounds, merits
 
 
-def plot(folder, plots, preset="quick"):
+def plot(folder, plots):
     """Mass and local p-values, limits, significance improvement, and what was sampled over what is true."""
-    folder, chosen, figures, bounds = Path(folder), preset_named(preset), {}, {}
+    folder, figures, bounds = Path(folder), {}, {}
+    chosen = preset_named(json.loads((folder / "results.json").read_text())["preset"])
     for name in SAMPLES:
         for method, title in METHODS.items():
             path = folder / f"{name}_{method}.json"

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from cortado.scoring import load
 
 __all__ = ["load", "read"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "load": "cortado.scoring",

@@ -112,7 +112,7 @@ def test_no_jets(representation):
     for array, full in zip(representation(JETS[:0]), representation(JETS)):
         assert array.shape[0] == 0
         assert array.ndim == full.ndim
-        assert array.shape[-1] == full.shape[-1] or array.dtype == np.bool_
+        assert array.shape[1:][-1:] == full.shape[1:][-1:] or array.dtype == np.bool_
         assert array.dtype == full.dtype
 
 

@@ -97,12 +97,14 @@ class DenseImageAutoencoder(nn.Module):
     """Perceptrons on all pixels of an image that is normalised to its sum; those of the output add up to 1 as well.
 
     Not in the paper: the network sees the roots of the pixels, which are a hundred times more alike than the pixels
-    themselves; it learns several times faster. The default has 1,363,806 parameters.
+    themselves; it learns several times faster. The default has 1,363,806 parameters. Without `softmax` it sees the
+    pixels as they are, for images that are roots already (`JetImage(power=0.5)`), and its output is free.
 
     Args:
         pixels: Of an image along each side.
         hidden: Widths of the hidden layers of the encoder; the decoder has them in reverse.
         latent: How many numbers describe an image.
+        softmax: Whether the pixels of an output add up to 1.
 
     Raises:
         ValueError: If a size is below 1.
@@ -112,11 +114,13 @@ class DenseImageAutoencoder(nn.Module):
         a network of this kind beside the convolutional one.
     """
 
-    def __init__(self, *, pixels: int = 40, hidden: Sequence[int] = (400, 100), latent: int = 6) -> None:
+    def __init__(
+        self, *, pixels: int = 40, hidden: Sequence[int] = (400, 100), latent: int = 6, softmax: bool = True
+    ) -> None:
         super().__init__()
         sizes = {f"hidden[{i}]": width for i, width in enumerate(hidden)}
         require_positive("DenseImageAutoencoder", pixels=pixels, latent=latent, **sizes)
-        self.pixels = pixels
+        self.pixels, self.softmax = pixels, softmax
         self.encoder = perceptron(pixels**2, hidden, latent, activation=nn.GELU)
         self.decoder = perceptron(latent, hidden[::-1], pixels**2, activation=nn.GELU)
 
@@ -129,6 +133,6 @@ class DenseImageAutoencoder(nn.Module):
         expected = (1, self.pixels, self.pixels)
         if tuple(image.shape[1:]) != expected:
             raise ValueError(f"DenseImageAutoencoder was made for images of {expected}, got {tuple(image.shape[1:])}")
-        seen = _GAIN * image.clamp(min=0).flatten(1).sqrt()
-        made: Tensor = torch.softmax(self.decoder(self.encoder(seen)), dim=1)
-        return made.view_as(image)
+        flat = image.flatten(1)
+        made: Tensor = self.decoder(self.encoder(_GAIN * (flat.clamp(min=0).sqrt() if self.softmax else flat)))
+        return (torch.softmax(made, dim=1) if self.softmax else made / _GAIN).view_as(image)

@@ -67,6 +67,9 @@ class ConditionalColumns:
                 raise ValueError(f"ConditionalColumns: {what} = {given!r}, required: ends by field, one or more")
             for name, ends in given.items():
                 _require_ends(what, name, ends)
+            object.__setattr__(
+                self, what, {name: tuple(ends) for name, ends in given.items()}
+            )  # of JSON they are lists
         if both := [name for name in self.features if name in self.condition]:
             raise ValueError(f"ConditionalColumns: {both[0]!r} is a feature and a condition, required: one of them")
 
