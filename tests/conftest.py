@@ -1,10 +1,14 @@
 """Fixtures that several rooms share."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from samples import write_toptagging
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in `trap '' INT`; processes that tests start inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
