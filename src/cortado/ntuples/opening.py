@@ -56,7 +56,7 @@ def kept_table(path: str, tree: str) -> Iterator[Table]:
         with open_table(path, tree) as table:
             yield table
         return
-    key = (path, tree, version_of(existing(path)))
+    key = (path, tree, version_of(existing(split_tree(path)[0])))
     opened = _kept.tables
     if key not in opened:
         for old in [old for old in opened if old[:2] == key[:2]]:

@@ -23,6 +23,8 @@ __all__ = ["NORMAL", "NormalTarget", "Reconstruct", "Reconstructed", "areas_of",
 
 NORMAL = 0
 
+_LEAST = 1e-12  # loss whose logarithm is taken
+
 
 class NormalTarget(NamedTuple):
     """What is known of n objects."""
@@ -195,7 +197,8 @@ class Reconstruct:
 
     def seen(self, outputs: Tensor, inputs: Any) -> Tensor:
         """Logarithm of the loss, for an adversary, shape (n, 1)."""
-        return object_losses(self.loss, self.smearing, outputs, _reproduced(inputs), _mask(inputs)).log1p()[:, None]
+        each = object_losses(self.loss, self.smearing, outputs, _reproduced(inputs), _mask(inputs))
+        return each.clamp(min=_LEAST).log()[:, None]
 
     def use(self, representation: Any, model: nn.Module) -> Reconstructed:
         """The same loss."""
