@@ -28,7 +28,7 @@ from cortado.histograms import axis_category
 from cortado.representations import HighLevel, ParticleList
 from cortado.representations.jet_image import TOP_40
 from cortado.splits import TEST, Split
-from cortado.tasks import Decorrelate, FindAnomalies, Fit, Reconstruct
+from cortado.tasks import FindAnomalies, Fit, Reconstruct
 from cortado.training import Objects, Recipe, Study
 
 SPLIT = Split(validation=0.1, test=0.3, seed=1)
@@ -37,8 +37,6 @@ OBSERVABLES = HighLevel(features=("mass", "tau21", "tau32", "multiplicity"))
 OF_PARTICLES = HighLevel(features=("mass", "c2", "d2", "multiplicity"), max_constituents=30)  # no tau in given files
 LOSS = r"$\log_{10}$ of the reconstruction loss"
 EXPLAINED = 100  # jets of each kind whose pixels are explained
-MASS_BINS = (0.0, 30.0, 45.0, 60.0, 80.0, 110.0, 1000.0)  # GeV, of like numbers of QCD jets
-STRENGTH = 0.3
 EPOCHS = {  # of images, of observables, of sets
     "quick": (20, 20, 8),
     "full": (30, 40, 20),
@@ -50,7 +48,6 @@ RIVALS = (
 TITLES = {
     "image": "Images, dense",
     "remapped": "Roots of pixels, smeared loss",
-    "decorrelated": "The same, decorrelated from the mass",
     "observables": "Observables",
     "variational": "Observables, variational",
     "forest": "Observables, isolation forest",
@@ -59,7 +56,7 @@ TITLES = {
     "convolutions": "Images (Heimel et al.)",
     "large_image": "Images (Farina et al.)",
     "image_of_top": "Images, trained on top jets",
-    "remapped_of_top": "Square roots, trained on top jets",
+    "remapped_of_top": "Roots of pixels, trained on top jets",
 }
 KINDS = {"qcd": "QCD", "top": "Top", "w": "W"}
 SELECTION = r"anti-$k_\mathrm{T}$ R = 0.8, 550 < $p_\mathrm{T}$ < 650 GeV"
@@ -133,8 +130,7 @@ def studies(preset, folder, files=()):
     draws = partial(models.VariationalAutoencoder, features=4, latent=2)
     variational = replace(observables, name="variational", model=draws)
     of_top = Reconstruct(normal=is_top, anomalies={"qcd": is_qcd})
-    decorrelated = replace(remapped, name="decorrelated", task=without_mass(remapped.task))
-    every = [image, remapped, decorrelated, observables, variational, particles]
+    every = [image, remapped, observables, variational, particles]
     every += [
         replace(image, name="image_of_top", task=of_top),
         replace(remapped, name="remapped_of_top", task=replace(of_top, smearing=1.0)),
@@ -147,20 +143,6 @@ def studies(preset, folder, files=()):
         large = replace(image.recipe, epochs=5, precision="bfloat16")
         every.append(replace(image, name="large_image", model=partial(models.ImageAutoencoder), recipe=large))
     return {study.name: study for study in every}
-
-
-def without_mass(task):
-    """The same task against an adversary that reads the mass of QCD jets from the loss."""
-    adversary = partial(models.MLP, features=1, hidden=(64, 64))
-    return Decorrelate(
-        task=task,
-        adversary=adversary,
-        field="mass",
-        bins=MASS_BINS,
-        only=("normal",),
-        strength=STRENGTH,
-        adversary_rate=3.0,
-    )
 
 
 def training_files(folder, files):

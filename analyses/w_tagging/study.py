@@ -2,7 +2,8 @@
 
 Signal are jets that contain both quarks of a W (W' -> WZ, Z -> nu nu); background are jets of QCD dijet events; both
 flat in pT from 500 to 700 GeV. Four networks on four representations are judged on events that no training has
-seen, beside a likelihood ratio of soft-drop mass and tau2/tau1, and then used in a coffea processor.
+seen, beside a likelihood ratio of soft-drop mass and tau2/tau1, and then used in a coffea processor. One of them is
+trained once more against an adversary, such that a cut on its score leaves the mass spectrum of QCD jets as it is.
 """
 
 import json
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import awkward as ak
+import hist
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -18,14 +20,14 @@ from rich.table import Table
 from cortado import manifest as manifests
 from cortado import metrics, ntuples, plotting, processors, reading, scoring, training
 from cortado.analysis import sample_paths, simulate_samples
-from cortado.histograms import scale_to_luminosity
+from cortado.histograms import axis_category, scale_to_luminosity
 from cortado.models import MLP, PFN, JetImageCNN, ParticleNet
 from cortado.models.particlenet import LITE
 from cortado.representations import HighLevel, JetImage, ParticleList, PointCloud
 from cortado.representations.features import PARTICLENET_FEATURES
 from cortado.scaling import DEEP_SETS_SCALING, PARTICLENET_SCALING
 from cortado.splits import TEST, TRAIN, Split
-from cortado.tasks import Classify
+from cortado.tasks import Classify, Decorrelate
 from cortado.training import Balance, Objects, Recipe, Study
 
 PT_RANGE = (500.0, 700.0)
@@ -33,11 +35,14 @@ SPLIT = Split(validation=0.15, test=0.25, seed=1)
 IMAGE = JetImage(half_width=0.8, channels=("pt", "charged_pt", "neutral_pt", "multiplicity"))
 TITLES = {
     "baseline": "MLP, high-level",
+    "decorrelated": "MLP, decorrelated from the mass",
     "cnn": "CNN, jet images",
     "pfn": "PFN",
     "particlenet_lite": "ParticleNet-Lite",
 }
 SAMPLES = {"qcd": "QCD dijets", "wprime": r"W' $\to$ WZ"}
+MASS_BINS = (0.0, 40.0, 55.0, 70.0, 90.0, 120.0, 1000.0)  # GeV, of like numbers of QCD jets
+KEPT = 0.1  # of the QCD jets, where the sculpting of their mass is measured
 LUMINOSITY = 1.0  # 1/fb
 SELECTION = r"anti-$k_\mathrm{T}$ R = 0.8, 500 < $p_\mathrm{T}$ < 700 GeV"
 console = Console(highlight=False)
@@ -52,9 +57,13 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset(manifest="w_tagging.toml", epochs={"baseline": 10, "cnn": 6, "pfn": 15, "particlenet_lite": 8}),
+    "quick": Preset(
+        manifest="w_tagging.toml",
+        epochs={"baseline": 10, "decorrelated": 20, "cnn": 6, "pfn": 15, "particlenet_lite": 8},
+    ),
     "full": Preset(
-        manifest="w_tagging_full.toml", epochs={"baseline": 20, "cnn": 12, "pfn": 30, "particlenet_lite": 20}
+        manifest="w_tagging_full.toml",
+        epochs={"baseline": 20, "decorrelated": 40, "cnn": 12, "pfn": 30, "particlenet_lite": 20},
     ),
 }
 
@@ -72,7 +81,7 @@ def is_qcd(jets):
 
 
 def studies(preset, folder):
-    """The four trainings of a preset on the samples in `folder`."""
+    """The trainings of a preset on the samples in `folder`."""
     chosen = preset_named(preset)
     baseline = Study(
         name="baseline",
@@ -93,10 +102,20 @@ def studies(preset, folder):
         recipe = replace(baseline.recipe, epochs=chosen.epochs[name], **recipe)
         return replace(baseline, name=name, representation=representation, scaling=scaling, model=model, recipe=recipe)
 
+    against_mass = Decorrelate(
+        task=baseline.task,
+        adversary=partial(MLP, hidden=(64, 64)),
+        field="mass",
+        bins=MASS_BINS,
+        only=("qcd",),
+        adversary_steps=2,
+    )
+    decorrelated = variant("decorrelated", baseline.representation, "fit", baseline.model)
     lite = partial(ParticleNet, **LITE)
     particles = ParticleList(features=PARTICLENET_FEATURES, centre="axis", mirror_eta=True)
     every = (
         baseline,
+        replace(decorrelated, task=against_mass),
         variant("cnn", IMAGE, None, partial(JetImageCNN, channels=4, pixels=25), learning_rate=2e-3),
         variant("pfn", particles, DEEP_SETS_SCALING, partial(PFN, features=7), learning_rate=4e-3),
         variant("particlenet_lite", PointCloud(), PARTICLENET_SCALING, lite, learning_rate=4e-3),
@@ -146,12 +165,16 @@ def evaluate(trained, folder):
     """Scores of the held-out test jets, and the figures of merit that follow."""
     columns = {}
     for name, study in trained.items():
-        result = training.evaluate(folder / name / f"{name}.cortado", study, subset="test")
+        result = training.evaluate(folder / name / f"{name}.cortado", study, subset="test", columns=("mass",))
         columns[name] = result.answers.w
         columns[f"{name}_is_signal"] = result.members("w")
+        columns[f"{name}_mass"] = result.objects.mass
     columns["likelihood"], columns["likelihood_is_signal"] = likelihood_floor(trained["baseline"])
     np.savez(folder / "scores.npz", **columns)
     figures = {name: figures_of_merit(*judged) for name, judged in scores_of(folder).items()}
+    for name in TITLES:
+        divergence = metrics.mass_sculpting(*qcd_jets(folder, name), MASS_BINS, efficiency=KEPT)
+        figures[name]["sculpting"] = divergence.distance
     (folder / "results.json").write_text(json.dumps(figures, indent=1))
 
 
@@ -182,6 +205,23 @@ def scores_of(folder):
     """By tagger: truth and score of the test jets."""
     with np.load(folder / "scores.npz") as stored:
         return {name: (stored[f"{name}_is_signal"], stored[name]) for name in ("likelihood", *TITLES)}
+
+
+def qcd_jets(folder, name):
+    """Mass and score of the QCD test jets."""
+    with np.load(folder / "scores.npz") as stored:
+        is_qcd_jet = ~stored[f"{name}_is_signal"]
+        return stored[f"{name}_mass"][is_qcd_jet], stored[name][is_qcd_jet]
+
+
+def mass_spectra(folder):
+    """Mass of all QCD test jets, and of those that look most like a W."""
+    axis = hist.axis.Regular(25, 0, 250, name="mass", label="Jet mass [GeV]")
+    histogram = hist.Hist(axis_category("kept"), axis, storage=hist.storage.Weight())
+    for name in ("baseline", "decorrelated"):
+        mass, score = qcd_jets(folder, name)
+        histogram.fill(kept=name, mass=mass[score > np.quantile(score, 1 - KEPT)])
+    return histogram.fill(kept="all", mass=mass)
 
 
 def figures_of_merit(is_signal, scores):
@@ -226,9 +266,12 @@ def run_on(files, folder, executor, workers, scheduler):
 def table(folder):
     """The results as a table."""
     results = json.loads((folder / "results.json").read_text())
-    lines = Table("model", "AUC", "1/mistag at 50 %", "1/mistag at 30 %", title="test jets that no training has seen")
+    lines = Table(
+        "model", "AUC", "1/mistag at 50 %", "1/mistag at 30 %", "sculpting", title="test jets that no training has seen"
+    )
     for name, figures in results.items():
-        numbers = [str(metrics.Estimate(*figures[key])) for key in list(figures)[:3]]
+        keys = ("auc", "rejection at 50 %", "rejection at 30 %", "sculpting")
+        numbers = [str(metrics.Estimate(*figures[key])) for key in keys if key in figures]
         lines.add_row({"likelihood": "likelihood floor", **TITLES}[name], *numbers)
     return lines
 
@@ -254,6 +297,13 @@ def plot(folder, plots):
             metrics.confusion_counts(is_signal.astype(int), (score > 0.5).astype(int), classes=2),
             ["QCD", "W"],
             right=TITLES[best],
+        ),
+        "sculpting": plotting.score_distributions(
+            mass_spectra(folder),
+            {"all": "all QCD jets", "baseline": "10 % kept by MLP", "decorrelated": "10 % kept, decorrelated"},
+            by="kept",
+            log=False,
+            right=SELECTION,
         ),
         "learning": plotting.learning_curves(history(folder / best / "history.csv"), titles={"loss": "Cross entropy"}),
     }

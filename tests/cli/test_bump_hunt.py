@@ -27,7 +27,7 @@ def study():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [str(FOLDER.parents[1]), *sys.path])
         module = importlib.import_module("analyses.bump_hunt.study")
-        tiny = module.scores.Preset(events=30_000, signal=300, toys=20, judged=60_000, epochs=2, oversampling=2)
+        tiny = module.scores.Preset(events=15_000, signal=200, toys=20, judged=30_000, epochs=2, oversampling=2)
         patch.setitem(module.scores.PRESETS, "tiny", tiny)
         patch.setattr(module.scores, "FOLDS", 2)
         patch.setattr(module, "EFFICIENCIES", (0.2, 0.05))
