@@ -1,6 +1,6 @@
-"""A wide NanoAOD file read step by step: python reading_work.py FILE OUTPUT [STEPS]
+"""A wide file read step by step: python reading_work.py JETS FILE OUTPUT
 
-FILE is made of simulated jets (`simulated_jets.py`) and 2,500 further branches, where it is not there. OUTPUT gets
+FILE is made of the simulated JETS and 2,500 further branches, where it is not there. OUTPUT gets
 times [s] as JSON: of cortado and of bare uproot, the same branches and steps in random order, the file opened once.
 """
 
@@ -21,10 +21,9 @@ _STEP = 50  # entries
 
 def widen(source: Path, path: Path) -> None:
     """The branches of the source, and many that nobody asks for."""
-    with uproot.open(source) as file:
-        tree = file["Events"]
-        number = tree.num_entries
-    columns = next(iter(ntuples.iterate(source, ntuples.branch_names(source), size=number)))[1]
+    number = ntuples.num_entries(source)
+    whole = ntuples.Step(str(source), ntuples.find_tree(source), 0, number)
+    columns = ntuples.arrays(whole, ntuples.branch_names(source))
     dummies = {f"Dummy{index}_x": np.zeros(number, np.float32) for index in range(_FURTHER)}
     ntuples.write(path, "Events", [{name: columns[name] for name in columns.fields} | dummies])
 
