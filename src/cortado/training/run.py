@@ -99,8 +99,32 @@ def train(
         bundle = trained_bundle(study, known, model, model.arguments, table.rows, description, fold)
         bundles.save(measured_bundle(bundle, study, "cpu"), path, canary=known.canary.objects)
         return _done(path, study, begin, console)
+    hardware = {"accelerator": accelerator, "devices": devices, "strategy": _strategy(study, strategy, devices)}
+    logger = TensorBoardLogger(folder, name="tensorboard", version="") if tensorboard else False
+    module, trainer = _trained(study, known, fold, table, folder / "checkpoints", logger=logger, **hardware)
+    if trainer.is_global_zero:
+        bundle = trained_bundle(study, known, module.model, model_arguments(study), table.rows, description, fold)
+        bundle = measured_bundle(bundle, study, str(trainer.strategy.root_device))
+        bundles.save(bundle, path, canary=known.canary.objects)
+    trainer.strategy.barrier("bundle")
+    return _done(path, study, begin, console)
+
+
+def _trained(
+    study: Study, known: Survey, fold: int | None, table: EpochTable, folder: Path, **options: Any
+) -> tuple[Training, Trainer]:
+    """The networks of the best epoch, and Lightning's trainer.
+
+    Args:
+        study: What to train.
+        known: Survey of its files.
+        fold: That is held out.
+        table: Gets the epochs.
+        folder: Of the checkpoints.
+        **options: Logger and hardware of the trainer.
+    """
     checkpoints = ModelCheckpoint(
-        folder / "checkpoints",
+        folder,
         filename="best",
         monitor="validation_loss",
         save_last=True,
@@ -110,23 +134,11 @@ def train(
     module = _module(study, known)
     sleep_when_idle()
     with _quiet_lightning():
-        trainer = _trainer(
-            study,
-            [table, checkpoints],
-            accelerator=accelerator,
-            devices=devices,
-            strategy=_strategy(study, strategy, devices),
-            logger=TensorBoardLogger(folder, name="tensorboard", version="") if tensorboard else False,
-        )
-        _fit(trainer, module, _Streams(study, known, fold), folder / "checkpoints" / "last.ckpt")
+        trainer = _trainer(study, [table, checkpoints], **options)
+        _fit(trainer, module, _Streams(study, known, fold), folder / "last.ckpt")
     state = torch.load(checkpoints.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
     module.load_state_dict(state)
-    if trainer.is_global_zero:
-        bundle = trained_bundle(study, known, module.model, model_arguments(study), table.rows, description, fold)
-        bundle = measured_bundle(bundle, study, str(trainer.strategy.root_device))
-        bundles.save(bundle, path, canary=known.canary.objects)
-    trainer.strategy.barrier("bundle")
-    return _done(path, study, begin, console)
+    return module, trainer
 
 
 def _done(path: Path, study: Study, begin: float, console: Console) -> TrainingResult:
