@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cortado.tasks.checks import require
-from cortado.tasks.classify import Mask, members
-from cortado.tasks.reconstruct import NORMAL, NormalTarget, areas_of, merits_of
+from cortado.tasks.classify import Mask
+from cortado.tasks.reconstruct import NORMAL, NormalTarget, areas_of, category_of, merits_of
 from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit
 
 __all__ = ["Anomaly", "FindAnomalies"]
@@ -96,9 +96,7 @@ class FindAnomalies:
         Raises:
             ValueError: If an object is in two of them.
         """
-        if self.normal is not None:
-            return members({"normal": self.normal, **self.anomalies}, objects)
-        return members(self.anomalies, objects) + 1 if self.anomalies else np.zeros(len(objects), np.int64)
+        return category_of(self.normal, self.anomalies, objects)
 
     def learned(self, category: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Normal objects alone, shape (n,)."""

@@ -19,7 +19,7 @@ from cortado.tasks.classify import Mask, members
 from cortado.tasks.reconstruction_losses import Loss, cell_losses, object_losses
 from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move
 
-__all__ = ["NORMAL", "NormalTarget", "Reconstruct", "Reconstructed", "areas_of", "merits_of"]
+__all__ = ["NORMAL", "NormalTarget", "Reconstruct", "Reconstructed", "areas_of", "category_of", "merits_of"]
 
 NORMAL = 0
 
@@ -154,9 +154,7 @@ class Reconstruct:
         Raises:
             ValueError: If an object is two of these.
         """
-        if self.normal is not None:
-            return members({"normal": self.normal, **self.anomalies}, objects)
-        return members(self.anomalies, objects) + 1 if self.anomalies else np.zeros(len(objects), np.int64)
+        return category_of(self.normal, self.anomalies, objects)
 
     def learned(self, category: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Normal objects alone, shape (n,)."""
@@ -208,6 +206,21 @@ class Reconstruct:
     def measured(self, evaluate: Callable[[], Evaluation]) -> Measured:
         """AUC of each anomaly with its error."""
         return merits_of(self.anomalies, evaluate())
+
+
+def category_of(normal: Mask | None, anomalies: Mapping[str, Mask], objects: ak.Array) -> NDArray[np.int64]:
+    """0 for normal objects, from 1 on for anomalies, -1 for neither, shape (n,).
+
+    Args:
+        normal: Mask of the normal objects; None for all that are no anomaly.
+        anomalies: Masks of the others by name.
+        objects: Shape (n,).
+    Raises:
+        ValueError: If an object is two of these.
+    """
+    if normal is not None:
+        return members({"normal": normal, **anomalies}, objects)
+    return members(anomalies, objects) + 1 if anomalies else np.zeros(len(objects), np.int64)
 
 
 def areas_of(
