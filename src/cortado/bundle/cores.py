@@ -50,9 +50,8 @@ def each(
             return function(item)
 
     if threads == 1 or len(items) < 2 or kind != "cpu":
-        if threads > 1:
-            sleep_when_idle()
         with limited(threads):
+            sleep_when_idle()
             yield from map(precisely, items)
         return
     with limited(1), ThreadPoolExecutor(threads, "cortado") as pool:
@@ -75,7 +74,6 @@ def limited(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-@functools.cache
 def sleep_when_idle() -> None:
     """Have the threads inside the kernels of torch sleep while they wait for each other, where they would spin.
 
@@ -84,8 +82,13 @@ def sleep_when_idle() -> None:
     sleeps for good. It also works where torch was imported long ago; where `OMP_WAIT_POLICY` or `GOMP_SPINCOUNT` are
     set, the user has decided.
     """
-    if sys.platform != "linux" or {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & {*os.environ}:
-        return
+    decided = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & {*os.environ}
+    if sys.platform == "linux" and torch.get_num_threads() > 1 and not decided:
+        _sleeping_team()
+
+
+@functools.cache
+def _sleeping_team() -> None:
     started = threading.Event()
 
     def team() -> None:
