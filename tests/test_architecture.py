@@ -52,7 +52,17 @@ ARROWS = {
         "workers",
     },
     "simulation": {"calorimeter", "kinematics", "ntuples", "perigee", "workers"},
-    "analysis": {"manifest", "simulation"},
+    "analysis": {
+        "histograms",
+        "manifest",
+        "metrics",
+        "ntuples",
+        "plotting",
+        "processors",
+        "scoring",
+        "simulation",
+        "training",
+    },
 }
 # library -> the only rooms that may import it
 QUARANTINE = {
