@@ -49,7 +49,7 @@ def process(
 
     output = processors.run(fileset, instance, **options)
     chosen = {name: output[name] for name in histograms}
-    normalisation = {name: output[name] for name in ("events", "sum_of_weights") if name in output}
+    normalisation: dict[str, Any] = {name: output[name] for name in ("events", "sum_of_weights") if name in output}
     normalisation["cross_sections"] = {name: entry["metadata"].get("cross_section") for name, entry in fileset.items()}
     (folder / "normalisation.json").write_text(json.dumps(normalisation, indent=1))
     ntuples.write_histograms(folder / "histograms.json", chosen)
