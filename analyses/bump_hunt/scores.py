@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
+import awkward as ak
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-import cortado
-from cortado import ntuples, reading, scoring, searches, training
+from cortado import analysis, metrics, ntuples, reading, scoring, searches, training
 from cortado.models import BoostedTrees, ConditionalFlow
 from cortado.readers import dijets
 from cortado.representations import Columns, ConditionalColumns
@@ -23,13 +23,13 @@ from cortado.training import Objects, Recipe, Study
 
 REGION, NEAR, FAR = (3300.0, 3700.0), (2800.0, 4400.0), (2400.0, 6000.0)  # GeV; sidebands of CWoLa and of the flow
 FEATURES = {"mj2": (0, None), "delta_mj": (0, None), "tau21_1": (0, 1), "tau21_2": (0, 1)}  # not the dijet mass
-FOLDS = 5
 EDGES = np.geomspace(2400, 7000, 55)  # GeV
 ENERGY = 13_000.0
 SAMPLES = {"data": 1, "background": 2}  # seeds; the second without a signal
 JUDGES = {"reference": 3, "test": 4, "resonance": 5}  # the same of what only judges
 METHODS = {"cwola": "CWoLa", "cathode": "CATHODE"}
 TITLES = METHODS | {"idealised": "idealised", "supervised": "supervised"}
+FLOOR = 25  # background events, of the significance improvement
 BACKGROUND, DATA = 0, 1  # `sample` of an event that trees tell apart
 TREES = partial(HistGradientBoostingClassifier, learning_rate=0.05, min_samples_leaf=100, early_stopping=True)
 RECIPE = Recipe(batch_size=1024, learning_rate=5e-3, workers=0, step_size=200_000, shuffle_pool=200_000, averaging=0.9)
@@ -37,7 +37,17 @@ RECIPE = Recipe(batch_size=1024, learning_rate=5e-3, workers=0, step_size=200_00
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """Sizes: events and the signal among them, toys, events that judge, epochs of the flow, samples per real event."""
+    """Sizes of samples and trainings, and where the score is cut.
+
+    Attributes:
+        events: Of the data, with `signal` among them.
+        toys: Of a hunt.
+        judged: Events that judge.
+        epochs: Of the flow.
+        oversampling: Samples of the flow for each event of the region.
+        folds: Of all trainings.
+        efficiencies: Of the cuts, in the sidebands.
+    """
 
     events: int
     signal: int
@@ -45,6 +55,8 @@ class Preset:
     judged: int
     epochs: int = 8
     oversampling: int = 4
+    folds: int = 5
+    efficiencies: tuple[float, ...] = (0.05, 0.005)
 
     @property
     def resonance(self):
@@ -55,13 +67,17 @@ class Preset:
 PRESETS = {
     "quick": Preset(events=100_000, signal=100, toys=200, judged=600_000),
     "full": Preset(events=400_000, signal=200, toys=1000, judged=1_000_000),
+    "tiny": Preset(
+        events=15_000,
+        signal=200,
+        toys=20,
+        judged=30_000,
+        epochs=2,
+        oversampling=2,
+        folds=2,
+        efficiencies=(0.2, 0.05),
+    ),
 }
-
-
-def preset_named(name):
-    if name not in PRESETS:
-        raise ValueError(f"unknown preset {name!r}; there are {', '.join(PRESETS)}")
-    return PRESETS[name]
 
 
 def in_region(events):
@@ -86,10 +102,10 @@ def is_data(events):
 
 def studies(preset, folder):
     """The flow of each sample, and the trees of its first fold by method, whose files `cortado run` writes."""
-    chosen, every = preset_named(preset), {}
+    chosen, every = analysis.preset_named(PRESETS, preset), {}
     for name in SAMPLES:
         every[f"{name}_flow"] = flow(chosen, folder, name)
-        every |= {f"{name}_{method}": trees(pair(folder, name, method, 0)) for method in METHODS}
+        every |= {f"{name}_{method}": trees(pair(folder, name, method, 0), chosen.folds) for method in METHODS}
     return every
 
 
@@ -97,7 +113,7 @@ def flow(chosen, folder, name):
     """Density of the features given the dijet mass, learned from the sidebands."""
     return Study(
         name="flow",
-        objects=objects(sample(folder, name), mask=in_far_sidebands),
+        objects=objects(sample(folder, name), chosen.folds, mask=in_far_sidebands),
         representation=ConditionalColumns(features=FEATURES, condition={"mjj": FAR}),
         scaling="fit",
         model=partial(ConditionalFlow, features=len(FEATURES), kind="spline", transforms=3, hidden=(64, 64)),
@@ -106,11 +122,11 @@ def flow(chosen, folder, name):
     )
 
 
-def trees(path, **options):
+def trees(path, folds, **options):
     """Trees that tell the two samples in a file apart."""
     return Study(
         name="trees",
-        objects=objects(path, **options),
+        objects=objects(path, folds, **options),
         representation=Columns(features=tuple(FEATURES)),
         model=partial(BoostedTrees),
         task=Fit(
@@ -121,9 +137,9 @@ def trees(path, **options):
     )
 
 
-def objects(path, **options):
-    chosen = {"folds": FOLDS, "split": Split(validation=0.1, test=0.0, seed=1)} | options
-    return Objects(files=(path,), collection="events", **chosen)
+def objects(path, folds, **options):
+    chosen = {"split": Split(validation=0.1, test=0.0, seed=1)} | options
+    return Objects(files=(path,), collection="events", folds=folds, **chosen)
 
 
 def sample(folder, name):
@@ -139,11 +155,11 @@ def train(chosen, folder, name, method, accelerator):
     options = {"resume": True, "accelerator": accelerator, "progress": False}
     if method == "cathode":
         training.train_folds(flow(chosen, folder, name), folder / f"{name}_flow", **options)
-    for fold in range(FOLDS):
+    for fold in range(chosen.folds):
         path = pair(folder, name, method, fold)
         if not path.exists():
             write_pair(path, *sources(chosen, folder, name, method, fold))
-        training.train(trees(path), folder / f"{name}_{method}" / f"fold{fold}", fold=fold, **options)
+        training.train(trees(path, chosen.folds), folder / f"{name}_{method}" / f"fold{fold}", fold=fold, **options)
 
 
 def sources(chosen, folder, name, method, fold):
@@ -171,7 +187,8 @@ def sampled(folder, name, fold, number, *, seed):
     function = searches.choose_function(masses, EDGES, collision_energy=ENERGY, window=REGION).function
     fit = searches.fit_background(masses, EDGES, function=function, window=REGION)
     drawn = searches.draw_masses(fit, number, window=REGION, seed=seed)
-    return cortado.load(folder / f"{name}_flow" / f"fold{fold}" / "flow.cortado").sample({"mjj": drawn}, seed=seed)
+    flow_of_fold = scoring.load(folder / f"{name}_flow" / f"fold{fold}" / "flow.cortado")
+    return flow_of_fold.sample({"mjj": drawn}, seed=seed)
 
 
 def write_pair(path, background, data):
@@ -182,4 +199,38 @@ def write_pair(path, background, data):
 
 def scorer(folder, name, method):
     """Each event is scored by the trees that have not seen it."""
-    return scoring.folds([folder / f"{name}_{method}" / f"fold{fold}" / "trees.cortado" for fold in range(FOLDS)])
+    return scoring.folds(sorted((folder / f"{name}_{method}").glob("fold*/trees.cortado")))
+
+
+def true_background(folder):
+    events = of_region(folder, "test")
+    return events[events.is_signal == 0]
+
+
+def told_apart(folder, method, accelerator):
+    """AUC of trees that tell what stands for background from true background of the region: a half is best.
+
+    Of the sample without signal; half of the events train, the others judge.
+    """
+    path, true = pair(folder, "background", method, "judged"), true_background(folder)
+    if not path.exists():
+        if method == "cathode":
+            other = sampled(folder, "background", 0, len(true), seed=99)
+        else:
+            other = reading.read(sample(folder, "test"))
+            other = other[(other.is_signal == 0) & beside(other, NEAR)]
+        write_pair(path, true, other)
+    study = trees(path, None, split=Split(validation=0.1, test=0.5, seed=2))
+    options = {"resume": True, "accelerator": accelerator, "progress": False}
+    bundle = training.train(study, folder / f"told_apart_{method}", **options).bundle
+    judged = training.evaluate(bundle, study, subset="test")
+    return metrics.roc(judged.category, ak.to_numpy(judged.answers.data)).auc
+
+
+@cache
+def improvements(folder):
+    """Significance improvement of each method on events of the signal region that no training has seen."""
+    events = of_region(folder, "test")
+    said = {method: ak.to_numpy(scorer(folder, "data", method)(events)) for method in TITLES}
+    curves = {method: metrics.roc(ak.to_numpy(events.is_signal), score) for method, score in said.items()}
+    return {method: metrics.significance_improvement_of(curve, floor=FLOOR) for method, curve in curves.items()}

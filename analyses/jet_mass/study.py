@@ -5,7 +5,6 @@ the jet of stable particles, `true_mass`. It is compared with the reconstructed 
 training has seen.
 """
 
-import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,14 +12,9 @@ from pathlib import Path
 import awkward as ak
 import hist
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
-import cortado
+from cortado import analysis, metrics, ntuples, plotting, reading
 from cortado import manifest as manifests
-from cortado import metrics, ntuples, plotting, reading, training
-from cortado.analysis import sample_paths, simulate_samples
-from cortado.histograms import axis_category
 from cortado.models import PFN
 from cortado.representations import ParticleList
 from cortado.representations.features import PARTICLENET_FEATURES
@@ -31,7 +25,8 @@ from cortado.training import Objects, Recipe, Study
 
 PT_RANGE = (500.0, 700.0)
 SPLIT = Split(validation=0.15, test=0.25, seed=1)
-PRESETS = {"quick": "w_tagging.toml"}  # the samples of that study
+MANIFEST = Path(__file__).parents[2] / "data_manifests" / "w_tagging.toml"  # the samples of that study
+PRESETS = {"quick": {"most": None, "epochs": 15}, "tiny": {"most": 200, "epochs": 2}}
 NETWORKS = {"per_pt": "PFN, over pT", "per_mass": "PFN, over mass"}
 TITLES = {"mass": "reconstructed", "soft_drop_mass": "soft drop", **NETWORKS}
 JETS = {"w": ("W", 24), "qcd": ("QCD", 0)}  # title and truth_pdg_id
@@ -40,7 +35,6 @@ LOSS = "Negative log-likelihood"
 NONE = metrics.Estimate(np.nan, np.nan)
 EDGES = np.array([50.0, 65.0, 75.0, 85.0, 100.0, 130.0, 200.0])  # GeV, of the true mass
 SELECTION = r"anti-$k_\mathrm{T}$ R = 0.8, 500 < $p_\mathrm{T}$ < 700 GeV"
-console = Console(highlight=False)
 
 
 def in_window(jets):
@@ -54,45 +48,38 @@ def in_window(jets):
 
 def studies(preset, folder):
     """Two trainings of one network: it learns the true mass over the pT, or over the reconstructed mass."""
+    epochs = analysis.preset_named(PRESETS, preset)["epochs"]
     per_pt = Study(
         name="per_pt",
-        objects=Objects(files=tuple(samples(preset, folder)), mask=in_window, split=SPLIT),
+        objects=Objects(files=tuple(samples(folder)), mask=in_window, split=SPLIT),
         representation=ParticleList(features=PARTICLENET_FEATURES, centre="axis", mirror_eta=True),
         scaling=DEEP_SETS_SCALING,
         model=partial(PFN, features=len(PARTICLENET_FEATURES)),
         task=Regress(targets={"mass": "true_mass"}, loss="gaussian", relative_to="pt"),
-        recipe=Recipe(epochs=15, batch_size=128, learning_rate=2e-3, gradient_clip=1.0, averaging=0.995),
+        recipe=Recipe(epochs=epochs, batch_size=128, learning_rate=2e-3, gradient_clip=1.0, averaging=0.995),
     )
     per_mass = replace(per_pt, name="per_mass", task=replace(per_pt.task, relative_to="mass"))
     return {study.name: study for study in (per_pt, per_mass)}
 
 
-def manifest_of(preset):
-    if preset not in PRESETS:
-        raise ValueError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")
-    return manifests.load(Path(__file__).parents[2] / "data_manifests" / PRESETS[preset])
-
-
-def samples(preset, folder):
-    return sample_paths(manifest_of(preset), Path(folder) / "samples")
+def samples(folder):
+    return analysis.sample_paths(manifests.load(MANIFEST), Path(folder) / "samples")
 
 
 def run(*, preset, folder, files, workers, accelerator, **_):
     """Simulate, train, judge the test jets, plot; what is there already is kept."""
     if files:
         raise ValueError("this study judges its own samples; `cortado score` gives the masses of jets in other files")
-    simulate_samples(manifest_of(preset), folder / "samples", workers=workers)
-    for name, study in studies(preset, folder).items():
-        console.print(f"\n[bold]{NETWORKS[name]}[/]")
-        training.train(study, folder / name, resume=True, accelerator=accelerator)
-    jets = jets_of(samples(preset, folder))
+    trained, most = studies(preset, folder), PRESETS[preset]["most"]
+    analysis.simulate_samples(manifests.load(MANIFEST), folder / "samples", most=most, workers=workers)
+    analysis.train(trained, folder, titles=NETWORKS, accelerator=accelerator)
+    jets = jets_of(samples(folder))
     judged = judge(jets[SPLIT.subset(jets.event_key) == TEST], folder)
     np.savez(folder / "masses.npz", **judged)
-    (folder / "results.json").write_text(json.dumps(results(judged), indent=1))
+    analysis.write_results(folder, results(judged))
     ntuples.write_histograms(folder / "histograms.root", {"mass": mass_histogram(judged)})
-    console.print(table(judged))
-    figures = plot(folder, folder / "plots")
-    console.print(f"wrote {len(figures)} figures to {folder / 'plots'}, numbers to {folder / 'results.json'}")
+    analysis.console.print(analysis.results_table(results(judged), title="test jets"))
+    analysis.done(folder, plot(folder, folder / "plots"))
 
 
 def jets_of(files):
@@ -105,7 +92,7 @@ def judge(jets, folder):
     """Columns of the jets: the truth, the masses to compare and the widths that the networks give."""
     columns = {name: jets[name] for name in ("true_mass", "truth_pdg_id", "mass", "soft_drop_mass")}
     for name in NETWORKS:
-        answers = cortado.load(folder / name / f"{name}.cortado")(jets)
+        answers = analysis.load(folder, name)(jets)
         columns |= {name: answers.mass, f"{name}_width": answers.mass_width}
     return {name: ak.to_numpy(column) for name, column in columns.items()}
 
@@ -118,50 +105,32 @@ def merits(mass, true_mass):
 
 
 def results(judged):
-    """By mass and kind of jet: bias and resolution [%], and mean and width of the pulls."""
+    """By kind of jet and mass: number, bias and resolution [%], and mean and width of the pulls."""
     numbers = {}
-    for name in TITLES:
-        for kind, (_, pdg_id) in JETS.items():
-            jets = {key: column[judged["truth_pdg_id"] == pdg_id] for key, column in judged.items()}
-            figures = merits(jets[name], jets["true_mass"]) | {"jets": len(jets[name])}
+    for jets_title, pdg_id in JETS.values():
+        jets = {key: column[judged["truth_pdg_id"] == pdg_id] for key, column in judged.items()}
+        for name, title in TITLES.items():
+            figures = {"jets": len(jets[name]), **merits(jets[name], jets["true_mass"])}
             if name in NETWORKS:
                 pulls = metrics.residuals((jets[name] - jets["true_mass"]) / jets[f"{name}_width"])
                 figures |= {"mean pull": pulls.bias, "width of pulls": pulls.resolution}
-            numbers[f"{name}, {kind}"] = figures
+            numbers[f"{jets_title}, {title}"] = figures
     return numbers
-
-
-def table(judged):
-    """The results as a table."""
-    lines = Table("jets", "number", "mass", "bias [%]", "resolution [%]", "width of pulls", title="test jets")
-    numbers = results(judged)
-    for kind, (jets, _) in JETS.items():
-        for name, title in TITLES.items():
-            figures = numbers[f"{name}, {kind}"]
-            cells = (str(figures.get(key, "")) for key in ("bias", "resolution", "width of pulls"))
-            lines.add_row(jets, str(figures["jets"]), title, *cells)
-    return lines
 
 
 def mass_histogram(judged):
     """All masses of the W jets."""
     axis = hist.axis.Regular(40, 50, 130, name="mass", label="Mass of W jets [GeV]")
     is_w = judged["truth_pdg_id"] == 24
-    return histogram_of(axis, {name: judged[name][is_w] for name in ("true_mass", *TITLES)})
+    return analysis.histogram_of(axis, {name: judged[name][is_w] for name in ("true_mass", *TITLES)})
 
 
 def pull_histogram(judged):
     """(mass - true mass) / width of W and of QCD jets."""
     axis = hist.axis.Regular(50, -5, 5, name="pull", label="(Mass - true mass) / width")
     pull = (judged[BEST] - judged["true_mass"]) / judged[f"{BEST}_width"]
-    return histogram_of(axis, {kind: pull[judged["truth_pdg_id"] == pdg_id] for kind, (_, pdg_id) in JETS.items()})
-
-
-def histogram_of(axis, columns):
-    histogram = hist.Hist(axis_category("kind"), axis, storage=hist.storage.Weight())
-    for kind, column in columns.items():
-        histogram.fill(kind=kind, **{axis.name: column})
-    return histogram
+    kinds = {kind: judged["truth_pdg_id"] == pdg_id for kind, (_, pdg_id) in JETS.items()}
+    return analysis.histogram_of(axis, {kind: pull[members] for kind, members in kinds.items()})
 
 
 def in_bins(judged, kind, merit):
@@ -177,7 +146,7 @@ def in_bins(judged, kind, merit):
 
 def plot(folder, plots):
     """All figures from what `run` has saved."""
-    with np.load(folder / "masses.npz") as stored:
+    with np.load(Path(folder) / "masses.npz") as stored:
         judged = dict(stored)
     histogram = mass_histogram(judged)
     compared = {"true_mass": "true", "mass": TITLES["mass"], BEST: TITLES[BEST]}
@@ -194,12 +163,7 @@ def plot(folder, plots):
     kinds = {kind: f"{title} jets" for kind, (title, _) in JETS.items()}
     pulls = pull_histogram(judged)
     figures["pulls"] = plotting.score_distributions(pulls, kinds, by="kind", log=False, right=TITLES[BEST])
-    figures["learning"] = plotting.learning_curves(history(folder / BEST / "history.csv"), titles={"loss": LOSS})
-    return [plotting.save(figure, plots / f"{name}.png") for name, (figure, _) in figures.items()]
-
-
-def history(path):
-    """Columns of a training after its first epoch, which begins with losses of thousands."""
-    columns = np.genfromtxt(path, delimiter=",", names=True)
-    wanted = [name for name in columns.dtype.names if name == "epoch" or name.startswith(("train_", "validation_"))]
-    return {name: np.atleast_1d(columns[name])[1:] for name in wanted}
+    # The first epoch begins with losses of thousands.
+    history = analysis.history(folder, BEST, skip=1)
+    figures["learning"] = plotting.learning_curves(history, titles={"loss": LOSS})
+    return analysis.save_figures(figures, plots)

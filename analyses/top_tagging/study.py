@@ -5,18 +5,14 @@ The data are those of "The Machine Learning Landscape of Top Taggers" (Kasieczka
 Epochs are chosen on a tenth of the training file. The judging file is read once, at the end.
 """
 
-import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import awkward as ak
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
-import cortado
-from cortado import metrics, plotting, reading, scoring, training
+from cortado import analysis, metrics, plotting, reading, scoring, training
 from cortado.models import PFN, ParticleNet
 from cortado.models.particlenet import LITE
 from cortado.representations import ParticleList, PointCloud
@@ -28,8 +24,7 @@ from cortado.training import Objects, Recipe, Study
 
 FILES = ("data/train.h5", "data/test.h5")
 TITLES = {"pfn": "PFN", "particlenet_lite": "ParticleNet-Lite", "particlenet": "ParticleNet"}
-PRESETS = {"quick": ("pfn", "particlenet_lite"), "full": ("pfn", "particlenet_lite", "particlenet")}
-console = Console(highlight=False)
+PRESETS = {"quick": ("pfn", "particlenet_lite"), "full": tuple(TITLES), "tiny": ("pfn",)}
 
 
 def is_top(jets):
@@ -42,8 +37,7 @@ def is_qcd(jets):
 
 def studies(preset, folder, files=FILES):
     """The trainings of a preset on the first of the files; what is written goes to `folder`."""
-    if preset not in PRESETS:
-        raise ValueError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")
+    networks = analysis.preset_named(PRESETS, preset)
     pfn = Study(
         name="pfn",
         objects=Objects(files=(files[0],), split=Split(validation=0.1, test=0.0)),
@@ -51,7 +45,7 @@ def studies(preset, folder, files=FILES):
         scaling=DEEP_SETS_SCALING,
         model=partial(PFN, features=7),
         task=Classify(classes={"qcd": is_qcd, "top": is_top}, signal="top"),
-        recipe=Recipe(epochs=30, batch_size=128, learning_rate=4e-3, weight_decay=1e-2),
+        recipe=Recipe(epochs=1 if preset == "tiny" else 30, batch_size=128, learning_rate=4e-3, weight_decay=1e-2),
     )
     recipe = Recipe(epochs=20, batch_size=128, learning_rate=4e-3, weight_decay=1e-2, precision="bfloat16")
     lite = replace(
@@ -64,68 +58,54 @@ def studies(preset, folder, files=FILES):
     )
     recipe = replace(recipe, epochs=11, learning_rate=2e-3)
     full = replace(lite, name="particlenet", model=partial(ParticleNet), recipe=recipe)
-    return {study.name: study for study in (pfn, lite, full) if study.name in PRESETS[preset]}
+    return {study.name: study for study in (pfn, lite, full) if study.name in networks}
 
 
 def run(*, preset, folder, files, accelerator, **_):
-    """Train on the first file, judge on the second, print the table and draw the ROC curves."""
+    """Train on the first file, judge on the second, print the table and draw the figures."""
     files = tuple(files) or FILES
     if len(files) != 2:
         raise ValueError(f"two files are needed, one to train on and one to judge on; got {len(files)}: {files}")
     trained = studies(preset, folder, files)
-    for name, study in trained.items():
-        console.print(f"\n[bold]{TITLES[name]}[/]")
-        training.train(study, folder / name, resume=True, accelerator=accelerator)
+    analysis.train(trained, folder, titles=TITLES, accelerator=accelerator)
     judge(trained, folder, files[1])
-    console.print(table(folder))
+    results = analysis.read_results(folder)
+    analysis.console.print(analysis.results_table(results, title="jets of the judging file", titles=TITLES))
     figures = plot(folder, folder / "plots")
-    figures.append(explain(folder / "pfn" / "pfn.cortado", files[1], folder / "plots"))
-    console.print(f"wrote {len(figures)} figures to {folder / 'plots'}, numbers to {folder / 'results.json'}")
+    figures += explain(analysis.bundle_path(folder, "pfn"), files[1], folder / "plots")
+    analysis.done(folder, figures)
 
 
 def judge(trained, folder, file):
     """Score all jets of the judging file."""
     columns, results = {}, {}
     for name, study in trained.items():
-        judged = training.evaluate(folder / name / f"{name}.cortado", study, files=(file,), subset="all")
+        judged = training.evaluate(analysis.bundle_path(folder, name), study, files=(file,), subset="all")
         is_signal, score = judged.members("top"), np.asarray(judged.answers.top)
         columns |= {name: score, "is_signal": is_signal}
-        curve = metrics.roc(is_signal, score)
-        results[name] = {
-            "accuracy": metrics.confusion(is_signal, score > 0.5).accuracy,
-            "AUC": curve.auc,
-            "1/mistag at 50 %": metrics.rejection_at(curve, 0.5),
-            "1/mistag at 30 %": metrics.rejection_at(curve, 0.3),
-        }
+        results[name] = {"accuracy": metrics.confusion(is_signal, score > 0.5).accuracy}
+        results[name] |= analysis.tagging_merits(is_signal, score)
     np.savez(folder / "scores.npz", **columns)
-    (folder / "results.json").write_text(json.dumps(results, indent=1))
-
-
-def table(folder):
-    """The results as a table."""
-    results = json.loads((Path(folder) / "results.json").read_text())
-    lines = Table("model", *next(iter(results.values())), title="jets of the judging file")
-    for name, figures in results.items():
-        lines.add_row(TITLES[name], *(str(metrics.Estimate(*figure)) for figure in figures.values()))
-    return lines
+    analysis.write_results(folder, results)
 
 
 def plot(folder, plots):
     """The ROC curves of all networks in one frame."""
-    with np.load(folder / "scores.npz") as stored:
+    with np.load(Path(folder) / "scores.npz") as stored:
         curves = {TITLES[name]: metrics.roc(stored["is_signal"], stored[name]) for name in TITLES if name in stored}
-    figure, _ = plotting.roc_curves(curves, right="top tagging reference data")
-    return [plotting.save(figure, plots / "top_tagging_roc.png")]
+    return analysis.save_figures(
+        {"top_tagging_roc": plotting.roc_curves(curves, right="top tagging reference data")}, plots
+    )
 
 
 def explain(bundle, file, plots):
     """A QCD jet and a top jet of median score: what each particle adds, beside an average one."""
-    tagger = cortado.load(bundle)
+    tagger = scoring.load(bundle)
     jets = ak.flatten(next(reading.iterate(file)).jets)
     chosen, shares = {}, {}
     for title, is_kind in (("QCD", is_qcd), ("Top", is_top)):
         mine = jets[is_kind(jets)]
         median = mine[[np.argsort(tagger(mine))[len(mine) // 2]]]
         chosen[title], shares[title] = median[0], scoring.contributions(tagger, median, baseline=jets).contribution[0]
-    figure, _ = plotting.constituent_contributions(chosen, shares, score="log odds")
-    return plotting.save(figure, plots / "top_tagging_contributions.png")
+    figure = plotting.constituent_contributions(chosen, shares, score="log odds")
+    return analysis.save_figures({"top_tagging_contributions": figure}, plots)

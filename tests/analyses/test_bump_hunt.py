@@ -23,14 +23,10 @@ FOLDER = Path(__file__).parents[2] / "analyses" / "bump_hunt"
 
 @pytest.fixture(scope="module")
 def study():
-    """The module, with a preset that takes seconds."""
+    """The module, as the command imports it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [str(FOLDER.parents[1]), *sys.path])
         module = importlib.import_module("analyses.bump_hunt.study")
-        tiny = module.scores.Preset(events=15_000, signal=200, toys=20, judged=30_000, epochs=2, oversampling=2)
-        patch.setitem(module.scores.PRESETS, "tiny", tiny)
-        patch.setattr(module.scores, "FOLDS", 2)
-        patch.setattr(module, "EFFICIENCIES", (0.2, 0.05))
         yield module
 
 
@@ -84,5 +80,7 @@ def test_figures(out):
 
 
 def test_what_cannot_be_run_is_refused(tmp_path):
-    assert "unknown preset 'long'; there are quick, full" in fail("run", FOLDER, "--preset", "long", "--out", tmp_path)
+    assert "unknown preset 'long'; there are quick, full, tiny" in fail(
+        "run", FOLDER, "--preset", "long", "--out", tmp_path
+    )
     assert "searches its own samples" in fail("run", FOLDER, "--files", "x.root", "--out", tmp_path)
