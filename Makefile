@@ -16,7 +16,7 @@ install: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable ".[sim,acts,graphs,dask,export,fit,explain,flows]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable ".[train,plot,sim,acts,graphs,dask,export,fit,explain,flows]"
 	touch $@
 
 run: install

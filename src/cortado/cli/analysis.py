@@ -23,8 +23,12 @@ def run(
 
     Example: [cyan]cortado run analyses/w_tagging --preset full --executor dask --scheduler tcp://head:8786[/]
     """
+    made = studies.function(analysis, "run")
+    from cortado.processors import require_executor
+
+    require_executor(executor, scheduler)
     folder = out or studies.output(analysis, preset)
-    studies.function(analysis, "run")(
+    made(
         preset=preset,
         folder=folder,
         files=tuple(files or ()),

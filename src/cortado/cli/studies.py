@@ -1,31 +1,44 @@
 """Studies that the commands name: folders with a study.py, their functions and networks."""
 
-import importlib
-import sys
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from cortado.cli.own import imported
+
+DEFINES = {
+    "studies": "studies(preset, folder), which gives the training.Study of each network by name",
+    "run": "run(*, preset, folder, files, executor, workers, scheduler, accelerator), which makes everything",
+    "plot": "plot(folder, plots), which draws the figures of a run and gives their paths",
+}
+"""What the commands train, run and plot call."""
+
 
 def function(folder: Path, name: str) -> Callable[..., Any]:
-    """A function of the module `study` in an analysis folder, imported so that worker processes can import it too."""
-    folder = folder.resolve()
+    """A function of the module `study` in an analysis folder.
+
+    Args:
+        folder: Of the analysis, or the path of its study.py.
+        name: Of the function.
+    Raises:
+        FileNotFoundError: If there is no such file; names the nearest.
+        ValueError: If it has no such function; says what it must define.
+    """
+    folder = _folder(folder)
     if not (folder / "study.py").is_file():
         there = {path.parent.name: str(path.parent) for path in sorted(folder.parent.glob("*/study.py"))}
         near = get_close_matches(folder.name, there, cutoff=0.3) or there
         raise FileNotFoundError(
             f"no study.py in {folder}; nearest studies: {', '.join(there[name] for name in near) or 'none'}"
         )
-    root = folder.parent.parent
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
-    module = importlib.import_module(".".join([*folder.relative_to(root).parts, "study"]))
-    if (found := Path(str(module.__file__)).resolve()) != folder / "study.py":
-        raise ImportError(f"{folder} has the name of an installed package ({found}): rename the folder")
-    if not hasattr(module, name):
-        raise ValueError(f"{folder / 'study.py'} has no function {name!r}, which this command calls")
-    wanted: Callable[..., Any] = getattr(module, name)
+    module = imported(folder / "study.py", folder.parent.parent)
+    wanted: Callable[..., Any] | None = getattr(module, name, None)
+    if not callable(wanted):
+        wants = "".join(f"\n  {command}: {what}" for command, what in zip(("train", "run", "plot"), DEFINES.values()))
+        raise ValueError(
+            f"{folder / 'study.py'} has no function {name!r}, which this command calls; commands need{wants}"
+        )
     return wanted
 
 
@@ -40,4 +53,9 @@ def networks(folder: Path, preset: str, out: Path, only: str | None) -> dict[str
 
 def output(analysis: Path, preset: str) -> Path:
     """Folder of everything that a preset makes, if the user names none."""
-    return Path("output") / analysis.resolve().name / preset
+    return Path("output") / _folder(analysis).name / preset
+
+
+def _folder(analysis: Path) -> Path:
+    path = analysis.resolve()
+    return path.parent if path.name == "study.py" else path

@@ -9,7 +9,6 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-import pooch
 import requests
 from rich.progress import (
     BarColumn,
@@ -20,6 +19,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from cortado.extras import extra
 from cortado.manifest.description import File, Manifest, unpacked_folder
 
 _CHUNK = 1 << 16
@@ -84,6 +84,8 @@ def _bars(shown: bool) -> Progress:
 
 
 def _fetch_one(file: File, folder: Path, bars: Progress) -> Fetched:
+    with extra("train", "a download"):
+        import pooch
     target = folder / file.path
     target.parent.mkdir(parents=True, exist_ok=True)
 

@@ -2,6 +2,8 @@
 
 from types import ModuleType
 
+from cortado.extras import extra
+
 
 def graph_layers(model: str) -> ModuleType:
     """The module `message_passing`.
@@ -12,8 +14,6 @@ def graph_layers(model: str) -> ModuleType:
     Raises:
         ImportError: If the extra `graphs` is not installed.
     """
-    try:
+    with extra("graphs", model):
         from cortado.models import message_passing
-    except ImportError as error:
-        raise ImportError(f"{model} needs the extra `graphs`: pip install 'cortado[graphs]' ({error})") from error
     return message_passing

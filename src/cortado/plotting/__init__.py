@@ -1,21 +1,24 @@
 """Figures: a histogram, metric or jet in, matplotlib figure and axes out; `save` writes them."""
 
-from cortado.plotting.anomalies import latent_space, reconstructions
-from cortado.plotting.contributions import constituent_contributions, pixel_contributions
-from cortado.plotting.curves import calibration_curve, learning_curves, roc_curves, significance_improvement
-from cortado.plotting.distributions import score_distributions
-from cortado.plotting.generation import auc_against_time, time_against_size, weight_distribution
-from cortado.plotting.jets import average_images, jet_display
-from cortado.plotting.maps import fault_map
-from cortado.plotting.searches import local_p_values, mass_spectrum, strength_limits
-from cortado.plotting.shower_shapes import shape_histograms
-from cortado.plotting.showers import average_showers, shower_neighbours
-from cortado.plotting.stack import stacked
-from cortado.plotting.style import COLOURS, label, png, save, style
-from cortado.plotting.tables import confusion_matrix, cutflow
-from cortado.plotting.tracks import parameter_pulls, track_display, track_rates
-from cortado.plotting.vertex_display import vertex_display
-from cortado.plotting.vertices import binned_estimates, binned_means, binned_rates
+from cortado.extras import extra
+
+with extra("plot", "cortado.plotting"):
+    from cortado.plotting.anomalies import latent_space, reconstructions
+    from cortado.plotting.contributions import constituent_contributions, pixel_contributions
+    from cortado.plotting.curves import calibration_curve, learning_curves, roc_curves, significance_improvement
+    from cortado.plotting.distributions import score_distributions
+    from cortado.plotting.generation import auc_against_time, time_against_size, weight_distribution
+    from cortado.plotting.jets import average_images, jet_display
+    from cortado.plotting.maps import fault_map
+    from cortado.plotting.searches import local_p_values, mass_spectrum, strength_limits
+    from cortado.plotting.shower_shapes import shape_histograms
+    from cortado.plotting.showers import average_showers, shower_neighbours
+    from cortado.plotting.stack import stacked
+    from cortado.plotting.style import COLOURS, label, png, save, style
+    from cortado.plotting.tables import confusion_matrix, cutflow
+    from cortado.plotting.tracks import parameter_pulls, track_display, track_rates
+    from cortado.plotting.vertex_display import vertex_display
+    from cortado.plotting.vertices import binned_estimates, binned_means, binned_rates
 
 __all__ = [
     "COLOURS",

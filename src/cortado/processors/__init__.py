@@ -12,7 +12,7 @@ Example:
 """
 
 from cortado.processors.bookkeeping import generator_weights
-from cortado.processors.running import EXECUTORS, NanoAOD, run
+from cortado.processors.running import EXECUTORS, NanoAOD, require_executor, run
 from cortado.processors.search import SearchProcessor
 from cortado.processors.showers import ShowerProcessor
 from cortado.processors.tagging import TaggingProcessor
@@ -28,5 +28,6 @@ __all__ = [
     "TrackingProcessor",
     "VertexingProcessor",
     "generator_weights",
+    "require_executor",
     "run",
 ]

@@ -7,6 +7,7 @@ import hist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cortado.extras import extra
 from cortado.searches.background import BackgroundFit, fit_background
 from cortado.searches.dijet_function import DijetFunction
 from cortado.statistics import require_finite
@@ -250,11 +251,9 @@ def limits(spec: Mapping[str, Any], *, level: float = 0.95) -> Limits:
     """
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; needed is a confidence level in (0, 1)")
-    try:
+    with extra("fit", "a limit"):
         import pyhf
         from pyhf.infer.intervals.upper_limits import toms748_scan
-    except ImportError as error:
-        raise ImportError('limits need pyhf: pip install "cortado[fit]"') from error
     model_space = pyhf.Workspace(dict(spec))
     model = model_space.model()
     largest = model.config.suggested_bounds()[model.config.poi_index][1]

@@ -14,7 +14,6 @@ import awkward as ak
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import is_classifier
 from torch import Tensor, nn
 
 from cortado.tasks import optional
@@ -63,7 +62,7 @@ class Fit:
         required = "functools.partial(HistGradientBoostingClassifier, ...) or of another estimator"
         require(is_class and not given.args, self, "estimator", required)
         _require_parameters(given)
-        matches = isinstance(self.task, Classify) == is_classifier(given())
+        matches = isinstance(self.task, Classify) == _is_classifier(given())
         kind = "Classify(...) with a classifier, FindAnomalies(...) with other estimators"
         require(isinstance(self.task, Classify | FindAnomalies) and matches, self, "task", kind)
         smooth = isinstance(self.task, Classify) and self.task.label_smoothing > 0
@@ -213,6 +212,12 @@ def _weights(estimator: Any, weight: NDArray[np.float64]) -> dict[str, NDArray[n
     return {}
 
 
+def _is_classifier(estimator: Any) -> bool:
+    from sklearn.base import is_classifier  # comes with the estimator; who only scores needs no scikit-learn
+
+    return bool(is_classifier(estimator))
+
+
 def _require_same(estimator: Any, model: nn.Module, features: NDArray[np.float32]) -> None:
     """Compare a model with the estimator that it was made of: another version of scikit-learn may have other arrays.
 
@@ -221,7 +226,7 @@ def _require_same(estimator: Any, model: nn.Module, features: NDArray[np.float32
     """
     with torch.inference_mode():
         said = model(torch.from_numpy(features))
-    if is_classifier(estimator):
+    if _is_classifier(estimator):
         said, expected = said.double().softmax(dim=1), estimator.predict_proba(features)
     elif hasattr(estimator, "score_samples"):
         expected = -estimator.score_samples(features)

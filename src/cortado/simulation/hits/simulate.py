@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cortado import ntuples
+from cortado.extras import extra
 from cortado.simulation.hits.acts_detector import load_acts
 from cortado.simulation.hits.detector import COMPACT, Detector
 from cortado.simulation.hits.dialect import TREE, branches
@@ -194,12 +195,8 @@ def _check_programs(detector: str | Detector, generator: str) -> None:
     if detector == "generic":
         load_acts()
     if generator == "pythia":
-        try:
+        with extra("sim", "the generator pythia"):
             import_module("pythia8mc")
-        except ImportError as error:
-            raise ImportError(
-                f'cannot generate collisions without {error.name}; Pythia 8 comes with: pip install "cortado[sim]"'
-            ) from error
 
 
 def _check_name(what: str, name: str, known: tuple[str, ...]) -> None:
