@@ -1,4 +1,8 @@
-"""Figures: a histogram, metric or jet in, matplotlib figure and axes out; `save` writes them."""
+"""Figures: a histogram, metric or jet in, matplotlib figure and axes out; `save` writes them.
+
+All take the name of the experiment and a label beside it: `experiment="CMS", label="Preliminary"`; with both empty
+there is room for `mplhep.cms.label("Preliminary", ax=ax)` and its like. In a notebook figures show by themselves.
+"""
 
 from cortado.extras import extra
 
@@ -14,7 +18,7 @@ with extra("plot", "cortado.plotting"):
     from cortado.plotting.shower_shapes import shape_histograms
     from cortado.plotting.showers import average_showers, shower_neighbours
     from cortado.plotting.stack import stacked
-    from cortado.plotting.style import COLOURS, label, png, save, style
+    from cortado.plotting.style import COLOURS, png, save, style, write_label
     from cortado.plotting.tables import confusion_matrix, cutflow
     from cortado.plotting.tracks import parameter_pulls, track_display, track_rates
     from cortado.plotting.vertex_display import vertex_display
@@ -34,7 +38,6 @@ __all__ = [
     "cutflow",
     "fault_map",
     "jet_display",
-    "label",
     "latent_space",
     "learning_curves",
     "local_p_values",
@@ -57,4 +60,5 @@ __all__ = [
     "track_rates",
     "vertex_display",
     "weight_distribution",
+    "write_label",
 ]

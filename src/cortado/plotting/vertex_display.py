@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cortado.kinematics import momentum
 from cortado.perigee import PARAMETERS, point
-from cortado.plotting.style import GREY, label, style, subplots
+from cortado.plotting.style import GREY, style, subplots, write_label
 from cortado.plotting.vertex_groups import Group, found_groups, true_groups, true_positions
 
 __all__ = ["vertex_display"]
@@ -39,6 +39,8 @@ def vertex_display(
     stretch: float = 1.0,
     magnetic_field: float = 2.0,
     right: str = "",
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, tuple[Axes, Axes]]:
     """One jet with its true vertices beside those found, seen such that the jet axis points to the right.
 
@@ -63,6 +65,8 @@ def vertex_display(
             says so. Tracks of a narrow jet are told apart at 4 or so.
         magnetic_field: Along z [T].
         right: Text above the frame; if not given, flavour, momentum and pseudorapidity of the jet.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Returns:
         The figure, and the axes of the true and of the found vertices.
     Raises:
@@ -84,7 +88,7 @@ def vertex_display(
         )
         _panel(left_ax, true, scene, marker="*")
         _panel(right_ax, reconstructed, scene, marker="o", stars=[group.position for group in true])
-        label(left_ax, right="True vertices")
+        write_label(left_ax, right="True vertices", experiment=experiment, label=label)
         right_ax.set_title("Found vertices", fontsize=14, loc="left")
         right_ax.set_title(right or _jet_label(jet), fontsize=14, loc="right")
     return figure, (left_ax, right_ax)
