@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::Deprec
 def test_pt2_is_written_beside_the_bundle_and_the_difference_told(tagger):
     (line,) = succeed("export", tagger, "--format", "pt2")
     assert re.fullmatch(
-        rf"wrote {tagger.with_suffix('.pt2')}, .* MB: differs on the canary by at most \S+ from {tagger}", line
+        rf"wrote {tagger.with_suffix('.pt2')}, .* kB: differs on the canary by at most \S+ from {tagger}", line
     )
     extra = {"cortado": ""}
     torch.export.load(tagger.with_suffix(".pt2"), extra_files=extra)

@@ -37,7 +37,7 @@ def export(
 
         write = exports.to_onnx if format == "onnx" else exports.to_torch_export
         done = write(bundle, target, **own.classes(module))
-    size = f"{done.path.stat().st_size / 1e6:.1f} MB"
+    size = f"{done.path.stat().st_size / 1e3:,.0f} kB"
     console.print(
         f"wrote {done.path}, {size}: differs on the canary by at most {done.difference:.1g} from {bundle}", markup=False
     )
