@@ -16,11 +16,12 @@ ARROWS = {
     "calorimeter": set(),
     "perigee": set(),
     "event_keys": set(),
+    "files": set(),
     "splits": {"event_keys"},
     "statistics": set(),
     "counts": set(),
-    "ntuples": set(),
-    "manifest": set(),
+    "ntuples": {"files"},
+    "manifest": {"files"},
     "truth": {"kinematics"},
     "readers": {"calorimeter", "event_keys", "kinematics", "perigee", "truth"},
     "reading": {"ntuples", "readers"},
@@ -34,11 +35,11 @@ ARROWS = {
     "searches": {"statistics"},
     "workers": set(),
     "tasks": {"counts", "metrics", "weights", "reconstruction"},
-    "bundle": {"representations", "scaling", "models", "tasks", "weights"},
-    "export": {"bundle"},
+    "bundle": {"files", "representations", "scaling", "models", "tasks", "weights"},
+    "export": {"bundle", "files"},
     "scoring": {"bundle", "models", "representations", "tasks", "weights", "splits", "perigee", "reconstruction"},
-    "training": {"reading", "ntuples", "splits", "representations", "scaling", "bundle", "tasks"},
-    "plotting": {"calorimeter", "metrics", "kinematics", "histograms", "perigee", "searches", "statistics"},
+    "training": {"files", "reading", "ntuples", "splits", "representations", "scaling", "bundle", "tasks"},
+    "plotting": {"calorimeter", "files", "metrics", "kinematics", "histograms", "perigee", "searches", "statistics"},
     "monitoring": {"bundle", "models", "plotting", "reconstruction", "representations", "tasks", "weights"},
     "processors": {
         "calorimeter",
@@ -82,7 +83,7 @@ QUARANTINE = {
     "torch_geometric": {"models"},
     "captum": {"scoring"},
     "awkward": set(ARROWS)
-    - {"models", "histograms", "perigee", "scaling", "searches", "statistics", "counts", "workers"}
+    - {"models", "histograms", "perigee", "scaling", "searches", "statistics", "counts", "files", "workers"}
     | {"cli"},
     "typer": {"cli"},
 }

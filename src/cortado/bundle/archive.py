@@ -13,6 +13,8 @@ import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from cortado.files import replacing
+
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".npy", ".npz")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first date: equal members give equal files
 
@@ -38,16 +40,11 @@ def write(path: str | os.PathLike[str], members: Mapping[str, bytes], *, directo
     if target.is_dir() and (foreign := sorted({p.name for p in target.iterdir()} - set(members))):
         raise FileExistsError(f"{target}: holds {_listed(foreign)}, so it is not replaced; choose another name")
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        if as_directory:
-            _write_directory(temporary, members)
-            _move_directory(temporary, target)
-        else:
-            _write_file(temporary, _zipped(members))
-            os.replace(temporary, target)
-    finally:
-        _remove(temporary)
+    if as_directory:
+        _replace_directory(target, members)
+    else:
+        with replacing(target) as partial:
+            partial.write_bytes(_zipped(members))
     return target
 
 
@@ -70,25 +67,24 @@ def read(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, byte
     return _read_directory(source, names) if source.is_dir() else _read_zip(source, names)
 
 
-def _write_file(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _write_directory(path: Path, members: Mapping[str, bytes]) -> None:
-    path.mkdir()
-    for name, content in members.items():
-        _write_file(path / name, content)
-
-
 def _zipped(members: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
     return buffer.getvalue()
+
+
+def _replace_directory(target: Path, members: Mapping[str, bytes]) -> None:
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        temporary.mkdir()
+        for name, content in members.items():
+            with replacing(temporary / name) as partial:
+                partial.write_bytes(content)
+        _move_directory(temporary, target)
+    finally:
+        _remove(temporary)
 
 
 def _move_directory(temporary: Path, target: Path) -> None:

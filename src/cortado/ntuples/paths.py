@@ -1,9 +1,7 @@
-"""Names of files: user syntax ``path:tree``, globs and URLs; and writing under a temporary name."""
+"""Names of files: user syntax ``path:tree``, globs and URLs."""
 
-import os
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from difflib import get_close_matches
 from glob import glob, has_magic
 from pathlib import Path
@@ -92,25 +90,3 @@ def nearest(name: str, available: Iterable[str], *, most: int = 5) -> str:
         return "there are none"
     shown = ", ".join(names[: 2 * most])
     return f"nothing similar among the {len(names)}: {shown}{', ...' if len(names) > 2 * most else ''}"
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """Write a file whole or not at all: yields a temporary name in the same folder, renamed at the end.
-
-    On any exception, Ctrl-C included, the temporary file is removed and an earlier file of that name stays.
-
-    Raises:
-        FileNotFoundError: If the folder does not exist.
-    """
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {target}: the folder {target.parent} does not exist")
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
