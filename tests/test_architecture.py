@@ -15,9 +15,10 @@ ARROWS = {
     "kinematics": set(),
     "calorimeter": set(),
     "perigee": set(),
-    "event_keys": set(),
+    "splitmix": set(),
+    "event_keys": {"splitmix"},
     "files": set(),
-    "splits": {"event_keys"},
+    "splits": {"event_keys", "splitmix"},
     "statistics": set(),
     "counts": set(),
     "ntuples": {"files"},
@@ -25,7 +26,7 @@ ARROWS = {
     "truth": {"kinematics"},
     "readers": {"calorimeter", "event_keys", "kinematics", "perigee", "truth"},
     "reading": {"ntuples", "readers"},
-    "representations": {"calorimeter", "counts", "kinematics"},
+    "representations": {"calorimeter", "counts", "kinematics", "splitmix"},
     "scaling": {"representations"},
     "models": set(),
     "metrics": {"statistics"},
@@ -83,7 +84,7 @@ QUARANTINE = {
     "torch_geometric": {"models"},
     "captum": {"scoring"},
     "awkward": set(ARROWS)
-    - {"models", "histograms", "perigee", "scaling", "searches", "statistics", "counts", "files", "workers"}
+    - {"models", "histograms", "perigee", "scaling", "searches", "splitmix", "statistics", "counts", "files", "workers"}
     | {"cli"},
     "typer": {"cli"},
 }

@@ -44,5 +44,5 @@ def test_the_temporary_name_is_in_the_folder_and_ends_as_asked(tmp_path):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="cannot write .*a.csv: the folder .*none does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"cannot write .*a\.csv: the folder .*none does not exist"):
         write(tmp_path / "none" / "a.csv", "")
