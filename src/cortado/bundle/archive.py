@@ -3,7 +3,6 @@
 Knows bytes and names only; what they mean is the business of `cortado.bundle`.
 """
 
-import difflib
 import io
 import os
 import platform
@@ -14,6 +13,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from cortado.files import replacing
+from cortado.names import nearest
 
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".npy", ".npz")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first date: equal members give equal files
@@ -152,11 +152,10 @@ def _unreadable(path: Path, error: Exception) -> str:
 
 def _missing(path: Path) -> str:
     folder = path.parent
-    near: list[str] = []
+    present: list[str] = []
     if folder.is_dir():
-        present = [p.name for p in folder.iterdir() if p.suffix == path.suffix or p.suffix == ".cortado"]
-        near = difflib.get_close_matches(path.name, present, n=3, cutoff=0.4) or sorted(present)[:3]
-    hint = f"nearest: {_listed(near)}" if near else f"no bundle in {folder}"
+        present = sorted(p.name for p in folder.iterdir() if p.suffix == path.suffix or p.suffix == ".cortado")
+    hint = nearest(path.name, present) if present else f"no bundle in {folder}"
     return f"no bundle {path.absolute()} on host {platform.node()}; {hint}"
 
 

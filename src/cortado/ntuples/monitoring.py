@@ -17,7 +17,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from cortado.ntuples.paths import existing, nearest
+from cortado.names import nearest
+from cortado.ntuples.paths import existing
 from cortado.ntuples.root import open_directory
 from cortado.ntuples.table import first_line
 

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from glob import glob, has_magic
 from pathlib import Path
+
+from cortado.names import nearest
 
 _WITH_TREE = re.compile(r"(?P<path>.+\.(?:root|h5|hdf5|parquet)):(?P<tree>[^:]+)", re.IGNORECASE)
 
@@ -75,18 +76,4 @@ def existing(path: str | Path) -> str:
 def _siblings(path: Path) -> str:
     if not path.parent.is_dir():
         return f", neither does the folder {path.parent}"
-    near = get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()])
-    return f"; similar names in that folder: {', '.join(near)}" if near else ""
-
-
-def nearest(name: str, available: Iterable[str], *, most: int = 5) -> str:
-    """Say which of the available names come nearest to a missing one, for error messages."""
-    names = list(available)
-    by_lower = {known.lower(): known for known in names}
-    near = [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=most)]
-    if near:
-        return f"nearest: {', '.join(near)}"
-    if not names:
-        return "there are none"
-    shown = ", ".join(names[: 2 * most])
-    return f"nothing similar among the {len(names)}: {shown}{', ...' if len(names) > 2 * most else ''}"
+    return f"; in that folder, {nearest(path.name, sorted(entry.name for entry in path.parent.iterdir()))}"

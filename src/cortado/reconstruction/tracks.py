@@ -2,13 +2,13 @@
 
 import warnings
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
+from cortado.names import nearest
 from cortado.perigee import COVARIANCE, PARAMETERS
 
 __all__ = ["Resolution", "Tracks", "flat_tracks", "typical_resolution"]
@@ -193,6 +193,5 @@ def _columns(content: Any, names: tuple[str, ...], caller: str) -> Floats:
 
 def _require(name: str, available: list[str], caller: str, prefix: str = "") -> None:
     if name not in available:
-        near = get_close_matches(name, available, n=3, cutoff=0.5) or list(available)
-        nearest = ", ".join(prefix + other for other in near) or "none, the record is empty"
-        raise KeyError(f"{caller} needs the field {prefix + name!r}, which the jets do not have; nearest: {nearest}")
+        hint = nearest(name, available, prefix=prefix)
+        raise KeyError(f"{caller} needs the field {prefix + name!r}, which the jets do not have; {hint}")

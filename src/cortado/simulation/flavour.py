@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cortado import ntuples
+from cortado.names import require_one_of
 from cortado.simulation import balance, history, tracks
-from cortado.simulation.events import HADRONIC_W, check_process, start
+from cortado.simulation.events import HADRONIC_W, start
 from cortado.simulation.flavour_jets import RADIUS, cluster, flavour, with_tracks
 from cortado.simulation.jets import SimulationSummary
 from cortado.simulation.pileup import Library, fakes, minimum_bias, overlay
@@ -131,7 +132,7 @@ def _check(jets: int, seed: int, pileup: float, processes: Sequence[str], worker
     if isinstance(processes, str) or not 1 <= len(processes) < _SEEDS:
         raise ValueError(f"processes is {processes!r}; it must be a sequence of 1 to {_SEEDS - 1} names")
     for name in processes:
-        check_process(name, FLAVOUR_PROCESSES)
+        require_one_of("process", name, FLAVOUR_PROCESSES)
 
 
 def simulate_unit(unit: Unit) -> UnitSample:
