@@ -23,7 +23,6 @@ PUBLISHED = {
     "flow_matching": ("CaloDiffusion", 0.635, 0.536),
 }
 SEEN = dict(zip(VIEWS, ("cells", "shapes")))
-SAMPLE = "Photons, 1 to 100 GeV"
 
 
 def tables(folder):
@@ -72,6 +71,7 @@ def plot(folder, plots):
     results = analysis.read_results(folder)
     histograms = analysis.saved_histograms(folder)
     generators = results["generators"]
+    sample = "Photons, {:g} to {:g} GeV".format(*results["energies"])
     with np.load(folder / "pictures.npz") as pictures, np.load(folder / "scores.npz") as scores:
         averages = {TITLES.get(name, "Simulated"): pictures[name] for name in ("simulated", *generators)}
         nearest = [pictures[name] for name in ("generated", "nearest", "energy")]
@@ -79,15 +79,15 @@ def plot(folder, plots):
     times, areas = zip(*results["stages"])
     unit, seconds = ("s", 1) if max(times) < 600 else ("min", 60)
     speed = {TITLES[name]: zip(*each["ms"].items()) for name, each in generators.items()}
-    figures = {f"shapes_{name}": shapes(histograms, name) for name in generators} | {
-        "average_showers": plotting.average_showers(averages, CALOGAN, right=SAMPLE),
+    figures = {f"shapes_{name}": shapes(histograms, name, sample) for name in generators} | {
+        "average_showers": plotting.average_showers(averages, CALOGAN, right=sample),
         "neighbours": plotting.shower_neighbours(*nearest, CALOGAN, right=TITLES[BEST]),
         "roc": plotting.roc_curves(curves, right="Simulated against generated, cells"),
         "training_time": plotting.auc_against_time(
             {TITLES[BEST]: (np.array(times) / seconds, [Estimate(*area) for area in areas])},
             unit=unit,
             references={f"{PUBLISHED[BEST][0]}, other showers": PUBLISHED[BEST][1]},
-            right="Cells, " + SAMPLE[0].lower() + SAMPLE[1:],
+            right="Cells, p" + sample[1:],
         ),
         "speed": plotting.time_against_size(
             {name: ([int(batch) for batch in batches], each) for name, (batches, each) in speed.items()},
@@ -98,10 +98,10 @@ def plot(folder, plots):
     return analysis.save_figures(figures, plots)
 
 
-def shapes(histograms, name):
+def shapes(histograms, name, sample):
     """Simulated showers, and those of one generator."""
     panels = [
         histograms[shape][{"dataset": "simulation"}] + histograms[shape][{"dataset": name}] for shape in MAIN_SHAPES[:9]
     ]
     titles = {"simulated": "Simulated", "generated": TITLES[name], "reweighted": "Reweighted"}
-    return plotting.shape_histograms(panels, titles, right=SAMPLE)
+    return plotting.shape_histograms(panels, titles, right=sample)

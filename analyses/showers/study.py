@@ -25,6 +25,7 @@ from cortado.weights import clipped
 
 from .figures import BEST, MAIN_SHAPES, plot, tables
 from .networks import (
+    ENERGIES,
     PRESETS,
     SHAPES,
     THRESHOLD,
@@ -119,6 +120,7 @@ def evaluate(preset, folder, device):
     results = {
         "generators": merits,
         "stages": stages,
+        "energies": chosen.simulation.get("energy", ENERGIES),
         "simulated": len(test),
         "tested": int(test.sum()),
         "itself": {"chi2": itself, "closure": metrics.closure(itself)},

@@ -78,18 +78,17 @@ def compare_shower_files(files: Sequence[str | Path], folder: Path, *, threshold
     means = {name: _means(sample) for name, sample in samples.items()}
     console.print(results_table(means, title="means of shower shapes", titles=titles, first="file"))
     first, *others = samples
-    pairs = {
-        name: {first: samples[first].shapes, name: samples[name].shapes}
-        for name in others
-        if samples[name].geometry == samples[first].geometry
-    }
-    tests = {name: _tests(*pair.values()) for name, pair in pairs.items()}
-    rows = {name: _row(*pair.values(), tests[name]) for name, pair in pairs.items()}
-    if rows:
-        title = f"shapes against {titles[first]}: means within 2 %, widths 10 %, chi2/ndf < 1.5"
+    reference = samples[first].shapes
+    alike = {name: samples[name].shapes for name in others if samples[name].geometry == samples[first].geometry}
+    tests = {name: _tests(reference, shapes) for name, shapes in alike.items()}
+    if tests:
+        rows = {name: _differences(reference, shapes, tests[name]) for name, shapes in alike.items()}
+        number = len(tests[next(iter(tests))])
+        title = f"{number} shapes against {titles[first]}: means within 2 %, widths 10 %, chi2/ndf < 1.5"
         console.print(results_table(rows, title=title, titles=titles, first="file"))
     figures = {name: _picture(name, sample) for name, sample in samples.items()}
-    figures |= {f"{name}_shapes": _most_different(pair, tests[name]) for name, pair in pairs.items()}
+    for name, shapes in alike.items():
+        figures[f"{name}_shapes"] = _most_different({first: reference, name: shapes}, tests[name])
     console.print(f"wrote {len(save_figures(figures, folder))} figures to {folder}", markup=False)
 
 
@@ -138,13 +137,12 @@ def _tests(reference: Shapes, other: Shapes) -> dict[str, metrics.Chi2]:
     return {name: metrics.chi2_test(values, other[name]) for name, values in reference.items() if values.std() > 0}
 
 
-def _row(reference: Shapes, other: Shapes, tests: Mapping[str, metrics.Chi2]) -> dict[str, Any]:
+def _differences(reference: Shapes, other: Shapes, tests: Mapping[str, metrics.Chi2]) -> dict[str, Any]:
     near = metrics.agreement({name: metrics.shape_difference(reference[name], other[name]) for name in tests})
     closed = metrics.closure(tests)
     features = [np.stack([shapes[name] for name in tests], axis=1) for shapes in (reference, other)]
     enough = min(map(len, features)) > 2 * len(tests)
     return {
-        "shapes": len(tests),
         **near._asdict(),
         "chi2": closed.closed,
         "worst": f"{closed.greatest:.1f}",
@@ -154,7 +152,7 @@ def _row(reference: Shapes, other: Shapes, tests: Mapping[str, metrics.Chi2]) ->
 
 
 def _most_different(pair: Mapping[str, Shapes], tests: Mapping[str, metrics.Chi2]) -> Any:
-    """Histograms of the shapes of two files that differ most; the first is the reference."""
+    """Histograms of the shapes that differ most; the first of both files is the reference."""
     worst = sorted(tests, key=lambda name: tests[name].per_ndf, reverse=True)[:_DRAWN]
     return plotting.shape_histograms([_panel(name, pair) for name in worst], list(pair), reference=next(iter(pair)))
 
