@@ -112,10 +112,11 @@ def evaluate(preset, folder, device):
         pictures[name] = mean_cells(showers[test])
         if name == BEST:
             pictures |= neighbours(simulated[test], showers[test][:4])
-    stages = [[analysis.training_seconds(folder, BEST), merits[BEST]["low"]["AUC"]]]
-    for name in reversed([f"{BEST}_{epochs}" for epochs in chosen.stages]):
+    stages = []
+    for name in [f"{BEST}_{epochs}" for epochs in chosen.stages]:
         scores = judged(classifiers(preset, folder, name, "low"), simulated, showers_of(generated(folder, name)), part)
-        stages.insert(0, [analysis.training_seconds(folder, name), told_apart(*scores)["AUC"]])
+        stages.append([analysis.training_seconds(folder, name), told_apart(*scores)["AUC"]])
+    stages.append([analysis.training_seconds(folder, BEST), merits[BEST]["low"]["AUC"]])
     itself = {name: metrics.chi2_test(shapes[name][~test], shapes[name][test], bins=chosen.bins) for name in SHAPES}
     results = {
         "generators": merits,
