@@ -31,7 +31,11 @@ def tables(folder):
     apart, distances, closure = {}, {}, {}
     for name, merits in results["generators"].items():
         title, *published = PUBLISHED[name]
-        seen = {f"{merit} {SEEN[view]}": merits[view][merit] for merit in ("AUC", "JSD") for view in VIEWS}
+        seen = {
+            f"{merit} {SEEN[view]}": "{:.3f} ± {:.3f}".format(*merits[view][merit])
+            for merit in ("AUC", "JSD")
+            for view in VIEWS
+        }
         apart |= {name: seen, f" {title}": {f"AUC {what}": area for what, area in zip(SEEN.values(), published)}}
         separation = {shape: value for shape, (value, *_) in merits["separation"].items()}
         largest = max(separation, key=separation.get)
