@@ -127,16 +127,16 @@ def _read_zip(path: Path, names: Collection[str]) -> dict[str, bytes]:
         raise ValueError(_unreadable(path, error)) from error
 
 
-def _check_names(path: Path, found: Collection[str], names: Collection[str]) -> None:
-    if pickles := sorted(name for name in found if name.endswith(_PICKLES)):
+def _check_names(path: Path, present: Collection[str], names: Collection[str]) -> None:
+    if pickles := sorted(name for name in present if name.endswith(_PICKLES)):
         raise ValueError(
             f"{path}: holds {_listed(pickles)}, which may be a pickle: reading one can "
             "run any code, so it is refused; save the model again with cortado.bundle.save"
         )
-    if missing := sorted(set(names) - set(found)):
-        raise ValueError(f"{path}: not a bundle, it lacks {_listed(missing)} (it holds {_listed(sorted(found))})")
-    if len(found) != len(names):
-        extra = sorted(set(found) - set(names)) or ["one name twice"]
+    if missing := sorted(set(names) - set(present)):
+        raise ValueError(f"{path}: not a bundle, it lacks {_listed(missing)} (it holds {_listed(sorted(present))})")
+    if len(present) != len(names):
+        extra = sorted(set(present) - set(names)) or ["one name twice"]
         raise ValueError(f"{path}: holds {_listed(extra)} beside {_listed(sorted(names))}; refused")
 
 

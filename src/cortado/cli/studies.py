@@ -19,8 +19,8 @@ def function(folder: Path, name: str) -> Callable[..., Any]:
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     module = importlib.import_module(".".join([*folder.relative_to(root).parts, "study"]))
-    if (found := Path(str(module.__file__)).resolve()) != folder / "study.py":
-        raise ImportError(f"{folder} has the name of an installed package ({found}): rename the folder")
+    if (imported := Path(str(module.__file__)).resolve()) != folder / "study.py":
+        raise ImportError(f"{folder} has the name of an installed package ({imported}): rename the folder")
     if not hasattr(module, name):
         raise ValueError(f"{folder / 'study.py'} has no function {name!r}, which this command calls")
     wanted: Callable[..., Any] = getattr(module, name)

@@ -172,12 +172,12 @@ def _smallest_eigenvalue(covariance: Floats) -> Floats:
         scale = 1 / np.sqrt(diagonal)
         correlation = covariance * scale[:, :, np.newaxis] * scale[:, np.newaxis, :]
     known = np.isfinite(correlation).all(axis=(1, 2))
-    found = np.where(known | ~np.isfinite(diagonal).all(axis=1), 1.0, diagonal.min(axis=1, initial=np.inf))
+    smallest = np.where(known | ~np.isfinite(diagonal).all(axis=1), 1.0, diagonal.min(axis=1, initial=np.inf))
     try:
         np.linalg.cholesky(correlation[known])
     except np.linalg.LinAlgError:
-        found[known] = np.linalg.eigvalsh(correlation[known])[:, 0]
-    return found
+        smallest[known] = np.linalg.eigvalsh(correlation[known])[:, 0]
+    return smallest
 
 
 def _columns(content: Any, names: tuple[str, ...], caller: str) -> Floats:

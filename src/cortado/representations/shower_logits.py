@@ -322,13 +322,14 @@ def _seeds(energy: Floats, values: Floats) -> NDArray[np.uint64]:
     """64 bits of each shower, shape (n,): from those of its incident energy and of all its cells in float32."""
     # Many showers of a test beam share the incident energy; the sum of integers is the same in any order.
     cells = values.astype(np.float32).view(np.uint32).sum(axis=1, dtype=np.uint64)
-    return scrambled(scrambled(energy.astype(np.float32).view(np.uint32).astype(np.uint64)) ^ cells)
+    incident = energy.astype(np.float32).view(np.uint32).astype(np.uint64)
+    return np.asarray(scrambled(scrambled(incident) ^ cells))
 
 
 def _uniform(seeds: NDArray[np.uint64], first: int, number: int) -> Floats:
     """The random numbers first, first + 1, ... of each seed, uniform in (0, 1), shape (n, number)."""
     counts = np.arange(first + 1, first + number + 1, dtype=np.uint64) * GOLDEN
-    bits = scrambled(seeds[:, np.newaxis] + counts) >> np.uint64(12)
+    bits: NDArray[np.uint64] = scrambled(seeds[:, np.newaxis] + counts) >> np.uint64(12)
     return (bits.astype(np.float64) + 0.5) * 2.0**-52
 
 

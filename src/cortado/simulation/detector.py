@@ -114,13 +114,13 @@ def charge_of(pdg_id: Array) -> Array:
 
 
 def _has_track(particles: Particles, rng: np.random.Generator) -> Array:
-    """Charged, inside the tracker's acceptance, born before its outer half, and found."""
+    """Charged, inside the tracker's acceptance, born before its outer half, and reconstructed."""
     pt = np.hypot(particles.px, particles.py)
     efficiency = np.where(np.abs(particles.pdg_id) == MUON, 0.99, np.where(pt > 1, 0.95, 0.85))
     accepted = (pt > _TRACKER_MIN_PT) & (np.abs(particles.pz) < pt * np.sinh(_TRACKER_ETA))
     crosses_layers = np.hypot(particles.x, particles.y) < _TRACKER_MAX_RADIUS
-    found: Array = (particles.charge != 0) & accepted & crosses_layers & (rng.random(len(pt)) < efficiency)
-    return found
+    has_track: Array = (particles.charge != 0) & accepted & crosses_layers & (rng.random(len(pt)) < efficiency)
+    return has_track
 
 
 def _tracks(particles: Particles, rng: np.random.Generator) -> dict[str, Array]:
