@@ -74,7 +74,7 @@ def test_an_own_reader_reads_the_files(private, tmp_path):
     assert succeed(*line, "--module", reader)[-1].endswith("3 jets in 3 entries")
     assert succeed("inspect", file, "--module", reader)[-1] == "private; read are fat_pt"
     assert "NanoAOD v15 also needs" in fail("inspect", file, "--module", reader, "--dialect", "NanoAOD v15")
-    assert "unknown dialect 'privat'" in fail("inspect", file, "--module", reader, "--dialect", "privat")
+    assert "dialect = 'privat', required: one of" in fail("inspect", file, "--module", reader, "--dialect", "privat")
 
 
 def test_of_several_readers_one_is_named(private, tmp_path):
@@ -94,7 +94,7 @@ def test_modules_that_cannot_be_used_are_named(winner, tmp_path, monkeypatch):
     (tmp_path / "json.py").touch()
     assert "has the name of an installed package" in fail("inspect", winner, "--module", tmp_path / "json.py")
     message = fail("inspect", winner, "--module", tmp_path / "jsn.py")
-    assert "jsn.py does not exist; Python files in that folder: json.py" in message
+    assert "jsn.py does not exist; in its folder, nearest: json.py" in message
 
 
 def test_only_what_a_module_defines_or_lists_may_be_used(tmp_path, monkeypatch):

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cortado.names import nearest
+
 READER = ("NAME", "FORMS", "branches", "record")
 """What a module needs to be a reader, see `cortado.readers`."""
 
@@ -94,8 +96,8 @@ def _module(file: Path) -> ModuleType:
     if path.suffix != ".py":
         raise ValueError(f"--module {file}: a Python file, NAME.py, is needed")
     if not path.is_file():
-        there = ", ".join(sorted(other.name for other in path.parent.glob("*.py"))) or "none"
-        raise FileNotFoundError(f"--module {file} does not exist; Python files in that folder: {there}")
+        there = sorted(other.name for other in path.parent.glob("*.py"))
+        raise FileNotFoundError(f"--module {file} does not exist; in its folder, {nearest(path.name, there)}")
     return imported(path, path.parent)
 
 

@@ -1,18 +1,18 @@
 """Studies that the commands name: folders with a study.py, their functions and networks."""
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from cortado.cli.own import imported
+from cortado.names import nearest, require_one_of
 
 DEFINES = {
-    "studies": "studies(preset, folder), which gives the training.Study of each network by name",
+    "train": "studies(preset, folder), which gives the training.Study of each network by name",
     "run": "run(*, preset, folder, files, executor, workers, scheduler, accelerator), which makes everything",
     "plot": "plot(folder, plots), which draws the figures of a run and gives their paths",
 }
-"""What the commands train, run and plot call."""
+"""What each command calls."""
 
 
 def function(folder: Path, name: str) -> Callable[..., Any]:
@@ -27,17 +27,14 @@ def function(folder: Path, name: str) -> Callable[..., Any]:
     """
     folder = _folder(folder)
     if not (folder / "study.py").is_file():
-        there = {path.parent.name: str(path.parent) for path in sorted(folder.parent.glob("*/study.py"))}
-        near = get_close_matches(folder.name, there, cutoff=0.3) or there
-        raise FileNotFoundError(
-            f"no study.py in {folder}; nearest studies: {', '.join(there[name] for name in near) or 'none'}"
-        )
+        there = [path.parent.name for path in sorted(folder.parent.glob("*/study.py"))]
+        raise FileNotFoundError(f"no study.py in {folder}; {nearest(folder.name, there, prefix=f'{folder.parent}/')}")
     module = imported(folder / "study.py", folder.parent.parent)
     wanted: Callable[..., Any] | None = getattr(module, name, None)
     if not callable(wanted):
-        wants = "".join(f"\n  {command}: {what}" for command, what in zip(("train", "run", "plot"), DEFINES.values()))
+        needs = "".join(f"\n  {command}: {what}" for command, what in DEFINES.items())
         raise ValueError(
-            f"{folder / 'study.py'} has no function {name!r}, which this command calls; commands need{wants}"
+            f"{folder / 'study.py'} has no function {name!r}, which this command calls; commands need{needs}"
         )
     return wanted
 
@@ -45,9 +42,8 @@ def function(folder: Path, name: str) -> Callable[..., Any]:
 def networks(folder: Path, preset: str, out: Path, only: str | None) -> dict[str, Any]:
     """The study of each network by name; of one alone, if that is wanted."""
     studies: dict[str, Any] = function(folder, "studies")(preset, out)
-    if only is not None and only not in studies:
-        near = get_close_matches(only, studies, n=1) or "none"
-        raise ValueError(f"no network {only!r} in {folder}; there are {', '.join(studies)}; nearest: {near}")
+    if only is not None:
+        require_one_of(f"network of {folder}", only, studies)
     return {name: study for name, study in studies.items() if only in (None, name)}
 
 

@@ -8,7 +8,6 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
-from difflib import get_close_matches
 from typing import Any
 
 import loky
@@ -18,6 +17,7 @@ from coffea.processor.executor import WorkItem
 from coffea.util import coffea_console
 
 from cortado.extras import extra
+from cortado.names import require_one_of
 from cortado.workers import end_with
 
 __all__ = ["EXECUTORS", "NanoAOD", "require_executor", "run"]
@@ -108,9 +108,7 @@ def require_executor(executor: str, scheduler: str | None = None) -> None:
         ValueError: If the executor is unknown, or a scheduler is given for another one than dask.
         ImportError: If the executor is dask, and dask is not installed.
     """
-    if executor not in EXECUTORS:
-        near = get_close_matches(executor, EXECUTORS, n=1)
-        raise ValueError(f"unknown executor {executor!r}; there are {', '.join(EXECUTORS)}; nearest: {near or 'none'}")
+    require_one_of("executor", executor, EXECUTORS)
     if scheduler is not None and executor != "dask":
         raise ValueError(f"a scheduler ({scheduler}) is for the executor dask, not for {executor}")
     if executor == "dask":

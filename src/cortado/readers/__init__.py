@@ -44,11 +44,11 @@ names is a dialect, too.
 """
 
 from collections.abc import Collection
-from difflib import get_close_matches
 from types import ModuleType
 
 import awkward as ak
 
+from cortado.names import require_one_of
 from cortado.readers import (
     acts_csv,
     calochallenge,
@@ -160,9 +160,7 @@ def _candidates(name: str | ModuleType | None) -> list[ModuleType]:
         return list(DIALECTS)
     if not isinstance(name, str):
         return [name]
-    if name not in known:
-        nearest = get_close_matches(name, known, n=1, cutoff=0.3) or "none"
-        raise ValueError(f"unknown dialect {name!r}; known: {sorted(known)}; nearest: {nearest}")
+    require_one_of("dialect", name, known)
     return [known[name]]
 
 
