@@ -82,7 +82,7 @@ def test_train_trains_the_networks_of_the_study(analysis, monkeypatch):
     assert printed[-1] == "wrote 1 bundles to folder: small"
     ((study, output, options),) = trained
     assert (study, str(output), options["resume"]) == ("quick", "folder/small", True)
-    assert "no network 'smal'" in fail("train", analysis, "--only", "smal")
+    assert "= 'smal', required: one of small, large; nearest: small" in fail("train", analysis, "--only", "smal")
 
 
 def test_train_by_folds_trains_as_often_and_says_where_the_bundles_are(tmp_path, analysis, toy_files):
