@@ -13,6 +13,8 @@ on the canary before the file is put in place.
 Needs the extra `export` for ONNX.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import re

@@ -1,5 +1,7 @@
 """Packages that only parts of cortado need: extras of its installation, and what is said where one is missing."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 

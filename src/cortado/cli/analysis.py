@@ -1,5 +1,7 @@
 """Commands of a whole analysis: `run` makes everything, `plot` draws its figures again."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Annotated
 

@@ -1,5 +1,7 @@
 """The command line: its commands, and what it says of errors."""
 
+from __future__ import annotations
+
 import os
 from typing import Annotated, Any
 

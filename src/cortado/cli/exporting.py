@@ -1,5 +1,7 @@
 """The command `export`: bundles for other runtimes."""
 
+from __future__ import annotations
+
 import logging
 import warnings
 from pathlib import Path

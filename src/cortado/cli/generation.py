@@ -1,5 +1,7 @@
 """The command `generate`: showers of a trained generator, as many as wanted, in the form of simulated ones."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,5 +1,7 @@
 """The command `inspect`: what a file is."""
 
+from __future__ import annotations
+
 import dataclasses
 from pathlib import Path
 from typing import Annotated, Any

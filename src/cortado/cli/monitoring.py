@@ -1,5 +1,7 @@
 """The command `monitor`: faults in monitoring maps, as a report."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args

@@ -1,5 +1,7 @@
 """Python files of the user's own: studies, and the classes and readers that `--module` gives to a command."""
 
+from __future__ import annotations
+
 import importlib
 import re
 import sys

@@ -1,5 +1,7 @@
 """Where in the user's own files an error comes from."""
 
+from __future__ import annotations
+
 import linecache
 import sys
 import sysconfig

@@ -1,5 +1,7 @@
 """What bundles say of events: columns of friend trees, and how these are summed up in words."""
 
+from __future__ import annotations
+
 import inspect
 from collections import Counter
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """The command `score`: what a bundle says of the jets of ntuples, in friend trees."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,5 +1,7 @@
 """Studies that the commands name: folders with a study.py, their functions and networks."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

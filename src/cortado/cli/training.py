@@ -1,5 +1,7 @@
 """The command `train`: bundles of the networks of a study."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any

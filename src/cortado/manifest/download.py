@@ -1,5 +1,7 @@
 """Files of a manifest downloaded, resumed where the connection broke, and verified."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import shutil

@@ -1,5 +1,7 @@
 """How well a score separates signal from background: ROC curve, area, and rejection, with uncertainties."""
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """Confusion matrices of weighted events, and every figure of merit that is read off them."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -4,6 +4,8 @@ Label 1 is the sample that is imitated (simulated showers), 0 its imitation (gen
 the classifier was not trained on. Both samples count alike, however large they are.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """Normalising flows of a few observables, given others: densities that can be evaluated and sampled (extra `flows`)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 

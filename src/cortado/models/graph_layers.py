@@ -1,5 +1,7 @@
 """The door to PyTorch Geometric, opened when a network on graphs is made: importing `cortado.models` stays light."""
 
+from __future__ import annotations
+
 from types import ModuleType
 
 from cortado.extras import extra

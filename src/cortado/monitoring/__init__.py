@@ -18,6 +18,8 @@ Example:
     cortado.bundle.save(bundle, "monitor.cortado", canary=good[:16])
 """
 
+from __future__ import annotations
+
 from cortado.monitoring.axes import cyclic_axes
 from cortado.monitoring.calibration import alarm_of, calibrated, classical, linear, watching
 from cortado.monitoring.episodes import Episode, episodes

@@ -1,5 +1,7 @@
 """HDF5 and parquet, read with h5py and pyarrow."""
 
+from __future__ import annotations
+
 import pickletools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress

@@ -4,6 +4,8 @@ All take the name of the experiment and a label beside it: `experiment="CMS", la
 there is room for `mplhep.cms.label("Preliminary", ax=ax)` and its like. In a notebook figures show by themselves.
 """
 
+from __future__ import annotations
+
 from cortado.extras import extra
 
 with extra("plot", "cortado.plotting"):

@@ -1,5 +1,7 @@
 """What an autoencoder makes of images, and where it puts objects in the space of its latent numbers."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from itertools import cycle
 from typing import Any

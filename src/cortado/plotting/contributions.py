@@ -1,5 +1,7 @@
 """What made a score: constituents or pixels of jets in the colour of what they add to it."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Curves: rejection against efficiency, training histories, calibration."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import NamedTuple

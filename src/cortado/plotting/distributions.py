@@ -1,5 +1,7 @@
 """Shapes: distributions scaled to unit area."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 

@@ -1,5 +1,7 @@
 """What generators cost and what they are worth: time per shower, fidelity against training time, weights."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 

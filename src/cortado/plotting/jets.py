@@ -1,5 +1,7 @@
 """Jets to look at: average images of classes, and one jet as a cloud and as an image."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Monitoring maps to look at: what was counted, what was expected, and where they differ."""
 
+from __future__ import annotations
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

@@ -1,5 +1,7 @@
 """Searches for a bump: mass spectrum with its background fit, local p-value against mass, limits on a strength."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import hist

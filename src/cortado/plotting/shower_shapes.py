@@ -1,5 +1,7 @@
 """Shapes of generated and of reweighted showers over those of simulated ones, with ratios."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Collection, Mapping, Sequence
 from itertools import cycle

@@ -1,5 +1,7 @@
 """Showers to look at: averages of samples, layer by layer, and single ones beside their nearest neighbours."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 

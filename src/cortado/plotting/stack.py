@@ -1,5 +1,7 @@
 """Stacked samples with their uncertainties, over a ratio."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 

@@ -5,6 +5,8 @@ notebooks, and where pyplot is interactive, it shows them. The style holds only 
 matplotlib's own settings are never changed.
 """
 
+from __future__ import annotations
+
 import io
 import os
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """Figures of tables: the confusion matrix and the cutflow."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 

@@ -1,5 +1,7 @@
 """One event with tracks found, missed and fake; and efficiencies of many events."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 

@@ -1,5 +1,7 @@
 """One jet with its tracks, its true vertices, and those that were reconstructed."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 

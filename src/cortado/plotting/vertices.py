@@ -1,5 +1,7 @@
 """How well vertices are found or numbers are learned: rates, means and other estimates in bins of anything."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any, NamedTuple

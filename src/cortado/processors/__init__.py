@@ -11,6 +11,8 @@ Example:
     output["mass"][{"tagger": "ParticleNet", "region": "pass"}]
 """
 
+from __future__ import annotations
+
 from cortado.processors.bookkeeping import generator_weights
 from cortado.processors.running import EXECUTORS, NanoAOD, require_executor, run
 from cortado.processors.search import SearchProcessor

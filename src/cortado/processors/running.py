@@ -1,5 +1,7 @@
 """Any processor on any of coffea's executors, with errors that name the file and are told once."""
 
+from __future__ import annotations
+
 import io
 import logging
 import os

@@ -43,6 +43,8 @@ functions `branches(available)`, `jets(events)` or `showers(events)`, `record(ev
 names is a dialect, too.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection
 from types import ModuleType
 

@@ -3,6 +3,8 @@
 Shapes: n objects, p constituents, f features, c channels.
 """
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple

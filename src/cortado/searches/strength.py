@@ -1,5 +1,7 @@
 """The signal strength of a workspace with its interval."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -1,5 +1,7 @@
 """Templates of a search as a workspace that pyhf fits, and the upper limit on a signal."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 

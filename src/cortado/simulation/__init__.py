@@ -6,6 +6,8 @@ analyse, only to make samples here. Dijets and maps need no extra; nor do hits, 
 or ACTS (``acts``).
 """
 
+from __future__ import annotations
+
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

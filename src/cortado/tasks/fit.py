@@ -3,6 +3,8 @@
 Shapes: n objects, f features.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import inspect
@@ -51,7 +53,7 @@ class Fit:
         ('normal',)
     """
 
-    estimator: "functools.partial[Any]"
+    estimator: functools.partial[Any]
     task: Classify | FindAnomalies
 
     invertible: ClassVar[bool] = False
@@ -137,7 +139,7 @@ class Fit:
         """As the inner task."""
         return optional.sums(self._inner, objects, weight)
 
-    def fitted(self, sums: NDArray[np.float64]) -> "Fit":
+    def fitted(self, sums: NDArray[np.float64]) -> Fit:
         """With the inner task fitted."""
         return dataclasses.replace(self, task=optional.fitted(self._inner, sums))
 
@@ -166,7 +168,7 @@ class Fit:
         return self.task.measured(evaluate)
 
 
-def _require_parameters(estimator: "functools.partial[Any]") -> None:
+def _require_parameters(estimator: functools.partial[Any]) -> None:
     """Refuse parameters that the estimator does not have, before anything is read.
 
     Raises:

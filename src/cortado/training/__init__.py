@@ -1,5 +1,7 @@
 """From ntuples to a bundle: the typed study, the streaming of objects, the training on Lightning."""
 
+from __future__ import annotations
+
 from cortado.extras import extra
 
 with extra("train", "cortado.training"):

@@ -1,5 +1,7 @@
 """The generic detector of ACTS (extra ``acts``): its modules, as arrays, and their numbers in the dialect of hits."""
 
+from __future__ import annotations
+
 from functools import cache
 from importlib import import_module
 from types import ModuleType

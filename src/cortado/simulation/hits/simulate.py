@@ -1,5 +1,7 @@
 """Samples of bunch crossings in a tracker, as ROOT files in the dialect of hits."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
