@@ -17,7 +17,7 @@ from cortado import bundle
 from cortado.tasks import Classes, Numbers, Pairs, Showers
 
 MASS = Numbers(names=("mass",), loss="gaussian", centre=(80.0,), scale=(10.0,), relative_to="pt")
-COMMITTED = sorted((Path(__file__).parents[1] / "analyses" / "top_tagging" / "bundles").glob("*.cortado"))
+COMMITTED = sorted((Path(__file__).parents[2] / "analyses" / "top_tagging" / "bundles").glob("*.cortado"))
 
 
 def save_numbers(path):
