@@ -4,6 +4,7 @@ import hist
 import matplotlib as mpl
 import numpy as np
 import pytest
+from plotting.figures import legend_of
 from toy_showers import toy_showers
 
 from cortado import plotting
@@ -13,17 +14,6 @@ from cortado.plotting.style import CURVES
 from cortado.statistics import Estimate, effective_sample_size
 
 SIZES = np.cumsum([0, *CALOGAN.sizes])
-
-
-@pytest.fixture(autouse=True)
-def _settings_are_left_alone():
-    before = dict(mpl.rcParams)
-    yield
-    assert dict(mpl.rcParams) == before
-
-
-def legend_of(ax):
-    return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
 def mesh_of(ax):

@@ -1,7 +1,6 @@
 """Figures of tracks: what is drawn is what the metrics count."""
 
 import awkward as ak
-import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
@@ -9,13 +8,6 @@ from reconstruction.track_toys import toy_events
 
 from cortado import plotting
 from cortado.metrics import lhc_match, match_tracks, reconstructable, residuals, track_finding, track_rate
-
-
-@pytest.fixture(autouse=True)
-def _settings_are_left_alone():
-    before = dict(mpl.rcParams)
-    yield
-    assert dict(mpl.rcParams) == before
 
 
 def toy():

@@ -3,12 +3,12 @@
 from itertools import pairwise
 
 import awkward as ak
-import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.patches import Ellipse
+from plotting.figures import legend_of
 from reconstruction.helix_toys import flavour_jets, toy_flavour_jets, toy_tracks
 
 from cortado import plotting, reconstruction
@@ -20,17 +20,6 @@ from cortado.statistics import Estimate
 
 EDGES = np.array([0.1, 1.0, 10.0, 100.0])
 LABELS = {"xlabel": "Flight distance [mm]", "ylabel": "Vertex efficiency"}
-
-
-@pytest.fixture(autouse=True)
-def _settings_are_left_alone():
-    before = dict(mpl.rcParams)
-    yield
-    assert dict(mpl.rcParams) == before
-
-
-def legend_of(ax):
-    return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
 def bars_of(container):
