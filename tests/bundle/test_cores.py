@@ -11,37 +11,42 @@ import torch
 from cortado.bundle import cores
 
 _IDLE = """
-import sys, time, torch
+import importlib.util, sys, time, torch
 torch.set_num_threads(2)
-from cortado.bundle import cores
-if sys.argv[1] == "asleep":
-    cores.sleep_when_idle()
+spec = importlib.util.spec_from_file_location("cores", sys.argv[1])  # alone: its room imports much more
+cores = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(cores)
 numbers = torch.randn(200_000)
-numbers.exp()
-start = time.process_time()
-for _ in range(100):
+
+def idle():
     numbers.exp()
-    time.sleep(0.005)
-print(time.process_time() - start, torch.get_num_threads())
+    start = time.process_time()
+    for _ in range(100):
+        numbers.exp()
+        time.sleep(0.005)
+    return time.process_time() - start
+
+before = idle(), torch.get_num_threads()
+cores.sleep_when_idle()
+print(*before, idle(), torch.get_num_threads())
 """
 
 
-def idle(how):
-    """CPU seconds of a process that mostly sleeps, and its number of threads of torch."""
-    command = [sys.executable, "-c", _IDLE, how]
+def idle():
+    """CPU seconds of a process that mostly sleeps, and its number of threads of torch: before, and asleep."""
+    command = [sys.executable, "-c", _IDLE, cores.__file__]
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     said = subprocess.run(command, capture_output=True, text=True, check=True, env=outside).stdout
-    seconds, threads = said.split()
-    return float(seconds), int(threads)
+    spinning, threads, asleep, same = map(float, said.split())
+    return spinning, asleep, (threads, same)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="GNU's OpenMP is that of Linux")
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core waits for none")
 def test_threads_that_wait_sleep():
     """Threads of torch that spin after each kernel sleep instead."""
-    spinning, threads = idle("as it is")
-    asleep, same = idle("asleep")
-    assert (threads, same) == (2, 2)
+    spinning, asleep, threads = idle()
+    assert threads == (2, 2)
     if spinning < 0.1:
         pytest.skip("the threads of this torch do not spin")
     assert asleep < spinning / 3

@@ -1,5 +1,6 @@
-"""Two small taggers, and the files that they are run on."""
+"""Two small taggers, the files that they are run on, and a cluster."""
 
+import distributed
 import numpy as np
 import pytest
 import torch
@@ -73,3 +74,11 @@ def fileset(tmp_path_factory):
 def reference(fileset, taggers):
     """What one process makes of whole files."""
     return processors.run(fileset, TaggingProcessor(taggers), executor="iterative")
+
+
+@pytest.fixture(scope="session")
+def scheduler():
+    """Address of a dask cluster of one thread in this process."""
+    options = {"n_workers": 1, "processes": False, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster:
+        yield cluster.scheduler_address

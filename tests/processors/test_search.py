@@ -105,10 +105,11 @@ def test_chunks_do_not_change_histograms(fileset, reference, chunksize):
     assert_same(processors.run(fileset, searching(), executor="iterative", chunksize=chunksize), reference)
 
 
-@pytest.mark.timeout(900)  # worker processes start slowly on a busy machine
+@pytest.mark.timeout(900)  # a worker process starts slowly on a busy machine
 @pytest.mark.parametrize("executor", ["futures", "dask"])
-def test_executors_give_the_same_histograms(fileset, reference, executor):
-    assert_same(processors.run(fileset, searching(), executor=executor, workers=2, chunksize=2000), reference)
+def test_executors_give_the_same_histograms(fileset, reference, executor, request):
+    options = {"workers": 1} if executor == "futures" else {"scheduler": request.getfixturevalue("scheduler")}
+    assert_same(processors.run(fileset, searching(), executor=executor, chunksize=2000, **options), reference)
 
 
 @pytest.mark.parametrize("schema", [processors.NanoAOD, BaseSchema])

@@ -3,7 +3,6 @@
 import pickle
 
 import awkward as ak
-import distributed
 import numpy as np
 import pytest
 from samples import write_tree
@@ -186,13 +185,8 @@ def test_a_worker_process_gives_the_same_histograms(fileset, instance, reference
     assert_same(processors.run(fileset, instance, executor="futures", workers=1, chunksize=7), reference)
 
 
-@pytest.mark.timeout(900)
-def test_dask_gives_the_same_histograms(fileset, instance, reference):
-    options = {"n_workers": 1, "processes": False, "threads_per_worker": 1, "dashboard_address": None}
-    with distributed.LocalCluster(**options) as cluster:
-        address = cluster.scheduler_address
-        output = processors.run(fileset, instance, executor="dask", scheduler=address, chunksize=7)
-    assert_same(output, reference)
+def test_dask_gives_the_same_histograms(fileset, instance, reference, scheduler):
+    assert_same(processors.run(fileset, instance, executor="dask", scheduler=scheduler, chunksize=7), reference)
 
 
 def test_a_processor_is_small_and_survives_pickling(fileset, instance, reference):

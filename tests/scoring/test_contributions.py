@@ -86,7 +86,7 @@ def total(shares):
 def test_contributions_add_up_to_the_score(loaded, name, mean):
     jets = toy_jets(12, seed=5, max_constituents=60)
     baseline = toy_jets(20, seed=6) if mean else None
-    found = contributions(loaded(name), jets, steps=256, baseline=baseline)
+    found = contributions(loaded(name), jets, steps=96, baseline=baseline)
     size = total(abs(found.contribution))
     np.testing.assert_array_less(abs(total(found.contribution) - (found.score - found.baseline)), 0.02 * size + 1e-6)
     assert np.all(size > 0)
@@ -154,10 +154,10 @@ def test_padding_has_exactly_nothing(loaded, monkeypatch, name, mean):
 
 @pytest.mark.parametrize("name", ["particles", "image", "set"])
 def test_batches_and_padding_do_not_matter(loaded, name):
-    jets = toy_jets(15, seed=5)
-    whole = contributions(loaded(name), jets, steps=128)
+    jets = toy_jets(7, seed=5)
+    whole = contributions(loaded(name), jets, steps=32)
     for batch_size in (1, 4):
-        parts = contributions(with_settings(loaded(name), batch_size=batch_size), jets, steps=128)
+        parts = contributions(with_settings(loaded(name), batch_size=batch_size), jets, steps=32)
         flat = [ak.to_numpy(ak.flatten(each.contribution, axis=None)) for each in (parts, whole)]
         np.testing.assert_allclose(*flat, rtol=1e-3, atol=1e-5)
         np.testing.assert_allclose(parts.score, whole.score, rtol=1e-5, atol=1e-5)

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import roc_curve
 
 from cortado.metrics.counting import ConfusionMatrix, confusion, confusion_counts
 from cortado.metrics.inputs import Binary, binary
@@ -154,6 +153,8 @@ def _index(curve: RocCurve, efficiency: Floats) -> NDArray[np.intp]:
 
 
 def _curve(events: Binary, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    from sklearn.metrics import roc_curve  # its import takes a second, which most users spare
+
     background, signal, thresholds = roc_curve(
         events.signal, events.scores, sample_weight=weights, drop_intermediate=False
     )

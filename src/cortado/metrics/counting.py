@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import confusion_matrix
 
 from cortado.metrics.inputs import binary_labels, event_weights
 from cortado.statistics import Estimate, proportion
@@ -214,6 +213,8 @@ def confusion_counts(
         ValueError: If there are no events, the lengths differ, a class index is not in [0, classes), or a
             weight is NaN or infinite.
     """
+    from sklearn.metrics import confusion_matrix  # its import takes a second, which most users spare
+
     truth, taken = np.asarray(labels), np.asarray(predictions)
     if truth.ndim != 1 or truth.shape != taken.shape or not len(truth):
         raise ValueError(f"labels {truth.shape} and predictions {taken.shape} must have one shape (n,), n > 0")

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.isotonic import IsotonicRegression
 
 from cortado.metrics.classification import auc
 from cortado.metrics.distributions import weighted_mean
@@ -119,6 +118,8 @@ def calibrate(labels: ArrayLike, scores: ArrayLike, others: ArrayLike, weights: 
     Raises:
         ValueError: If the events are not fit for `auc`.
     """
+    from sklearn.isotonic import IsotonicRegression  # its import takes a second, which most users spare
+
     events, given = binary(labels, scores, weights), np.asarray(others, dtype=np.float64)
     require_finite("scores to calibrate", given)
     totals = [events.weights[events.signal == label].sum() for label in (False, True)]

@@ -14,7 +14,6 @@ import awkward as ak
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import is_classifier
 from torch import Tensor, nn
 
 from cortado.tasks import optional
@@ -58,6 +57,8 @@ class Fit:
     invertible: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        from sklearn.base import is_classifier  # its import takes a second, which most users spare
+
         given = self.estimator
         is_class = isinstance(given, functools.partial) and hasattr(given.func, "fit")
         required = "functools.partial(HistGradientBoostingClassifier, ...) or of another estimator"
@@ -219,6 +220,8 @@ def _require_same(estimator: Any, model: nn.Module, features: NDArray[np.float32
     Raises:
         RuntimeError: If they differ.
     """
+    from sklearn.base import is_classifier
+
     with torch.inference_mode():
         said = model(torch.from_numpy(features))
     if is_classifier(estimator):

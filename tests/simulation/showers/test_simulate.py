@@ -51,7 +51,7 @@ def test_summary_says_where_the_energy_went(tmp_path):
     assert summary.in_cells + summary.overflow + summary.leaked + summary.lost == pytest.approx(1, abs=1e-6)
 
 
-def test_same_showers_for_any_number_of_workers(tmp_path, monkeypatch):
+def test_same_showers_for_any_number_of_workers(tmp_path, monkeypatch, one_worker):
     monkeypatch.setattr(simulate_room, "UNIT", 8)
     ticks = []
     one, first = simulate(tmp_path / "one.root", seed=4)
