@@ -110,7 +110,7 @@ def test_stacks_that_make_no_sense_are_refused(masses, names, options, message):
 
 
 def test_unknown_data_sets_are_refused(masses):
-    with pytest.raises(KeyError, match=r"no dataset 'QCDD'; nearest: \['QCD'\]"):
+    with pytest.raises(KeyError, match=r"no dataset 'QCDD'; nearest: QCD"):
         plotting.stacked(masses, ["QCDD"])
 
 

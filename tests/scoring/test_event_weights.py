@@ -21,11 +21,11 @@ def test_passes_takes_jets_or_scores(scorer):
 
 
 def test_unknown_names_are_listed(scorer):
-    with pytest.raises(ValueError, match=r"working point of .*: unknown '60%', nearest: '50%'; known: 50%"):
+    with pytest.raises(ValueError, match=r"working point of .* = '60%', required: one of 50%; nearest: 50%"):
         scorer.passes(toy_jets(2), "60%")
-    with pytest.raises(ValueError, match="class: unknown 'top'; known: qcd, w"):
+    with pytest.raises(ValueError, match="class = 'top', required: one of qcd, w"):
         scorer.discriminant(toy_jets(2), ("top",), ("qcd",))
-    with pytest.raises(ValueError, match="scale factor: unknown 'signals', nearest: 'signal'"):
+    with pytest.raises(ValueError, match=r"scale factor = 'signals', required: one of .*; nearest: signal"):
         scorer.add_weight(Weights(2), toy_jets(2), working_point="50%", scale_factors={"signals": (1.0, 0.1)})
 
 

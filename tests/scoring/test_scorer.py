@@ -128,7 +128,7 @@ def test_jets_must_be_records(scorer):
 
 
 def test_a_missing_field_names_the_nearest(scorer):
-    with pytest.raises(ValueError, match="objects have no field 'phi'; nearest"):
+    with pytest.raises(ValueError, match="objects have no field 'phi'; there are"):
         scorer(toy_jets(3)[["pt", "eta", "constituents"]])
 
 
@@ -198,8 +198,8 @@ def test_batches_hold_every_jet_once_and_are_bounded(lengths, batch_size):
     [
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"threads": 0}, "threads must be at least 1 or None, got 0"),
-        ({"precision": "float16"}, "precision: unknown 'float16', nearest: 'bfloat16'"),
-        ({"without_constituents": "drop"}, "without_constituents: unknown 'drop'; known: raise, nan"),
+        ({"precision": "float16"}, "precision = 'float16', required: one of .*; nearest: bfloat16"),
+        ({"without_constituents": "drop"}, "without_constituents = 'drop', required: one of raise, nan"),
     ],
 )
 def test_settings_are_checked(scorer, changes, message):
