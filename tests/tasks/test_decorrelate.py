@@ -198,7 +198,7 @@ def test_the_ising_model_is_ordered_below_its_critical_temperature(tmp_path):
     """Labels far from the transition alone, and configurations of all temperatures without: arXiv:1710.08382."""
     rng = np.random.default_rng(1)
     temperature = np.concatenate([rng.uniform(1, 1.2, 150), rng.uniform(3.8, 4, 150), rng.uniform(1, 4, 1_200)])
-    spins = ising(temperature, sweeps=300)
+    spins = ising(temperature, sweeps=200)
     np.testing.assert_allclose(np.abs(spins[:150].mean(axis=(1, 2))).mean(), 0.998, atol=0.002)  # Yang 1952, T = 1.1
     number, lumi = np.arange(len(spins)), np.where(np.arange(len(spins)) < 300, 1, 2)
     with uproot.recreate(tmp_path / "spins.root") as file:

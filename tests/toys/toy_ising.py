@@ -18,8 +18,9 @@ def ising(temperatures, *, size=16, sweeps=1000, seed=1):
     accepted = np.exp(-2 * beta[:, None] * np.arange(-4, 5, 2, dtype=np.float32))  # (n, 5)
     chain = np.arange(len(beta))[:, None, None]
     for _ in range(sweeps):
+        drawn = rng.random(spins.shape, np.float32)  # a spin needs one number in a sweep
         for black in (colour, ~colour):
             neighbours = sum(np.roll(spins, shift, axis) for shift in (1, -1) for axis in (1, 2))
-            flip = rng.random(spins.shape, np.float32) < accepted[chain, (spins * neighbours + 4) // 2]
+            flip = drawn < accepted[chain, (spins * neighbours + 4) // 2]
             spins = np.where(black & flip, -spins, spins)
     return spins
