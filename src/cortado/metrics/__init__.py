@@ -22,6 +22,7 @@ from cortado.metrics.discrimination import (
     separability,
 )
 from cortado.metrics.distributions import Discrepancy, ShapeDifference, shape_difference, wasserstein_distance
+from cortado.metrics.multiclass import MulticlassMerits, multiclass_merits
 from cortado.metrics.regression import Residuals, coverage, residuals, weighted_quantiles
 from cortado.metrics.showers import NearestShowers, nearest_showers
 from cortado.metrics.significance import (
@@ -85,6 +86,7 @@ __all__ = [
     "Estimate",
     "Interval",
     "Match",
+    "MulticlassMerits",
     "NearestShowers",
     "PairCounts",
     "ParameterResiduals",
@@ -131,6 +133,7 @@ __all__ = [
     "match_tracks",
     "match_vertices",
     "matched_particles",
+    "multiclass_merits",
     "nearest_showers",
     "pairwise_f1",
     "parameter_residuals",
