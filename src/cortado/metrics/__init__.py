@@ -36,9 +36,11 @@ from cortado.metrics.track_learning import (
     ParameterResiduals,
     edge_finding,
     hit_accuracy,
+    matched_pulls,
     parameter_residuals,
     track_pulls,
     track_residuals,
+    true_edges,
 )
 from cortado.metrics.track_matching import (
     Match,
@@ -133,6 +135,7 @@ __all__ = [
     "match_tracks",
     "match_vertices",
     "matched_particles",
+    "matched_pulls",
     "multiclass_merits",
     "nearest_showers",
     "pairwise_f1",
@@ -161,6 +164,7 @@ __all__ = [
     "track_rate",
     "track_residuals",
     "trackml_scores",
+    "true_edges",
     "values_at",
     "vertex_finding",
     "vertex_rate",
