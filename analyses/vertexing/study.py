@@ -60,7 +60,7 @@ def run(*, preset, folder, files, accelerator, **options):
 
 def simulate(preset, folder, workers):
     """Jets with tracks, and beside them what the adaptive vertex reconstruction finds, tuned on the training part."""
-    path, most = sample(folder), PRESETS[preset].jets
+    path, most = sample(folder), analysis.preset_named(PRESETS, preset).jets
     if path.exists():
         analysis.console.print(f"{path} is there", markup=False)
         return
