@@ -36,9 +36,9 @@ def plot(folder, plots):
     by_pt, by_eta = {}, {}
     for name in COMPARED:
         matches = metrics.match_tracks(labels[name], events.hits.particle_id)
-        is_found = metrics.found_particles(matches, events.particles)[selected]
-        by_pt[TITLES[name]] = metrics.track_rate(is_found, kinematics.pt, PT)
-        by_eta[TITLES[name]] = metrics.track_rate(is_found, kinematics.eta, ETA)
+        is_reconstructed = metrics.reconstructed_particles(matches, events.particles)[selected]
+        by_pt[TITLES[name]] = metrics.track_rate(is_reconstructed, kinematics.pt, PT)
+        by_eta[TITLES[name]] = metrics.track_rate(is_reconstructed, kinematics.eta, ETA)
     one = plotting.track_display(events[0], labels["interaction_network"][0], selected[0], right="Interaction network")
     with np.load(folder / "pulls.npz") as stored:
         pulls = {title: stored[name] for name, title in PARAMETER_TITLES.items()}

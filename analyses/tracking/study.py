@@ -34,7 +34,7 @@ def run(*, preset, folder, files, accelerator, **options):
     if files:
         output = analysis.process_files(files, processor(folder), folder, HISTOGRAMS, chunksize=50, **options)
         for name, particles in output.get("particles", {}).items():
-            analysis.console.print(f"{name}: {output['found'][name]:,} of {particles:,} selected particles found")
+            analysis.console.print(f"{name}: {output['reconstructed'][name]:,} of {particles:,} particles found")
         return
     simulate(analysis.preset_named(PRESETS, preset), folder, options["workers"])
     trained = studies(preset, folder)
@@ -123,4 +123,5 @@ def tables(results):
     title = "tracks of selected particles; CPU time on one thread"
     yield analysis.results_table(results["tracks"], title=title, titles=TITLES)
     yield analysis.results_table(results["toys"], title="lines of the toy")
-    yield analysis.results_table(results["time"], title="an event by pile-up")
+    if results["time"]:
+        yield analysis.results_table(results["time"], title="an event by pile-up")

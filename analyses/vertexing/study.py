@@ -77,8 +77,8 @@ def tuned_cuts(path, number=2_000):
     subset = ak.to_numpy(SPLIT.subset(jets.event_key))
     chosen = jets[(subset == TRAIN) & (jets.flavour == 5) & (ak.num(jets.tracks) > 1)][:number]
 
-    def mean_f1(truth, found):
-        return np.nanmean(metrics.pairwise_f1(truth, found))
+    def mean_f1(truth, partition):
+        return np.nanmean(metrics.pairwise_f1(truth, partition))
 
     return reconstruction.tune(chosen, mean_f1, primary=BEAM_SPOT).cuts
 

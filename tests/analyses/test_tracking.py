@@ -61,9 +61,9 @@ def test_labels_are_of_the_hits_and_the_processor_counts_the_same_tracks(out, re
     selected = metrics.reconstructable(events.particles, **SELECTION)
     histograms = ntuples.read_histograms(out / "histograms.json")
     for name in ("particle_pt", "particle_eta"):
-        counted = histograms[name][{"variation": "nominal", "dataset": sum}].project("found")
+        counted = histograms[name][{"variation": "nominal", "dataset": sum}].project("reconstructed")
         assert counted.sum().value == ak.sum(selected)
-        efficiency = counted[{"found": "yes"}].value / counted.sum().value
+        efficiency = counted[{"reconstructed": "yes"}].value / counted.sum().value
         assert efficiency == pytest.approx(results["tracks"]["interaction_network"]["efficiency"][0])
     of_events = ak.to_numpy(ak.max(labels.interaction_network, axis=1)) + 1
     multiplicity = histograms["multiplicity"][{"variation": "nominal", "dataset": sum}]
@@ -80,7 +80,7 @@ def test_figures(out):
 def test_other_files_are_judged_each(out):
     files = [out / "samples" / name for name in ("mu1.root", "mu4.root")]
     printed = succeed("run", STUDY, *OPTIONS, "--out", out, "--files", files[0], "--files", files[1])
-    assert [line.split(":")[0] for line in printed if "selected particles found" in line] == ["mu1", "mu4"]
+    assert [line.split(":")[0] for line in printed if line.endswith("particles found")] == ["mu1", "mu4"]
     kept = ntuples.read_histograms(out / "files" / "histograms.json")["multiplicity"]
     assert list(kept.axes["dataset"]) == ["mu1", "mu4"]
     assert kept[{"variation": "nominal"}].project("dataset").values().tolist() == [4, 4]
