@@ -120,8 +120,12 @@ def processor(folder):
 
 def tables(results):
     """All numbers; times and sizes are those of an event."""
-    title = "tracks of selected particles; CPU time on one thread"
-    yield analysis.results_table(results["tracks"], title=title, titles=TITLES)
+    rates = ("efficiency", "fakes", "duplicates")
+    rows = {
+        name: {f"{rate} [%]": [100 * number for number in each[rate][:2]] for rate in rates} | {"CPU s": each["CPU s"]}
+        for name, each in results["tracks"].items()
+    }
+    yield analysis.results_table(rows, title="tracks of selected particles; CPU time on one thread", titles=TITLES)
     yield analysis.results_table(results["toys"], title="lines of the toy")
     if results["time"]:
         yield analysis.results_table(results["time"], title="an event by pile-up")
