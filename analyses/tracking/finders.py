@@ -59,10 +59,9 @@ def all_tracks(trained, folder, events):
             each.hits, SeedAndFollow(**detector), hit_errors
         ),
     }
-    timed = {name: cpu_time(partial(find, events)) for name, find in finders.items()}
     by_filter = acts_tracks(events.hits, settings=CKF)
-    timed["ckf"] = by_filter.label, float(by_filter.seconds.sum())
-    return ({name: each[part] for name, each in timed.items()} for part in (0, 1))
+    timed = {name: cpu_time(partial(find, events)) for name, find in finders.items()}
+    return timed | {"ckf": (by_filter.label, float(by_filter.seconds.sum()))}
 
 
 def time_and_size(folder, events):

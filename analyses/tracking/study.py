@@ -69,23 +69,23 @@ def simulate(chosen, folder, workers):
 def judge(trained, chosen, folder):
     """Tracks of the judging events by all finders: found, fake, and how good the helices are; lines of the toys."""
     events = reading.read(sample(folder, "judging"))
-    labels, seconds = all_tracks(trained, folder, events)
-    ak.to_parquet(ak.zip(labels), folder / "labels.parquet")
+    timed = all_tracks(trained, folder, events)
+    ak.to_parquet(ak.zip({name: label for name, (label, _) in timed.items()}), folder / "labels.parquet")
     selected = metrics.reconstructable(events.particles, **SELECTION)
     tracks = {}
-    for name, label in labels.items():
+    for name, (label, seconds) in timed.items():
         matches = metrics.match_tracks(label, events.hits.particle_id)
         finding = metrics.track_finding(matches, events.particles, selected)
         tracks[name] = {
             "efficiency": finding.efficiency,
             "fakes": finding.fake_rate,
             "duplicates": finding.duplicate_rate,
-            "CPU s": round(seconds[name] / len(events), 3),
+            "CPU s": round(seconds / len(events), 3),
         }
     edges = network_finder(folder).edges(events)
     is_true = metrics.true_edges(edges, events.hits.particle_id)
     ak.to_parquet(ak.zip({"score": edges.score, "is_true": is_true}), folder / "edges.parquet")
-    pulls = pulls_of(events, labels["interaction_network"], selected)
+    pulls = pulls_of(events, timed["interaction_network"][0], selected)
     np.savez(folder / "pulls.npz", **dict(zip(PARAMETERS, pulls.T)))
     results = {
         "tracks": tracks,

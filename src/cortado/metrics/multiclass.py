@@ -1,6 +1,6 @@
 """Accuracy and F1 of more than two classes, with errors from resampled objects."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,7 +45,7 @@ def multiclass_merits(
     return MulticlassMerits(accuracy, mean_f1, tuple(f1))
 
 
-def _merits(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def _merits(counts: NDArray[Any]) -> NDArray[np.float64]:
     """Accuracy, mean F1 and F1 of each class, shape (..., 2 + c), of counts (..., c, c) as (truth, prediction)."""
     right = np.diagonal(counts, axis1=-2, axis2=-1)
     either = counts.sum(axis=-1) + counts.sum(axis=-2)

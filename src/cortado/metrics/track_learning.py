@@ -171,7 +171,8 @@ def matched_pulls(
         np.stack([ak.to_numpy(flat[name])[chosen] for name in columns], axis=1)
         for columns in (names, [f"cov_{name}_{name}" for name in names])
     )
-    return track_residuals(fitted, true[matched_particles(matches, particles)[chosen]]) / np.sqrt(variances)
+    differences = track_residuals(fitted, true[matched_particles(matches, particles)[chosen]])
+    return np.asarray(differences / np.sqrt(variances))
 
 
 def parameter_residuals(differences: Floats) -> ParameterResiduals:
