@@ -23,6 +23,7 @@ from cortado.metrics.discrimination import (
     separability,
 )
 from cortado.metrics.distributions import Discrepancy, ShapeDifference, shape_difference, wasserstein_distance
+from cortado.metrics.multiclass import MulticlassMerits, multiclass_merits
 from cortado.metrics.regression import Residuals, coverage, residuals, weighted_quantiles
 from cortado.metrics.showers import NearestShowers, nearest_showers
 from cortado.metrics.significance import (
@@ -36,9 +37,11 @@ from cortado.metrics.track_learning import (
     ParameterResiduals,
     edge_finding,
     hit_accuracy,
+    matched_pulls,
     parameter_residuals,
     track_pulls,
     track_residuals,
+    true_edges,
 )
 from cortado.metrics.track_matching import (
     Match,
@@ -88,6 +91,7 @@ __all__ = [
     "Estimate",
     "Interval",
     "Match",
+    "MulticlassMerits",
     "NearestShowers",
     "PairCounts",
     "ParameterResiduals",
@@ -135,6 +139,8 @@ __all__ = [
     "match_tracks",
     "match_vertices",
     "matched_particles",
+    "matched_pulls",
+    "multiclass_merits",
     "nearest_showers",
     "pairwise_f1",
     "parameter_residuals",
@@ -163,6 +169,7 @@ __all__ = [
     "track_rate",
     "track_residuals",
     "trackml_scores",
+    "true_edges",
     "values_at",
     "vertex_finding",
     "vertex_rate",
