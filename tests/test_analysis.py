@@ -2,8 +2,8 @@
 
 import pytest
 
-from cortado import manifest
-from cortado.analysis import sample_paths, simulate_samples
+from cortado import manifest, metrics
+from cortado.analysis import results_table, sample_paths, simulate_samples
 
 LISTED = """
 name = "two"
@@ -33,3 +33,17 @@ def test_what_is_there_is_kept(listed, tmp_path, capsys):
     simulate_samples(listed, tmp_path / "samples")
     assert "is there" in " ".join(capsys.readouterr().out.split())
     assert paths[0].stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_tables_show_errors_of_pairs_and_records_as_they_say():
+    interval = metrics.Interval(0.912, 0.02, 0.874, 0.946)
+    rows = {
+        "a": {"AUC": metrics.Estimate(0.75, 0.01), "found": interval},
+        "b": {"AUC": [0.75, 0.01, False], "maps": 1234},
+    }
+    table = results_table(rows, title="two", titles={"a": "A"})
+    cells = {str(column.header): list(column.cells) for column in table.columns}
+    assert cells[""] == ["A", "b"]
+    assert cells["AUC"] == ["0.750 ± 0.010"] * 2
+    assert cells["found"] == ["0.912 (0.874 to 0.946)", ""]
+    assert cells["maps"] == ["", "1,234"]

@@ -39,7 +39,17 @@ ARROWS = {
     "scoring": {"bundle", "models", "representations", "tasks", "weights", "splits", "perigee", "reconstruction"},
     "training": {"reading", "ntuples", "splits", "representations", "scaling", "bundle", "tasks"},
     "plotting": {"calorimeter", "metrics", "kinematics", "histograms", "perigee", "searches", "statistics"},
-    "monitoring": {"bundle", "models", "plotting", "reconstruction", "representations", "tasks", "weights"},
+    "monitoring": {
+        "bundle",
+        "metrics",
+        "models",
+        "plotting",
+        "readers",
+        "reconstruction",
+        "representations",
+        "tasks",
+        "weights",
+    },
     "processors": {
         "calorimeter",
         "metrics",
