@@ -35,7 +35,7 @@ SAMPLES = {  # seeds have different runs
     "monitored": {"seed": 5, "faulty": 0.3, "lasting": True, "starved": 0.02},
 }
 MANY = dict(zip(SAMPLES, (4000, 5000, 5000, 5000, 1000)))
-FEW = dict(zip(SAMPLES, (200, 1000, 200, 200, 100)))  # a rate of 0.1 % takes 1000 maps
+FEW = dict(zip(SAMPLES, (400, 1000, 200, 200, 100)))  # a rate of 0.1 % takes 1000 maps
 COMPONENTS = 20  # as many as the autoencoder has latent numbers
 
 

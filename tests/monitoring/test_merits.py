@@ -1,18 +1,15 @@
 """Three ways of watching the same maps, judged: rates that hold, faults that are found, a report of all."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from toy_maps import SHAPE, toy_maps, toy_values
+from toy_maps import toy_maps, toy_values
 
 from cortado import bundle as bundles
 from cortado import metrics, monitoring
-from cortado.models import ImageAutoencoder
-from cortado.representations import OccupancyMap
-from cortado.representations.occupancy_map import reference_shares
-from cortado.tasks import Reconstruct
+from cortado.tasks import Reconstructed
 from cortado.weights import AlarmThreshold, binomial_interval
 
 GOOD = {"lumis": 1}
@@ -40,17 +37,10 @@ def test_merits_are_counts_above_the_thresholds():
 
 @pytest.fixture(scope="module")
 def ways():
-    """Of an untrained autoencoder of no size: it gives what two numbers can."""
+    """Of a network that has learned the mean of good maps."""
     good = toy_maps(300, seed=1)
-    arguments = {"size": SHAPE, "filters": 2, "hidden": 4, "latent": 2, "softmax": False}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        model = ImageAutoencoder(**arguments)
-    use = Reconstruct(loss="squared").use(())
-    bare = bundles.Bundle(
-        representation=OccupancyMap(reference=reference_shares(good)), model=model, arguments=arguments, use=use
-    )
-    return monitoring.three_ways(bare, good, toy_maps(400, seed=2, **GOOD), iter((0.05, 0.01)), components=3)
+    trained = replace(monitoring.classical(good), use=Reconstructed())
+    return monitoring.three_ways(trained, good, toy_maps(1000, seed=2, **GOOD), iter((0.05, 0.01)), components=3)
 
 
 def test_three_ways_have_the_same_rates(ways):
@@ -60,7 +50,8 @@ def test_three_ways_have_the_same_rates(ways):
         assert [alarm.rate for alarm in watcher.alarms] == [0.05, 0.01], name
         scores = np.asarray(bundles.answers(watcher, others).anomaly)
         assert monitoring.alarm_merits(watcher.alarms, scores, {})["alarms"]["5% false alarms"]["holds"], name
-    assert ways["linear"].model.components == 3
+    assert ways["linear"].arguments["components"] == 3
+    assert ways["autoencoder"].alarms == ways["classical"].alarms != ways["linear"].alarms
 
 
 def test_a_report_of_maps_is_that_of_its_steps(ways, tmp_path):
@@ -71,7 +62,7 @@ def test_a_report_of_maps_is_that_of_its_steps(ways, tmp_path):
     alarm = monitoring.alarm_of(watcher, 0.01)
     step = monitoring.report(watcher, monitoring.examine(watcher, maps, alarm), alarm)
     assert found.faults == step.faults
-    assert found.counts["fault"] == 10
+    assert found.counts["fault"] == step.counts["fault"] >= 10
     content = json.loads((tmp_path / "report.json").read_text())
     assert content["alarm"]["rate"] == 0.01
     assert (tmp_path / "report.html").read_text().count("<img ") == 1
