@@ -119,8 +119,8 @@ def save_watcher(maps, path):
 def demonstrate(maps, folder):
     """What `cortado monitor` writes of maps of which the last ones have a hot tower over the seam of phi."""
     values = ak.to_numpy(maps["values"]).astype(float)
-    values[6:, [71, 0], 34:36] *= 2
+    values[6:, [-1, 0], 34:36] *= 2
     broken = map_record(maps.run, maps.lumi, maps.name.tolist(), values)
     watcher = bundle.load(folder / f"{maps.name[0]}.cortado")
-    found = monitoring.report_maps(watcher, broken, folder / "report", most=2)
-    analysis.console.print(f"wrote {folder / 'report'}: {len(found.faults)} faults", markup=False)
+    report = monitoring.report_maps(watcher, broken, folder / "report", most=2)
+    analysis.console.print(f"wrote {folder / 'report'}: {len(report.faults)} faults", markup=False)

@@ -44,8 +44,8 @@ def run(every, files, folder, chosen, accelerator):
     analysis.write_results(folder, {"files": list(files), "parts": counts, "ways": ways})
     analysis.console.print(analysis.results_table(counts, title="", first="histograms"))
     analysis.console.print(analysis.results_table(rows(ways), title=f"% above the {100 * RATES[0]:g} % threshold"))
-    found = monitoring.report_maps(watchers["autoencoder"], judged, folder / "report", source={"files": list(files)})
-    analysis.console.print(f"wrote {folder / 'report'}: {len(found.faults)} faults", markup=False)
+    report = monitoring.report_maps(watchers["autoencoder"], judged, folder / "report", source={"files": list(files)})
+    analysis.console.print(f"wrote {folder / 'report'}: {len(report.faults)} faults", markup=False)
     good = judged[certified & ak.to_numpy(judged.entries >= 1000)][:1]
     analysis.done(folder, analysis.save_figures(figures(watchers["autoencoder"], good), folder / "plots"))
 

@@ -93,9 +93,9 @@ def run(*, preset, folder, files, accelerator, **_):
     analysis.write_results(folder, results)
     for title, rows in tables(results):
         analysis.console.print(analysis.results_table(rows, title=title, first="test maps"))
-    report = {"rate": RATES[-1], "simulation": True}
-    found = monitoring.report_maps(watchers["autoencoder"], maps(folder, "monitored"), folder / "report", **report)
-    analysis.console.print(f"wrote {folder / 'report'}: {len(found.faults)} faults", markup=False)
+    monitored, rarely = maps(folder, "monitored"), {"rate": RATES[-1], "simulation": True}
+    report = monitoring.report_maps(watchers["autoencoder"], monitored, folder / "report", **rarely)
+    analysis.console.print(f"wrote {folder / 'report'}: {len(report.faults)} faults", markup=False)
     analysis.done(folder, plot(folder, folder / "plots"))
 
 

@@ -77,8 +77,10 @@ def test_the_places_follow_from_the_seed(histograms, fault):
 
 
 def test_only_known_faults_of_histograms_are_made(histograms):
-    with pytest.raises(ValueError, match="unknown fault 'tilt'; there are peak shifted by 3 bins, half missing, spike"):
-        monitoring.with_histogram_fault(histograms, "tilt")
+    with pytest.raises(
+        ValueError, match=r"fault = 'spikes', required: one of peak shifted by 3 bins, .*; nearest: spike"
+    ):
+        monitoring.with_histogram_fault(histograms, "spikes")
     with pytest.raises(ValueError, match="maps have 8 x 12 cells, required: one dimension"):
         monitoring.with_histogram_fault(toy_maps(3), "spike")
 

@@ -7,6 +7,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
+from cortado.names import require_one_of
 from cortado.readers.occupancy import map_record
 
 __all__ = ["HISTOGRAM_FAULTS", "with_histogram_fault", "with_squares"]
@@ -33,6 +34,7 @@ def with_histogram_fault(maps: ak.Array, fault: str, *, seed: int = 1) -> ak.Arr
     Raises:
         ValueError: If the fault is unknown, or the maps are not histograms.
     """
+    require_one_of("fault", fault, HISTOGRAM_FAULTS)
     values = ak.to_numpy(maps["values"]).astype(np.int64)
     if values.ndim != 2:
         raise ValueError(f"maps have {' x '.join(map(str, values.shape[1:]))} cells, required: one dimension")
@@ -48,10 +50,8 @@ def with_histogram_fault(maps: ak.Array, fault: str, *, seed: int = 1) -> ak.Arr
         made = np.where((place - middle) * side > 0, 0, values)
     elif fault == "spike":
         made = values + np.where(place == centre, rng.poisson(0.1 * total), 0)
-    elif fault == "lower efficiency":
-        made = np.where(np.abs(place - centre) <= 4, rng.binomial(values, 0.7), values)
     else:
-        raise ValueError(f"unknown fault {fault!r}; there are {', '.join(HISTOGRAM_FAULTS)}")
+        made = np.where(np.abs(place - centre) <= 4, rng.binomial(values, 0.7), values)
     return map_record(maps.run, maps.lumi, maps.name.tolist(), made)
 
 
