@@ -19,11 +19,14 @@ CYCLIC = "y"
 
 
 def run(every, files, folder):
-    """Judge each element with each fault; a bundle for each element, and a report of one with faults."""
+    """Judge each element with each fault; a bundle for each with enough hits, and a report of one with faults."""
     folder.mkdir(parents=True, exist_ok=True)
     names = list(dict.fromkeys(every.name.tolist()))
     numbers = {name: element(every[every.name == name]) for name in names}
-    for name in names:
+    judged = [name for name in names if numbers[name]["judged"]]
+    if not judged:
+        raise ValueError(f"no element has {FEWEST} hits a map, required: at least one; there are {', '.join(names)}")
+    for name in judged:
         save_watcher(every[every.name == name], folder / f"{name}.cortado")
     summary = together(numbers)
     analysis.write_results(folder, {"files": list(files), "elements": numbers, "all": summary})
@@ -33,7 +36,7 @@ def run(every, files, folder):
         low, high = row["interval"]
         whole = f"{row['lumisections in which all are found']} of {row['of']} lumisections ({low:.2f} to {high:.2f})"
         analysis.console.print(f"{fault}: {row['found']:.4f} of {row['faults']} found; all of them in {whole}")
-    demonstrate(every[every.name == names[0]], folder)
+    demonstrate(every[every.name == judged[0]], folder)
 
 
 def element(maps):
@@ -99,7 +102,7 @@ def together(numbers):
 def rows(numbers):
     """What is found of each fault by element."""
     return {
-        name.replace("_Occupancy_depth_", " "): {
+        name.replace("Task_Occupancy_", " "): {
             "cells": each["cells"],
             "width": f"{each['spread']:.2f}",
             **{fault: f"{row['found'].value:.3f}" for fault, row in each["faults"].items()},

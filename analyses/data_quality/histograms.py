@@ -43,10 +43,13 @@ def run(every, files, folder, chosen, accelerator):
     counts = {title: {"histograms": len(part), "runs": len(set(part.run.tolist()))} for title, part in parts.items()}
     analysis.write_results(folder, {"files": list(files), "parts": counts, "ways": ways})
     analysis.console.print(analysis.results_table(counts, title="", first="histograms"))
-    analysis.console.print(analysis.results_table(rows(ways), title=f"% above the {100 * RATES[0]:g} % threshold"))
+    analysis.console.print(
+        analysis.results_table(rows(ways), title=f"% above the {100 * RATES[0]:g} % threshold, 95 %")
+    )
     report = monitoring.report_maps(watchers["autoencoder"], judged, folder / "report", source={"files": list(files)})
     analysis.console.print(f"wrote {folder / 'report'}: {len(report.faults)} faults", markup=False)
-    good = judged[certified & ak.to_numpy(judged.entries >= 1000)][:1]
+    entries = np.where(certified, ak.to_numpy(judged.entries), 0)
+    good = judged[entries >= min(1000, entries.max())][:1]
     analysis.done(folder, analysis.save_figures(figures(watchers["autoencoder"], good), folder / "plots"))
 
 
@@ -106,7 +109,7 @@ def rows(ways):
         found |= {fault: row["found"] for fault, row in each["faults"].items()}
         for title, (first, *_) in found.items():
             value, low, high = (100 * number for number in (first.value, first.low, first.high))
-            table.setdefault(title, {})[TITLES[name]] = f"{value:.1f} ({low:.1f} to {high:.1f})"
+            table.setdefault(title, {})[TITLES[name]] = f"{value:.3g} ({low:.3g}, {high:.3g})"
     return table
 
 

@@ -43,8 +43,8 @@ def convert(files, folder, most):
     if (folder / "test.h5").exists():
         analysis.console.print(f"{folder / 'test.h5'} is there", markup=False)
         return
-    folder.mkdir(parents=True, exist_ok=True)
     rng, loaded = np.random.default_rng(1), arrays(files)
+    folder.mkdir(parents=True, exist_ok=True)
     if most is not None:
         loaded = {stem: rng.permutation(rows)[:most] for stem, rows in loaded.items()}
     learned = [columns_of_signal_region(loaded[name], sample=sample) for name, sample in ARRAYS.items()]
