@@ -102,7 +102,7 @@ def together(numbers):
 def rows(numbers):
     """What is found of each fault by element."""
     return {
-        name.replace("Task_Occupancy_", " "): {
+        name.replace("Task_Occupancy_depth_", " "): {
             "cells": each["cells"],
             "width": f"{each['spread']:.2f}",
             **{fault: f"{row['found'].value:.3f}" for fault, row in each["faults"].items()},
