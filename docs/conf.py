@@ -25,6 +25,7 @@ exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 html_theme = "furo"
 html_title = f"cortado {version}"
+smartquotes = False
 html_copy_source = html_show_sourcelink = False
 
 myst_enable_extensions = ["dollarmath"]
@@ -66,7 +67,7 @@ def _readable(text: str | None) -> str | None:
         return None
     for long, short in _ALIASES.items():
         text = text.replace(long, short)
-    return _INSTANCE.sub(r"= \1()", _NDARRAY.sub(r"NDArray[\1]", text))
+    return _INSTANCE.sub(r"= \1()", _NDARRAY.sub(r"NDArray[\1]", text)).replace("<factory>", "...")
 
 
 def _signature(
