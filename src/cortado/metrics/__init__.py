@@ -1,5 +1,6 @@
 """Metrics: arrays in, numbers with uncertainties out."""
 
+from cortado.metrics.agreement import Agreement, Closure, agreement, closure
 from cortado.metrics.binned import Chi2, chi2_test, separation_power
 from cortado.metrics.calibration import Reliability, expected_calibration_error, reliability
 from cortado.metrics.classification import RocCurve, auc, background_at, rejection, rejection_at, roc
@@ -54,8 +55,8 @@ from cortado.metrics.tracking import (
     TrackClasses,
     TrackFinding,
     classify_tracks,
-    found_particles,
     matched_particles,
+    reconstructed_particles,
     sum_findings,
     track_finding,
 )
@@ -75,8 +76,10 @@ from cortado.metrics.vertexing import (
 from cortado.statistics import Estimate, Interval, clustered_proportion, proportion
 
 __all__ = [
+    "Agreement",
     "BinnedRate",
     "Chi2",
+    "Closure",
     "ConfusionMatrix",
     "Count",
     "Counts",
@@ -104,11 +107,13 @@ __all__ = [
     "Vertices",
     "acts_double_match",
     "adjusted_rand_index",
+    "agreement",
     "auc",
     "background_at",
     "calibrate",
     "chi2_test",
     "classify_tracks",
+    "closure",
     "clustered_auc",
     "clustered_proportion",
     "confusion",
@@ -120,7 +125,6 @@ __all__ = [
     "edge_finding",
     "expected_calibration_error",
     "figures_of_merit",
-    "found_particles",
     "frechet_distance",
     "frechet_physics_distance",
     "hit_accuracy",
@@ -140,6 +144,7 @@ __all__ = [
     "proportion",
     "rand_index",
     "reconstructable",
+    "reconstructed_particles",
     "rejection",
     "rejection_at",
     "reliability",

@@ -43,11 +43,11 @@ functions `branches(available)`, `jets(events)` or `showers(events)`, `record(ev
 """
 
 from collections.abc import Collection
-from difflib import get_close_matches
 from types import ModuleType
 
 import awkward as ak
 
+from cortado.names import require_one_of
 from cortado.readers import (
     acts_csv,
     calochallenge,
@@ -157,9 +157,7 @@ def _candidates(name: str | None) -> list[ModuleType]:
     known = {module.NAME: module for module in DIALECTS}
     if name is None:
         return list(DIALECTS)
-    if name not in known:
-        nearest = get_close_matches(name, known, n=1, cutoff=0.3) or "none"
-        raise ValueError(f"unknown dialect {name!r}; known: {sorted(known)}; nearest: {nearest}")
+    require_one_of("dialect", name, known)
     return [known[name]]
 
 
