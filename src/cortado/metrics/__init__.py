@@ -25,6 +25,7 @@ from cortado.metrics.discrimination import (
     separability,
 )
 from cortado.metrics.distributions import Discrepancy, ShapeDifference, shape_difference, wasserstein_distance
+from cortado.metrics.multiclass import MulticlassMerits, multiclass_merits
 from cortado.metrics.regression import Residuals, coverage, residuals, weighted_quantiles
 from cortado.metrics.showers import NearestShowers, nearest_showers
 from cortado.metrics.significance import (
@@ -38,9 +39,11 @@ from cortado.metrics.track_learning import (
     ParameterResiduals,
     edge_finding,
     hit_accuracy,
+    matched_pulls,
     parameter_residuals,
     track_pulls,
     track_residuals,
+    true_edges,
 )
 from cortado.metrics.track_matching import (
     Match,
@@ -90,6 +93,7 @@ __all__ = [
     "Estimate",
     "Interval",
     "Match",
+    "MulticlassMerits",
     "NearestShowers",
     "PairCounts",
     "ParameterResiduals",
@@ -137,6 +141,8 @@ __all__ = [
     "match_tracks",
     "match_vertices",
     "matched_particles",
+    "matched_pulls",
+    "multiclass_merits",
     "nearest_showers",
     "pairwise_f1",
     "parameter_residuals",
@@ -165,6 +171,7 @@ __all__ = [
     "track_rate",
     "track_residuals",
     "trackml_scores",
+    "true_edges",
     "values_at",
     "vertex_finding",
     "vertex_rate",

@@ -11,7 +11,10 @@ log_pt_relative                logarithm of the ratio to the jet's pT
 delta_r                        distance from the axis of the jet
 d0, dz, flight_distance(_2d)   sign(x) ln(1 + |x| / 10 um), lengths in cm
 ..._significance               sign(s) ln(1 + |s|) of value over error
-chi2, reduced_chi2             the same of chi2, and of chi2 / ndf cut off at +-1000
+n_charged, n_neutral           number of these candidates in the jet
+n_vertices                     number of its secondary vertices
+chi2                           sign(x) ln(1 + |x|)
+reduced_chi2                   the same of chi2 / ndf, cut off at +-1000
 all others                     as in the record
 =============================  ===========================================================================
 

@@ -51,7 +51,7 @@ def contributions(scorer: Any, objects: ak.Array, *, baseline: ak.Array | None =
             particle of the training where features are standardised, the empty image.
         steps: Points on the line, of a Gauss-Legendre rule.
     Returns:
-        Record of the nesting of `objects`:
+        Record of the nesting of `objects`.
 
         ============  ==============================================================================================
         contribution  of each constituent, in the order of the object's own list, 0 for those that the representation

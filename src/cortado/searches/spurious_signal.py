@@ -45,7 +45,7 @@ class SpuriousSignal(NamedTuple):
 
     @property
     def pulls(self) -> Floats:
-        """Fitted signal over its error, shape (samples, masses): standard normal without a bias."""
+        """Fitted signal over its error, shape (samples, masses); standard normal without a bias."""
         return self.fitted / self.fitted_error
 
 

@@ -87,7 +87,7 @@ def test_efficiency_and_noise_are_those_of_the_detector(tmp_path):
     assert noisy.hits - crossed.hits == pytest.approx(20 * 48 * 5, abs=4 * np.sqrt(4800))
 
 
-def test_events_do_not_depend_on_workers(tmp_path, monkeypatch):
+def test_events_do_not_depend_on_workers(tmp_path, monkeypatch, one_worker):
     monkeypatch.setattr(simulate, "MOST_EVENTS", 2)
     done = []
     for name, seed, workers in (("a", 4, 1), ("b", 4, 2), ("c", 5, 1)):
