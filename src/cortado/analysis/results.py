@@ -1,5 +1,7 @@
 """Figures of merit of a study: computed, written, shown as a table."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Metrics: arrays in, numbers with uncertainties out."""
 
+from __future__ import annotations
+
 from cortado.metrics.agreement import Agreement, Closure, agreement, closure
 from cortado.metrics.binned import Chi2, chi2_test, separation_power
 from cortado.metrics.calibration import Reliability, expected_calibration_error, reliability

@@ -1,5 +1,7 @@
 """Accuracy and F1 of more than two classes, with errors from resampled objects."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import numpy as np

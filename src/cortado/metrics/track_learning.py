@@ -1,5 +1,7 @@
 """What networks for tracks are judged by before there are tracks (edges, pixels), and fits of tracks after it."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import awkward as ak

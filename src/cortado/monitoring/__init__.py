@@ -21,6 +21,8 @@ Example:
     cortado.bundle.save(bundle, "monitor.cortado", canary=good[:16])
 """
 
+from __future__ import annotations
+
 from cortado.monitoring.axes import cyclic_axes
 from cortado.monitoring.calibration import alarm_of, calibrated, classical, linear, three_ways, watching
 from cortado.monitoring.episodes import Episode, episodes

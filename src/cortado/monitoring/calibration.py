@@ -1,5 +1,7 @@
 """Good maps to bundles that watch others."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Literal, get_args

@@ -3,6 +3,8 @@
 Shapes: n maps, h rows, w columns, or bins.
 """
 
+from __future__ import annotations
+
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray

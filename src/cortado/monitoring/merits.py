@@ -1,5 +1,7 @@
 """Whether a stated rate of false alarms holds, and what is found at it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any

@@ -1,5 +1,7 @@
 """What was found in maps, for people and for programs: a self-contained HTML page, and JSON."""
 
+from __future__ import annotations
+
 import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence

@@ -7,6 +7,8 @@ Files of `cortado simulate maps` are of this form; those of a monitoring system 
 The key of a map is made of its run alone: a `Split` shares out runs, as maps of one run are alike.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -22,6 +22,8 @@ References:
     Bols et al., Jet Flavour Classification Using DeepJet (2020), arXiv:2008.10519, tables 1 to 4.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """Features of a constituent, each defined once for all representations that use it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """Jets as a few observables: mass, N-subjettiness ratios, multiplicity, energy correlators."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """Features of a track in its jet, each defined once."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 

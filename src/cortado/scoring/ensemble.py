@@ -1,5 +1,7 @@
 """Trainings that differ by their seed alone as one function of objects: their mean, and how far they disagree."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
 from collections import Counter
@@ -73,7 +75,7 @@ class EnsemblePredictor:
         """What a friend tree holds of events, and what is to be said of it; see `friend`."""
         return friend(self, record)
 
-    def with_use(self, use: Use) -> "EnsemblePredictor":
+    def with_use(self, use: Use) -> EnsemblePredictor:
         """The same with other answers."""
         return dataclasses.replace(self, predictors=tuple(each.with_use(use) for each in self.predictors))
 

@@ -1,5 +1,7 @@
 """The bundles of a k-fold training as one function of objects that never scores what it was trained on."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
 from collections import Counter
@@ -80,7 +82,7 @@ class FoldPredictor:
         """What a friend tree holds of events, and what is to be said of it; see `friend`."""
         return friend(self, record)
 
-    def with_use(self, use: Use) -> "FoldPredictor":
+    def with_use(self, use: Use) -> FoldPredictor:
         """The same with other answers."""
         return dataclasses.replace(self, predictors=tuple(each.with_use(use) for each in self.predictors))
 

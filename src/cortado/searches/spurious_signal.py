@@ -1,5 +1,7 @@
 """Signal that a fit finds where there is none: the bias of a background function."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
