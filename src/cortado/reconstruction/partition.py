@@ -2,8 +2,8 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+
+from cortado.reconstruction.connected import connected
 
 __all__ = ["components"]
 
@@ -43,8 +43,7 @@ def components(edge_scores: ArrayLike, mask: ArrayLike, threshold: float = 0.5) 
     known = np.where(pairs, scores, -np.inf)
     joined = (known + np.swapaxes(known, 1, 2)) / 2 > threshold
     jet, one, other = np.nonzero(joined)
-    links = coo_array((np.ones(len(jet), np.bool_), (jet * p + one, jet * p + other)), shape=(n * p, n * p))
-    _, vertex = connected_components(links, directed=False)
+    vertex = connected(jet * p + one, jet * p + other, n * p)
     _, first, vertex = np.unique(vertex, return_index=True, return_inverse=True)
     first = (first[vertex] % max(p, 1)).reshape(n, p)
     leads = (first == np.arange(p)) & real
