@@ -227,7 +227,7 @@ def test_trees_have_no_gradients(tmp_path):
 
 def test_what_cannot_be_explained_is_refused(tmp_path, loaded):
     folds = scoring.folds(fold_bundles(tmp_path, is_fold=True), **OWN)
-    with pytest.raises(ValueError, match="FoldPredictor: contributions are those of one bundle"):
+    with pytest.raises(ValueError, match="SeveralPredictors: contributions are those of one bundle"):
         contributions(folds, toy_jets(3))
     with pytest.raises(
         ValueError, match=r"Prongs gives features, mask; contributions are of particles of ParticleList"

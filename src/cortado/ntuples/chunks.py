@@ -56,16 +56,6 @@ def counter(branch: str, known: Collection[str]) -> str:
     return f"n{collection(branch, known) or branch}"
 
 
-def check_compression(compression: str, known: Collection[str]) -> None:
-    """Refuse an unknown compression.
-
-    Raises:
-        ValueError: If it is none of the known ones.
-    """
-    if compression not in known:
-        raise ValueError(f"no compression {compression!r}; there are {', '.join(known)}")
-
-
 def _branches(chunk: Chunk, number: int) -> dict[str, ak.Array]:
     names = ak.fields(chunk) if isinstance(chunk, ak.Array) else list(chunk)
     flat = {key: column for name in names for key, column in _flat(name, ak.to_packed(ak.Array(chunk[name])))}

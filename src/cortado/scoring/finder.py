@@ -28,7 +28,7 @@ class VertexFinder:
     needed: a jet without tracks has none in its result. What is found in a jet depends on that jet alone.
 
     Attributes:
-        predictor: Joins the tracks: a `Predictor` or `FoldPredictor`.
+        predictor: Joins the tracks: a `Predictor`, or `SeveralPredictors`.
     """
 
     predictor: Any

@@ -38,7 +38,7 @@ class Scorer:
     Jets may be of any nesting, see `Predictor`.
 
     Attributes:
-        predictor: Gives the probabilities: a `Predictor`, `FoldPredictor` or `EnsemblePredictor`.
+        predictor: Gives the probabilities: a `Predictor`, or `SeveralPredictors`.
         points: Working points of each fold, of an ensemble the means of its members; see `passes`.
     """
 

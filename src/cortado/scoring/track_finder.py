@@ -42,7 +42,7 @@ class TrackFinder:
     """Finds the tracks of events from their hits; made by `load`. Truth is not needed.
 
     Attributes:
-        predictor: Scores the edges between hits: a `Predictor`, `FoldPredictor` or `EnsemblePredictor`.
+        predictor: Scores the edges between hits: a `Predictor`, or `SeveralPredictors`.
         threshold: Score above which an edge may be part of a track.
         min_hits: Fewer hits are no track.
         build: "best edges" gives each hit one predecessor and one successor at most; "components" joins all that

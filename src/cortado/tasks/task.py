@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cortado.names import require_one_of
 from cortado.weights import WorkingPoint
 
 Answers = dict[str, Tensor]
@@ -67,8 +68,7 @@ class Evaluation(NamedTuple):
         Raises:
             ValueError: If there is none; lists them.
         """
-        if name not in self.categories:
-            raise ValueError(f"no category {name!r}; there are {', '.join(self.categories) or 'none'}")
+        require_one_of("category", name, self.categories)
         mask: NDArray[np.bool_] = self.category == self.categories.index(name)
         return mask
 
