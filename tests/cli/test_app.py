@@ -50,3 +50,7 @@ def test_the_traceback_is_there_for_those_who_ask(tmp_path, monkeypatch):
 
 def test_an_error_with_brackets_is_printed_as_it_is(tmp_path):
     assert "[red]no.root does not exist" in fail("inspect", tmp_path / "[red]no.root")
+
+
+def test_a_name_between_colons_is_no_emoji(tmp_path):
+    assert "a:x:b.root does not exist" in fail("inspect", tmp_path / "a:x:b.root")

@@ -105,17 +105,16 @@ def test_a_training_that_accepts_no_edge_at_first_is_kept(filtered, folder):
     assert (written["merits"]["purity"], written["merits"]["efficiency"]) == (None, 0)
 
 
-def test_the_command_takes_proposers(folder, finder, embedding, filtered, tmp_path):
+def test_the_command_takes_proposers(folder, events, finder, embedding, filtered, tmp_path):
     out = tmp_path / "tracks.root"
     line = ("score", filtered, folder / "judging.root", "--out", out)
-    assert "edges" in fail(*line)
+    assert "no field" in fail(*line)
     succeed(*line, "--proposer", embedding)
-    record = cortado.read(folder / "judging.root")
     with uproot.open(out) as file:
-        assert file["tracks/hit_trackIdx"].array().tolist() == finder(record).tolist()
+        assert file["tracks/hit_trackIdx"].array().tolist() == finder(events).tolist()
     both = ("--proposer", embedding, "--proposer", f"{filtered}:0.3")
     succeed(*line, *both)
-    expected = cortado.load(filtered, proposers=(embedding, (filtered, 0.3)))(record)
+    expected = cortado.load(filtered, proposers=(embedding, (filtered, 0.3)))(events)
     with uproot.open(out) as file:
         assert file["tracks/hit_trackIdx"].array().tolist() == expected.tolist()
     assert f"--proposer {embedding}:x: required is BUNDLE or BUNDLE:THRESHOLD" in fail(
