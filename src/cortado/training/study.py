@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import awkward as ak
 import numpy as np
 
+from cortado.reading import Dialect
 from cortado.scaling import QuantileScaling, Scaling
 from cortado.splits import TEST, TRAIN, VALIDATION, Split, fold
 from cortado.tasks import Fit, Task, Use, optional
@@ -122,7 +123,8 @@ class Objects:
         validation_files: Files for validation only. With them, the validation part of `files` is trained on
             too.
         tree: Name of the tree; None finds it.
-        dialect: Name of the dialect; None recognises it by the branches.
+        dialect: Name of the dialect; None recognises it by the branches; or a `readers.Mapping` of your own branches,
+            or a module of your own.
         collection: What of the record is learned: "jets", "showers", "particles", "maps", or "events" as a whole.
         mask: Objects (n,) -> mask (n,) of those to use; None uses all.
         event_weight: Use the weight of the event (generator weight) in loss and metrics.
@@ -134,7 +136,7 @@ class Objects:
     files: tuple[str, ...]
     validation_files: tuple[str, ...] = ()
     tree: str | None = None
-    dialect: str | None = None
+    dialect: str | Dialect | None = None
     collection: Collection = "jets"
     mask: Mask | None = None
     event_weight: bool = True
