@@ -9,7 +9,7 @@ import pytest
 from samples import separated_event_jets, write_nanoaod, write_tree
 
 import cortado
-from cortado import readers, reading
+from cortado import reading
 from cortado.event_keys import event_key
 from cortado.readers import Mapping
 
@@ -90,7 +90,7 @@ def test_constituents_by_the_index_of_their_jet():
     assert record.jets.constituents.x.tolist() == [[[2.0], [1.0, 3.0]], [], [[7.0, 8.0]]]
     assert record.jets.constituents.fields == ["x"]
     wrong = ak.with_field(ak.with_field(events, np.arange(3), "n"), ak.Array([[2, 0, 1, -1], [0], [0, 0]]), "j")
-    with pytest.raises(ValueError, match="constituents.jet_index: j names 2 times a jet beyond the last"):
+    with pytest.raises(ValueError, match=r"constituents\.jet_index: j names 2 times a jet beyond the last"):
         own.record(wrong)
 
 
@@ -145,7 +145,7 @@ def test_files_are_read_and_a_mistyped_branch_named(tmp_path):
     parts = ak.concatenate(list(reading.iterate([path, path], dialect=own, size=3)))
     assert len(parts) == 20
     wrong = Mapping(jets={"pt": "fjpt"}, event={"event": "evt"})
-    with pytest.raises(ValueError, match=r"own.root: own branches: no branch fjpt \(nearest: fj_pt\)"):
+    with pytest.raises(ValueError, match=r"own.root: own branches: no branch fjpt \(nearest: fj_pt, nfj_pt\)"):
         cortado.read(path, dialect=wrong)
     with pytest.raises(ValueError, match=r"for branches of your own: dialect=cortado.readers.Mapping"):
         cortado.read(path)

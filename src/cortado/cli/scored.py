@@ -17,10 +17,12 @@ class Answering(NamedTuple):
     Attributes:
         tree: Name of the friend tree.
         events: Record of events -> collections to be written, and sentences with how often they are true.
+        dialect: Branches of the user's own that the bundle was trained on; None recognises the dialect.
     """
 
     tree: str
     events: Callable[[Any], tuple[Columns, Counter[str]]]
+    dialect: Any = None
 
 
 class Sums(NamedTuple):
@@ -60,7 +62,14 @@ def load(bundle: Path, options: dict[str, Any], *, device: str, precision: Any) 
     known = inspect.signature(use.events).parameters
     if unknown := [f"--{name.replace('_', '-')}" for name in options if name not in known]:
         raise ValueError(f"{', '.join(unknown)}: no option of a {type(use).__name__}, for which {bundle} is")
-    return Answering(use.tree, partial(use.events, **options))
+    return Answering(use.tree, partial(use.events, **options), _dialect(use.bundle()))
+
+
+def _dialect(bundle: Any) -> Any:
+    from cortado.readers import Mapping
+
+    mapped = bundle.provenance.get("dialect")
+    return None if mapped is None else Mapping(**mapped)
 
 
 def sums(entries: int, columns: Columns, notes: Counter[str]) -> Sums:

@@ -87,13 +87,14 @@ def _score_file(use: scored.Answering, file: str, tree: str | None, target: Path
 
     tree = ntuples.find_tree(file, tree)
     entries = ntuples.num_entries(file, tree)
-    has_event = set(ntuples.EVENT_KEYS) <= set(ntuples.branch_names(file, tree))
+    has_event = use.dialect is None and set(ntuples.EVENT_KEYS) <= set(ntuples.branch_names(file, tree))
     total = scored.NOTHING
 
     def chunks() -> Iterator[dict[str, Any]]:
         nonlocal total
         # A tree without entries has no steps, but its scores have types too.
-        records = reading.iterate(file, tree=tree, size=size) if entries else [reading.read(file, tree=tree)]
+        known = {"tree": tree, "dialect": use.dialect}
+        records = reading.iterate(file, **known, size=size) if entries else [reading.read(file, **known)]
         for record in records:
             done = total.entries
             try:

@@ -85,6 +85,7 @@ def trained_bundle(
             "study": dict(description),
             "samples": [_sample(path) for path in paths],
             "objects": {name: survey.objects[:, i].tolist() for i, name in enumerate(survey.categories)},
+            **_dialect(study.objects.dialect),
             "split": dataclasses.asdict(split),
             "fold": None if fold is None else {"index": fold, "folds": study.objects.folds, "seed": split.seed},
             "seed": study.recipe.seed,
@@ -94,6 +95,12 @@ def trained_bundle(
             "git_revision": _git_revision(),
         },
     )
+
+
+def _dialect(dialect: Any) -> dict[str, Any]:
+    """A mapping of the user's own branches, so that files of its kind can be scored with the bundle alone."""
+    is_mapping = dataclasses.is_dataclass(dialect) and not isinstance(dialect, type)
+    return {"dialect": dataclasses.asdict(dialect)} if is_mapping else {}
 
 
 def _in_use(model: torch.nn.Module, arguments: dict[str, Any]) -> tuple[torch.nn.Module, dict[str, Any]]:
