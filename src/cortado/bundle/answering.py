@@ -129,6 +129,8 @@ def batches(shown: NDArray[np.int64], sizes: NDArray[np.int64], batch_size: int)
 
 def _sizes(objects: ak.Array, bundle: Bundle) -> NDArray[np.int64]:
     """Constituents that an object takes in a batch; 1 for representations that do not use them."""
+    if getattr(bundle.representation, "whole", False):
+        return np.ones(len(objects), np.int64)
     longest = getattr(bundle.representation, "max_constituents", None)
     sizes = lengths(objects)
     return sizes if longest is None else np.minimum(sizes, longest)
