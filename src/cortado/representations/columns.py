@@ -58,8 +58,8 @@ class Columns:
         for name in self.features:
             if not (name.isidentifier() or _MEMBER.fullmatch(name) or _NUMBER.fullmatch(name)):
                 raise ValueError(
-                    f"Columns: feature {name!r}, required: a field with one number of an object (met), of a member of a "
-                    "collection (jets.pt[0]), or a number of members (num(jets))"
+                    f"Columns: feature {name!r}, required: a field with one number of an object (met) or of a member "
+                    "of a collection (jets.pt[0]), or a number of members (num(jets))"
                 )
 
     @property
@@ -103,8 +103,8 @@ class Columns:
         place, there = np.cumsum(every.counts) - every.counts + int(index), every.counts > int(index)
         if self.missing is None and not there.all():
             raise ValueError(
-                f"Columns: {collection}.{field}[{index}] is not there in {np.sum(~there)} of {len(there)} objects, first "
-                f"in {np.argmin(there)}; missing=0.0, or another value, stands for it"
+                f"Columns: {collection}.{field}[{index}] is not there in {np.sum(~there)} of {len(there)} objects, "
+                f"first in {np.argmin(there)}; missing=0.0, or another value, stands for it"
             )
         values = np.full(len(there), np.nan if self.missing is None else self.missing)
         values[there] = every.own(field)[place[there]]
