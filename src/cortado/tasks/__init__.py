@@ -30,7 +30,7 @@ A task of your own is a frozen dataclass with the attributes and methods of `Tas
 """
 
 from cortado.tasks.anomaly import Anomaly, FindAnomalies
-from cortado.tasks.classify import Classes, Classify
+from cortado.tasks.classify import Classes, Classify, of_sample
 from cortado.tasks.decorrelate import Decorrelate
 from cortado.tasks.edges import ClassifyEdges, Edges
 from cortado.tasks.embed import Embed, Embedded
@@ -85,4 +85,5 @@ __all__ = [
     "Task",
     "Use",
     "Watched",
+    "of_sample",
 ]
