@@ -66,6 +66,17 @@ def test_a_bundle_knows_the_branches_that_it_was_trained_on(study, ntuple, tmp_p
     assert np.mean(chosen == np.asarray(ak.flatten(jets.label))) > 0.8
 
 
+def test_recorded_data_have_neither_truth_nor_weights(study, ntuple, tmp_path):
+    training.train(study, tmp_path, accelerator="cpu", progress=False)
+    data = tmp_path / "data.root"
+    with uproot.open(ntuple) as file:
+        events = file["flat"].arrays(["fj_pt_mev", "fj_w", "evt"])
+    write_tree(data, {name: events[name] for name in events.fields}, tree="flat")
+    succeed("score", tmp_path / "own.cortado", data, "--out", tmp_path / "scores.root")
+    with uproot.open(tmp_path / "scores.root") as file:
+        assert ak.num(file["scores"]["jet_a"].array()).tolist() == ak.num(events.fj_w).tolist()
+
+
 def test_folds_score_what_they_have_not_seen(study, ntuple, tmp_path):
     results = training.train_folds(study, tmp_path, accelerator="cpu", progress=False)
     jets = reading.read(ntuple, dialect=OWN).jets

@@ -157,6 +157,34 @@ def test_a_mapping_comes_back_from_json():
     assert again.record(events).tolist() == OWN.record(events).tolist()
 
 
+def test_only_what_a_bundle_asks_for_is_needed():
+    """Files without truth and weights are scored by the same mapping."""
+    events = entries()
+    few = OWN.needed(("mass", "constituents.charge"))
+    assert set(few.FORMS[0]) == {
+        "fj_pt",
+        "fj_eta",
+        "fj_phi",
+        "fj_m_mev",
+        "pf_pt",
+        "pf_eta",
+        "pf_phi",
+        "pf_m",
+        "pf_q",
+        "evt",
+    }
+    data = events[[name for name in events.fields if name not in ("fj_label", "w", "MET_et")]]
+    record, whole = few.record(data), OWN.record(events)
+    assert record.jets.mass.tolist() == whole.jets.mass.tolist()
+    assert record.jets.constituents.charge.tolist() == whole.jets.constituents.charge.tolist()
+    assert record.event_key.tolist() == whole.event_key.tolist()
+    of_events = OWN.needed(("met", "jets.label"), "events").record(events)
+    assert of_events.met.tolist() == whole.met.tolist()
+    assert of_events.jets.label.tolist() == whole.jets.label.tolist()
+    unnamed = Mapping(event={"met": "MET_et", "ht": "w"})
+    assert unnamed.needed(("met",), "events") == unnamed
+
+
 @pytest.mark.parametrize(
     ("mapped", "message"),
     [

@@ -69,7 +69,9 @@ def _dialect(bundle: Any) -> Any:
     from cortado.readers import Mapping
 
     mapped = bundle.provenance.get("dialect")
-    return None if mapped is None else Mapping(**mapped)
+    if mapped is None:
+        return None
+    return Mapping(**mapped).needed(bundle.fields, bundle.provenance["study"]["objects"]["collection"])
 
 
 def sums(entries: int, columns: Columns, notes: Counter[str]) -> Sums:

@@ -117,6 +117,34 @@ class Mapping:
             collections["jets"] = ak.unflatten(jets, ak.num(collections["jets"]))
         return columns.records(fields | collections)
 
+    def needed(self, fields: Iterable[str], collection: str = "jets") -> "Mapping":
+        """The mapping of what a bundle asks for alone, so that files without truth and weights can be scored.
+
+        Args:
+            fields: Of the objects, as `Bundle.fields`: "pt", "constituents.charge".
+            collection: What the objects are; of "events" fields are "met", "jets.pt".
+        """
+        if "event" not in self.event:
+            return self  # all numbers of an entry are its name
+        of_event = {name: source for name, source in self.event.items() if name in _NUMBERS}
+        kept: dict[str, dict[str, Source]] = {}
+        for field in fields:
+            outer, _, inner = (field if collection == "events" else f"{collection}.{field}").partition(".")
+            if not inner:
+                of_event |= {outer: self.event[outer]} if outer in self.event else {}
+                continue
+            owner, _, member = inner.partition(".")
+            places = [(outer, owner)] if not member else [(outer, ""), (owner, member)]
+            for place, name in places:
+                sources = dict(self._mapped())[place]
+                momentum_of = {each: sources[each] for each in (*_MOMENTUM, *_CARTESIAN, JET_INDEX) if each in sources}
+                kept.setdefault(place, {}).update(momentum_of)
+                kept[place].update({name: sources[name]} if name in sources else {})
+        jets, constituents = kept.pop("jets", {}), kept.pop("constituents", {})
+        return dataclasses.replace(
+            self, jets=jets, constituents=constituents, collections=kept, event=of_event, weight=None
+        )
+
     def of_jets(self, events: ak.Array) -> ak.Array:
         """Jets of the events, shape (n_events, var): what processors ask of a reader."""
         return self.record(events).jets
