@@ -72,7 +72,7 @@ from cortado.readers import (
     trackml,
     velo,
 )
-from cortado.readers.mapping import Mapping
+from cortado.readers.mapping import Mapping, nanoaod_mapping
 
 __all__ = [
     "DIALECTS",
@@ -92,6 +92,7 @@ __all__ = [
     "lhc_olympics",
     "lhco_features",
     "nanoaod",
+    "nanoaod_mapping",
     "occupancy",
     "pfnano",
     "ramp",
