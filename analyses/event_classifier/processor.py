@@ -6,7 +6,7 @@ from coffea.analysis_tools import Weights
 
 from cortado import histograms
 
-JET_ENERGY = {"nominal": 1.0, "jet_energy_up": 1.02, "jet_energy_down": 0.98}
+JET_ENERGY = {"nominal": 1.0, "jet_energyUp": 1.02, "jet_energyDown": 0.98}
 CROSS_SECTION = 0.1  # relative uncertainty, of all processes
 
 
