@@ -1,9 +1,11 @@
 """Samples that studies share: as the manifest lists them, and only once."""
 
+from collections import namedtuple
+
 import pytest
 
 from cortado import manifest
-from cortado.analysis import sample_paths, simulate_samples
+from cortado.analysis import sample_paths, simulate_samples, training_seconds
 
 LISTED = """
 name = "two"
@@ -33,3 +35,20 @@ def test_what_is_there_is_kept(listed, tmp_path, capsys):
     simulate_samples(listed, tmp_path / "samples")
     assert "is there" in " ".join(capsys.readouterr().out.split())
     assert paths[0].stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_what_is_asked_for_goes_before_the_recipe(listed, tmp_path):
+    asked = {}
+
+    def simulate(path, *, progress, **recipe):
+        asked.update(recipe)
+        return namedtuple("Made", "jets")(recipe["jets"])
+
+    simulate_samples(listed, tmp_path, simulate=simulate, most=3, pt_range=(1.0, 2.0), workers=1)
+    assert asked == {"process": "qcd", "jets": 3, "pt_range": (1.0, 2.0), "seed": 1, "mpi": False, "workers": 1}
+
+
+def test_the_time_of_a_training_is_that_of_all_its_epochs(tmp_path):
+    (tmp_path / "network").mkdir()
+    (tmp_path / "network" / "history.csv").write_text("epoch,train_loss,seconds\n1,0.7,2.5\n2,0.6,1.25\n")
+    assert training_seconds(tmp_path, "network") == 3.75

@@ -12,10 +12,22 @@ from cortado import ntuples
 from cortado.analysis.terminal import console
 from cortado.histograms import scale_to_luminosity
 
-__all__ = ["at_luminosity", "fileset_of", "process", "process_files", "saved_histograms"]
+__all__ = ["at_luminosity", "fileset_of", "named_files", "process", "process_files", "saved_histograms"]
 
 CUTFLOW = "cutflow"
 """Has no numbers on its axes, which ROOT asks for."""
+
+
+def named_files(files: Sequence[str | Path]) -> dict[str, str | Path]:
+    """Files by their names without folder and suffix.
+
+    Raises:
+        ValueError: If two have the same name.
+    """
+    stems = [Path(path).stem for path in files]
+    if several := sorted({stem for stem in stems if stems.count(stem) > 1}):
+        raise ValueError(f"files need different names, for data sets and figures; there are several of {several}")
+    return dict(zip(stems, files))
 
 
 def fileset_of(files: Mapping[str, str | Path], **metadata: Any) -> dict[str, Any]:
@@ -72,12 +84,10 @@ def process_files(
     Raises:
         ValueError: If two files have the same name.
     """
-    stems = [Path(path).stem for path in files]
-    if several := sorted({stem for stem in stems if stems.count(stem) > 1}):
-        raise ValueError(f"files need different names, which become data sets; there are several of {several}")
+    named = named_files(files)
     out = folder / "files"
     out.mkdir(parents=True, exist_ok=True)
-    output = process(fileset_of(dict(zip(stems, files))), instance, out, histograms, **options)
+    output = process(fileset_of(named), instance, out, histograms, **options)
     if CUTFLOW in output:
         console.print(_cutflow_table(output[CUTFLOW]))
     return output

@@ -37,7 +37,7 @@ def simulate_samples(
         folder: Where the files go.
         simulate: A simulation of the room `simulation`.
         most: Of each sample, instead of all that the recipe says.
-        options: Further arguments of the simulation, such as `workers`.
+        options: Further arguments of the simulation, such as `workers`, which go before those of a recipe.
     Returns:
         The files.
     """
@@ -48,7 +48,7 @@ def simulate_samples(
         }
         size = _size(recipe)
         recipe[size] = min(recipe[size], most or recipe[size])
-        simulate_once(path, simulate, **recipe, **options)
+        simulate_once(path, simulate, **recipe | options)
     return paths
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cortado import scoring, training
 from cortado.analysis.terminal import console
 
-__all__ = ["bundle_path", "history", "load", "train"]
+__all__ = ["bundle_path", "history", "load", "train", "training_seconds"]
 
 
 def train(
@@ -47,7 +47,16 @@ def history(folder: str | Path, name: str, *, skip: int = 0) -> dict[str, NDArra
         name: Of the training.
         skip: Epochs at the beginning to leave out.
     """
-    table = np.genfromtxt(Path(folder) / name / "history.csv", delimiter=",", names=True)
+    table = _table(folder, name)
     drawn = ("epoch", "train_", "validation_", "learning_rate")
     names = [column for column in table.dtype.names or () if column.startswith(drawn)]
     return {column: np.atleast_1d(table[column])[skip:] for column in names}
+
+
+def training_seconds(folder: str | Path, name: str) -> float:
+    """Time that all epochs of a training took."""
+    return float(_table(folder, name)["seconds"].sum())
+
+
+def _table(folder: str | Path, name: str) -> NDArray[Any]:
+    return np.genfromtxt(Path(folder) / name / "history.csv", delimiter=",", names=True)

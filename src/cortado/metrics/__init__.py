@@ -1,5 +1,6 @@
 """Metrics: arrays in, numbers with uncertainties out."""
 
+from cortado.metrics.agreement import Agreement, Closure, agreement, closure
 from cortado.metrics.binned import Chi2, chi2_test, separation_power
 from cortado.metrics.calibration import Reliability, expected_calibration_error, reliability
 from cortado.metrics.classification import RocCurve, auc, background_at, rejection, rejection_at, roc
@@ -75,8 +76,10 @@ from cortado.metrics.vertexing import (
 from cortado.statistics import Estimate, Interval, clustered_proportion, proportion
 
 __all__ = [
+    "Agreement",
     "BinnedRate",
     "Chi2",
+    "Closure",
     "ConfusionMatrix",
     "Count",
     "Counts",
@@ -104,11 +107,13 @@ __all__ = [
     "Vertices",
     "acts_double_match",
     "adjusted_rand_index",
+    "agreement",
     "auc",
     "background_at",
     "calibrate",
     "chi2_test",
     "classify_tracks",
+    "closure",
     "clustered_auc",
     "clustered_proportion",
     "confusion",
