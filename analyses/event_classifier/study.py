@@ -110,7 +110,7 @@ def plot(folder, plots):
     expected = analysis.at_luminosity(folder, "score", LUMINOSITY)
     figures = {
         "roc": plotting.roc_curves(curves, right=SELECTION),
-        "score": plotting.stacked(expected, SAMPLES, log=True, right=SELECTION),
+        "score": plotting.stacked(expected, SAMPLES, log=True, counted="Events", right=SELECTION),
         "learning": plotting.learning_curves(
             analysis.history(folder, "events/fold0"), titles={"loss": "Cross entropy"}
         ),

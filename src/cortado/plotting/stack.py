@@ -147,7 +147,11 @@ def _variations_over(ax: Axes, axis: hist.axis.AxesMixin, varied: Mapping[str, F
         )
     _frame(ax, axis, model, np.concatenate([[1.0], *ratios.values()]), "Var. / nominal")
     if varied:
-        legend(ax, ncols=4, fontsize=11)
+        longest = max(map(len, stems))
+        legend(ax, ncols=max(1, min(4, _LETTERS // (longest + 8))), fontsize=11)
+
+
+_LETTERS = 72  # that fit side by side in a legend
 
 
 def _frame(ax: Axes, axis: hist.axis.AxesMixin, model: _Model, ratios: Floats, ylabel: str) -> None:
