@@ -313,8 +313,8 @@ def set_in(*keys, to):
     [
         (set_in("format_version", to=3), r"format 3 of cortado .* is newer than 2, update cortado"),
         (set_in("model", "arguments", to={"hidden": 5}), r"weights do not fit Sum\({'hidden': 5}\)"),
-        (set_in("model", "name", to="Sun"), r"unknown model 'Sun', nearest: Sum.*pass models=\(Sun,\)"),
-        (set_in("representation", "name", to="Prong"), r"unknown representation 'Prong', nearest: Prongs"),
+        (set_in("model", "name", to="Sun"), r"unknown model 'Sun'; nearest: Sum.*pass models=\(Sun,\)"),
+        (set_in("representation", "name", to="Prong"), r"unknown representation 'Prong'; nearest: Prongs"),
         (set_in("representation", "arguments", to={"max_constituents": 3}), "features of Prongs has shape"),
         (
             set_in("representation", "arguments", to={"offsets": [0.5, 0]}),

@@ -226,7 +226,7 @@ def test_a_use_of_our_own_is_made_only_if_it_is_passed_in(tmp_path):
         "name": "Winner",
         "arguments": {"labels": ["qcd", "w"]},
     }
-    with pytest.raises(ValueError, match=r"unknown use 'Winner', nearest: .*; or pass uses=\(Winner,\)"):
+    with pytest.raises(ValueError, match=r"unknown use 'Winner'; there are .*; or pass uses=\(Winner,\)"):
         bundle.load(path, **OWN)
     assert bundle.load(path, **OWN, uses=(Winner,)).use == use
 
@@ -236,7 +236,7 @@ def test_only_uses_are_uses(tmp_path):
     path = save_toy(tmp_path / "toy.cortado")
     for name in ("Classify", "Sum", "MLP"):
         use_in(path, name, {})
-        with pytest.raises(ValueError, match=f"unknown use '{name}', nearest: "):
+        with pytest.raises(ValueError, match=f"unknown use '{name}'; "):
             bundle.load(path, **OWN)
 
 

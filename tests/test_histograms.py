@@ -133,7 +133,7 @@ def test_nan_outside_the_selection_is_no_concern():
     ("values", "message"),
     [
         ({"mas": [1.0]}, r"no values for the axes \['mass'\] .* given: \['mas'\]"),
-        ({"mass": [1.0], "pt": [1.0]}, r"no axis 'pt'; nearest: \['mass'\]"),
+        ({"mass": [1.0], "pt": [1.0]}, r"no axis 'pt'; there are mass"),
     ],
 )
 def test_values_must_name_the_axes(values, message):
@@ -190,7 +190,7 @@ def test_scaling_to_luminosity():
 
 def test_scaling_needs_every_data_set():
     histogram = filled("ttbar")
-    with pytest.raises(KeyError, match=r"no cross section for data set 'ttbar'; nearest: \['ttbar_2018'\]"):
+    with pytest.raises(KeyError, match=r"no cross section for data set 'ttbar'; nearest: ttbar_2018"):
         scale_to_luminosity(histogram, {"ttbar_2018": 1.0, "W": 1.0}, {"ttbar": 1.0}, 1.0)
     with pytest.raises(KeyError, match="no sum of weights for data set 'ttbar'"):
         scale_to_luminosity(histogram, {"ttbar": 1.0}, {}, 1.0)
@@ -246,8 +246,8 @@ def test_a_histogram_without_variations_has_no_shifts():
 @pytest.mark.parametrize(
     ("names", "options", "message"),
     [
-        (["WW"], {}, r"no dataset 'WW'; nearest: \['W'\]"),
-        (["W"], {"variation": "taggerUpp"}, r"no variation 'taggerUpp'; nearest: \['taggerUp'"),
+        (["WW"], {}, r"no dataset 'WW'; nearest: W"),
+        (["W"], {"variation": "taggerUpp"}, r"no variation 'taggerUpp'; nearest: taggerUp"),
         (["W"], {"by": "truth"}, "no axis 'truth'"),
     ],
 )
@@ -257,7 +257,7 @@ def test_unknown_names_are_refused(names, options, message):
 
 
 def test_unknown_systematic_uncertainties_are_refused():
-    with pytest.raises(KeyError, match=r"no systematic uncertainty 'tager'; nearest: \['tagger'\]"):
+    with pytest.raises(KeyError, match=r"no systematic uncertainty 'tager'; nearest: tagger"):
         systematic_shifts(filled("W"), ["W"], systematics=["tager"])
 
 

@@ -205,7 +205,7 @@ def test_folds_and_ensembles_of_numbers_are_predictors(tmp_path):
 
 
 def test_showers_are_scored_by_their_own_taggers_alone(paths):
-    with pytest.raises(ValueError, match="objects have no field 'pt'; nearest"):
+    with pytest.raises(ValueError, match="objects have no field 'pt'; there are"):
         load_toy(paths["Classes"])(toy_showers(3))
-    with pytest.raises(ValueError, match="objects have no field 'constituents'; nearest"):
+    with pytest.raises(ValueError, match="objects have no field 'constituents'; there are"):
         load_toy(paths["Classes"])(jets_of())

@@ -39,7 +39,12 @@ def test_display_shows_what_the_metrics_count(options):
     figure, axes = plotting.track_display(event[0], label, selected[0], **options)
     tracks = match_tracks(label[np.newaxis], event.hits.particle_id)
     finding = track_finding(tracks, event.particles, selected, *options.values())
-    expected = [finding.outside, finding.matched + finding.duplicates, finding.particles - finding.found, finding.fakes]
+    expected = [
+        finding.outside,
+        finding.matched + finding.duplicates,
+        finding.particles - finding.reconstructed,
+        finding.fakes,
+    ]
     assert min(expected) > 0
     for ax in axes:
         assert [len(part.get_segments()) for part in lines_of(ax)] == expected

@@ -360,7 +360,7 @@ def test_jets_that_cannot_be_displayed_are_refused(shown):
         with pytest.raises(ValueError, match=f"{next(iter(options))} must be above 0, got"):
             plotting.vertex_display(jet, index, index, **options)
     with pytest.raises(
-        ValueError, match=r"a fitted vertex has the tracks \[.*\], which are not of one vertex in found"
+        ValueError, match=r"a fitted vertex has the tracks \[.*\], which are not of one vertex in reconstructed"
     ):
         plotting.vertex_display(jet, index, np.arange(len(index)), fitted)
     broken = ak.with_field(jet.tracks, np.where(np.arange(len(index)) == 2, np.nan, jet.tracks.theta), "theta")

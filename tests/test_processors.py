@@ -271,7 +271,7 @@ def test_reading_virtual_events_leaves_other_columns_alone(tmp_path, taggers):
 def test_a_processor_without_taggers_or_working_point_is_refused(taggers):
     with pytest.raises(ValueError, match="at least one tagger"):
         TaggingProcessor({})
-    with pytest.raises(ValueError, match="unknown '40%', nearest: '50%'"):
+    with pytest.raises(ValueError, match=r"= '40%', required: one of .*; nearest: 50%"):
         TaggingProcessor(taggers, working_point="40%")
 
 

@@ -120,7 +120,7 @@ def test_jets_pass_at_the_threshold_of_their_fold(folds, singles):
     assert 0 < sum(map(sum, expected)) < ak.count(JETS.pt)
     with pytest.raises(ValueError, match=r"each fold has its own threshold: give the jets, passes\(jets"):
         folds.passes(folds(JETS), "50%")
-    with pytest.raises(ValueError, match=r"working point of .*: unknown '60%', nearest: '50%'; known: 50%"):
+    with pytest.raises(ValueError, match=r"working point of .* = '60%', required: one of 50%; nearest: 50%"):
         folds.passes(JETS, "60%")
 
 
@@ -254,7 +254,7 @@ def test_working_points_of_an_ensemble_can_be_given(alike, singles):
     ensemble = scoring.ensemble(alike, **OWN, working_points=(point,))
     assert ensemble.working_points == (point,)
     assert ensemble.passes(JETS, "70%").tolist() == [[jet["w"] >= 0.3 for jet in event] for event in mean_of(singles)]
-    with pytest.raises(ValueError, match="unknown '50%', nearest: '70%'; known: 70%"):
+    with pytest.raises(ValueError, match=r"= '50%', required: one of .*; nearest: 70%"):
         ensemble.passes(JETS, "50%")
 
 

@@ -203,7 +203,7 @@ def test_a_hit_on_the_beam_line_is_refused_and_its_event_named(finder, batch_siz
 
 
 def test_missing_fields_are_named(finder):
-    with pytest.raises(ValueError, match=r"objects have no field 'hits.layer'; nearest: hits.x"):
+    with pytest.raises(ValueError, match=r"objects have no field 'hits.layer'; there are hits.x"):
         finder(ak.zip({"hits": EVENTS.hits[["x", "y", "z"]]}, depth_limit=1))
 
 
@@ -233,7 +233,7 @@ def test_threshold_and_fewest_hits_are_those_given(path, label):
         ({"threshold": 1.0}, r"threshold must be a probability in \(0, 1\), got 1.0"),
         ({"threshold": np.nan}, r"threshold must be a probability in \(0, 1\), got nan"),
         ({"min_hits": 0}, "min_hits must be at least 1, got 0"),
-        ({"build": "best edge"}, "build: unknown 'best edge', nearest: 'best edges'; known: best edges, components"),
+        ({"build": "best edge"}, "build = 'best edge', required: one of best edges, components; nearest: best edges"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
     ],
 )

@@ -19,7 +19,7 @@ SELECTION = {"min_pt": 0.5, "max_abs_eta": 2.0, "min_hits": 9}
 SEEDS = {"one": 2, "two": 3}
 TRACKS = ("track_pt", "track_eta", "track_hits")
 PARTICLES = ("particle_pt", "particle_eta")
-TRUTH = ("particles", "found", "tracks", "fakes")
+TRUTH = ("particles", "reconstructed", "tracks", "fakes")
 EVENTS = events_of()
 
 
@@ -157,12 +157,12 @@ def test_efficiencies_are_those_of_the_metrics(finder, reference):
         selected = metrics.reconstructable(events.particles, **SELECTION)
         finding = metrics.track_finding(matches, events.particles, selected)
         assert {key: reference[key][name] for key in TRUTH} == {key: getattr(finding, key) for key in TRUTH}
-        assert 0.85 < reference["found"][name] / reference["particles"][name] == finding.efficiency.value < 1
+        assert 0.85 < reference["reconstructed"][name] / reference["particles"][name] == finding.efficiency.value < 1
         for quantity in PARTICLES:
             shown = reference[quantity][{"dataset": name, "variation": "nominal"}]
-            assert shown[{"found": "yes"}].sum(flow=True).value == finding.found
+            assert shown[{"reconstructed": "yes"}].sum(flow=True).value == finding.reconstructed
             assert shown.sum(flow=True).value == finding.particles
-            assert list(reference[quantity].axes["found"]) == ["no", "yes"]
+            assert list(reference[quantity].axes["reconstructed"]) == ["no", "yes"]
 
 
 def test_the_fit_is_that_which_was_asked_for(finder, fileset):
@@ -232,11 +232,11 @@ def test_data_beside_simulation(tmp_path, fileset, finder):
 
 def test_a_finder_that_finds_nothing_gives_sums_of_zero(silent, fileset):
     output = processors.run(fileset, TrackingProcessor(silent, target=target(), **SELECTION), executor="iterative")
-    assert output["tracks"] == output["found"] == output["fakes"] == output["unfitted"] == {"one": 0, "two": 0}
+    assert output["tracks"] == output["reconstructed"] == output["fakes"] == output["unfitted"] == {"one": 0, "two": 0}
     assert output["by_sectors"] == {"one": 0, "two": 0}
     assert min(output["particles"].values()) > 100
     assert all(output[name].sum(flow=True).value == 0 for name in TRACKS)
-    assert list(output["particle_pt"].axes["found"]) == ["no"]
+    assert list(output["particle_pt"].axes["reconstructed"]) == ["no"]
     none = output["multiplicity"][{"variation": "nominal", "dataset": "one"}]
     assert none.values()[0] == pytest.approx(12 * target()([0]).nominal[0])
     assert none.values()[1:].sum() == 0

@@ -376,9 +376,9 @@ def plot(folder, plots):
     rates = {"pt": {}, "eta": {}}
     for name in COMPARED:
         matches = metrics.match_tracks(labels[name], events.hits.particle_id)
-        is_found = metrics.found_particles(matches, events.particles)[selected]
+        is_reconstructed = metrics.reconstructed_particles(matches, events.particles)[selected]
         for quantity, edges in EDGES.items():
-            rates[quantity][TITLES[name]] = metrics.track_rate(is_found, getattr(kinematics, quantity), edges)
+            rates[quantity][TITLES[name]] = metrics.track_rate(is_reconstructed, getattr(kinematics, quantity), edges)
     label = labels["interaction_network"]
     figures = {
         "efficiency_pt": plotting.track_rates(

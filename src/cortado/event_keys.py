@@ -1,10 +1,7 @@
 """The 64 bits that name an event: made from its numbers or, where a file has none, from its momenta.
 
-Bits are mixed by the finaliser of SplitMix64, never taken from the position in a file: keys survive skimming,
+Bits are mixed by SplitMix64, never taken from the position in a file: keys survive skimming,
 reordering and merging of the files, and all jets of an event share theirs.
-
-References:
-    Steele, Lea, Flood, Fast splittable pseudorandom number generators (2014), doi:10.1145/2660193.2660195.
 """
 
 from typing import Any
@@ -12,9 +9,9 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
-__all__ = ["event_key", "event_key_of_momenta", "mixed", "unsigned"]
+from cortado.splitmix import mixed
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+__all__ = ["event_key", "event_key_of_momenta", "unsigned"]
 
 
 def event_key(run: Any, luminosity_block: Any, event: Any) -> Any:
@@ -77,19 +74,3 @@ def unsigned(numbers: Any, name: str) -> Any:
     if example.dtype.kind not in "iu" and example.size:
         raise TypeError(f"{name} must be integers, got {example.dtype}")
     return ak.values_astype(numbers, np.uint64) if isinstance(numbers, ak.Array) else numbers.astype(np.uint64)
-
-
-def mixed(bits: Any) -> Any:
-    """Scramble 64 bits, one to one: each input bit changes every output bit with probability one half.
-
-    Args:
-        bits: uint64, any shape.
-
-    Returns:
-        The output of SplitMix64 in the state `bits`, uint64, same shape.
-    """
-    with np.errstate(over="ignore"):
-        bits = bits + _GOLDEN
-        bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return bits ^ (bits >> np.uint64(31))

@@ -15,7 +15,6 @@ Needs the extra `export` for ONNX.
 
 import json
 import os
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 
 from cortado import bundle as bundles
 from cortado.bundle import Own
+from cortado.files import replacing
 
 TOLERANCE = 1e-4
 Arrays = tuple[NDArray[Any], ...]
@@ -233,8 +233,7 @@ def _write_checked(
     outputs: Callable[[Path], Callable[[Arrays], Sequence[NDArray[Any]]]],
 ) -> Exported:
     """Write under a temporary name, compare with the original, and only then move into place."""
-    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
-    try:
+    with replacing(path, suffix=path.suffix) as temporary:
         write(temporary)
         difference = _difference(path, outputs(temporary), original)
         if not difference <= TOLERANCE:
@@ -242,9 +241,6 @@ def _write_checked(
                 f"{path}: outputs on the canary differ from the original's by {difference:.3g}, "
                 f"more than {TOLERANCE:g}; nothing was written"
             )
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return Exported(path, difference)
 
 

@@ -1,4 +1,4 @@
-"""Momenta and angles, each relation defined once for the whole package.
+"""Momenta, angles and masses, each defined once for the whole package.
 
 Every function works element by element on numbers, numpy arrays and awkward arrays, and keeps their
 structure and their precision. Units are GeV and rad.
@@ -8,7 +8,20 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["delta_phi", "delta_r", "energy", "mass_of", "momentum", "wrap_phi"]
+__all__ = [
+    "ELECTRON_MASS",
+    "MUON_MASS",
+    "PION_MASS",
+    "delta_phi",
+    "delta_r",
+    "energy",
+    "mass_of",
+    "momentum",
+    "wrap_phi",
+]
+
+# GeV; Particle Data Group, Phys. Rev. D 110 (2024) 030001
+ELECTRON_MASS, MUON_MASS, PION_MASS = 0.51099895e-3, 0.1056583755, 0.13957039
 
 
 def wrap_phi(phi: Any) -> Any:

@@ -134,20 +134,20 @@ def _is_ntuple(file: str) -> bool:
 
 def _require_shape(file: str, histogram: MonitoringHistogram, first: MonitoringHistogram) -> None:
     if histogram.values.shape != first.values.shape:
-        found, wanted = (" x ".join(map(str, each.values.shape)) for each in (histogram, first))
+        given, wanted = (" x ".join(map(str, each.values.shape)) for each in (histogram, first))
         raise ValueError(
-            f"{file}: run {histogram.run}, lumisection {histogram.lumi}, {histogram.name!r} has {found} bins, required "
+            f"{file}: run {histogram.run}, lumisection {histogram.lumi}, {histogram.name!r} has {given} bins, required "
             f"are those of the first, {first.name!r}: {wanted}; choose elements by their name"
         )
 
 
 def _require_bins(file: str, histogram: MonitoringHistogram, edges: dict[str, tuple[Any, ...]]) -> None:
     first = edges.setdefault(histogram.name, histogram.edges)
-    for axis, wanted, found in zip("yx"[-len(first) :], first, histogram.edges):
-        if wanted.shape != found.shape or not np.allclose(wanted, found):
+    for axis, wanted, given in zip("yx"[-len(first) :], first, histogram.edges):
+        if wanted.shape != given.shape or not np.allclose(wanted, given):
             raise ValueError(
-                f"{file}: run {histogram.run}, lumisection {histogram.lumi}, {histogram.name!r} has {len(found) - 1} "
-                f"bins from {found[0]:g} to {found[-1]:g} along {axis}, required are those of the first of this name: "
+                f"{file}: run {histogram.run}, lumisection {histogram.lumi}, {histogram.name!r} has {len(given) - 1} "
+                f"bins from {given[0]:g} to {given[-1]:g} along {axis}, required are those of the first of this name: "
                 f"{len(wanted) - 1} from {wanted[0]:g} to {wanted[-1]:g}"
             )
 

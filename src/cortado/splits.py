@@ -10,7 +10,8 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
-from cortado.event_keys import mixed, unsigned
+from cortado.event_keys import unsigned
+from cortado.splitmix import mixed
 
 __all__ = ["TEST", "TRAIN", "VALIDATION", "Split", "fold", "fraction"]
 

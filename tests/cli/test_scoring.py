@@ -97,6 +97,6 @@ def test_score_refuses_to_mix_or_overwrite_files(tagger, tmp_path):
 
 def test_score_names_the_file_that_it_cannot_read(tagger, tmp_path):
     write_nanoaod(tmp_path / "nano.root", n_events=5)
-    assert "nano_1.root does not exist; similar names in that folder: nano.root" in fail(
+    assert "nano_1.root does not exist; in that folder, nearest: nano.root" in fail(
         "score", tagger, tmp_path / "nano_1.root", "--out", tmp_path / "scores.root"
     )

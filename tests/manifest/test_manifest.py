@@ -63,10 +63,10 @@ def test_all_that_a_sample_may_say(tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("[samples.w]\nfiels = ['a.root']", r"toy.toml: sample 'w' has the unknown key 'fiels'; did you mean 'files'"),
-        ("[samples.w]\nfiles = [{url = 'https://h/a', md = ''}]", "files has the unknown key 'md'; did you mean 'md5'"),
-        ("licens = 'x'\n[samples.w]\nfiles = []", "toy.toml has the unknown key 'licens'; did you mean 'licence'"),
-        ("zzz = 1\n[samples.w]\nfiles = []", "unknown key 'zzz'; known: citation, description, homepage, licence"),
+        ("[samples.w]\nfiels = ['a.root']", r"toy.toml: sample 'w' has the unknown key 'fiels'; nearest: files"),
+        ("[samples.w]\nfiles = [{url = 'https://h/a', md = ''}]", "files has the unknown key 'md'; nearest: md5"),
+        ("licens = 'x'\n[samples.w]\nfiles = []", "toy.toml has the unknown key 'licens'; nearest: licence"),
+        ("zzz = 1\n[samples.w]\nfiles = []", "unknown key 'zzz'; there are citation, description, homepage, licence"),
         ("", "toy.toml lacks samples"),
         ("[samples.w]\nlabel = 'W'", "sample 'w' needs files to download or a recipe to simulate"),
         ("[samples.w]\nfiles = []", "sample 'w' needs files to download or a recipe"),

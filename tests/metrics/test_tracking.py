@@ -11,13 +11,13 @@ from cortado.metrics import (
     acts_double_match,
     classify_tracks,
     double_majority,
-    found_particles,
     lhc_match,
     match_tracks,
     matched_particles,
     perfect_match,
     proportion,
     reconstructable,
+    reconstructed_particles,
     sum_findings,
     track_finding,
     track_rate,
@@ -87,7 +87,7 @@ def test_definitions_hit_by_hit(match):
     assert 0 < np.mean(good) < 1
     found = {(row[0], row[3]) for row, passed in zip(rows, good) if passed}
     expected = [[(event, p["particle_id"]) in found for p in known] for event, known in enumerate(particles.tolist())]
-    assert found_particles(tracks, particles, match).tolist() == expected
+    assert reconstructed_particles(tracks, particles, match).tolist() == expected
 
 
 def test_matched_particles_are_those_with_most_hits():
@@ -155,7 +155,7 @@ def test_each_track_is_one_thing_and_batches_add_up(match):
     classes = classify_tracks(tracks, particles, selected, match)
     assert (np.sum(classes, axis=0) == 1).all()
     whole = track_finding(tracks, particles, selected, match)
-    assert whole.found == ak.sum(found_particles(tracks, particles, match)[selected]) == whole.matched
+    assert whole.reconstructed == ak.sum(reconstructed_particles(tracks, particles, match)[selected]) == whole.matched
     parts = [slice(0, 5), slice(5, 5), slice(5, 12)]
     batches = (track_finding(match_tracks(label[p], truth[p]), particles[p], selected[p], match) for p in parts)
     assert sum_findings(batches) == whole
@@ -191,7 +191,7 @@ def test_no_hits_and_no_events():
         assert all(len(column) == 0 for column in tracks)
         assert np.isnan(trackml_scores(*none)).all()
         finding = track_finding(tracks, particles[events], particles[events].n_hits > 0)
-        assert (finding.found, finding.tracks) == (0, 0)
+        assert (finding.reconstructed, finding.tracks) == (0, 0)
 
 
 def test_a_crowded_event_takes_less_than_a_second():
@@ -260,6 +260,6 @@ def test_unfit_input_is_refused():
     with pytest.raises(ValueError, match=r"the weight of hit \d+ is nan, must be 0 or more"):
         match_tracks(label, truth, weight * np.nan)
     with pytest.raises(ValueError, match="a track is of event 11, but particles are of 5 events"):
-        found_particles(tracks, particles[:5])
+        reconstructed_particles(tracks, particles[:5])
     with pytest.raises(ValueError, match="selected must be one boolean for each particle"):
         track_finding(tracks, particles, selected[:, 1:])

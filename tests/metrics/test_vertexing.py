@@ -190,8 +190,8 @@ def test_few_jets_have_no_error():
 @pytest.mark.parametrize(
     ("truth", "found", "message"),
     [
-        ([[0, 1]], [[0, 1], [0]], "truth has 1 jets, found 2; they must be the same"),
-        ([[0], [0, 1]], [[0], [0, 1, 2]], "jet 1 has 2 tracks in truth and 3 in found"),
+        ([[0, 1]], [[0, 1], [0]], "truth has 1 jets, reconstructed 2; they must be the same"),
+        ([[0], [0, 1]], [[0], [0, 1, 2]], "jet 1 has 2 tracks in truth and 3 in reconstructed"),
         ([[0, -1]], [[0, 1]], "truth has the vertex index -1; a jagged partition must have none below 0"),
         (
             [[0, 1]],

@@ -102,7 +102,7 @@ def test_numbers_are_passed_on(value):
 
 
 def test_missing_column(events):
-    message = r"CaloChallenge needs columns that are missing: \['incident_energies'\]; nearest"
+    message = r"CaloChallenge needs columns that are missing: \['incident_energies'\]; there are showers"
     with pytest.raises(KeyError, match=message):
         calochallenge.record(events[["showers"]])
 

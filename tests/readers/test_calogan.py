@@ -191,7 +191,7 @@ def without(events, *names):
 @pytest.mark.parametrize(
     "names, message",
     [
-        (["energy"], r"CaloGAN needs columns that are missing: \['energy'\]; nearest to 'energy': none"),
+        (["energy"], r"CaloGAN needs columns that are missing: \['energy'\]; there are layer_0"),
         (["layer_0", "layer_1", "layer_2"], r"columns that are missing: \['layer_0'\]"),
     ],
 )

@@ -69,7 +69,7 @@ def test_unknown_file_is_told_what_each_dialect_needs():
 
 
 def test_unknown_name_is_told_the_nearest():
-    with pytest.raises(ValueError, match=r"unknown dialect 'pfnano'; known: .*'PFNano'.*; nearest: \['PFNano'\]"):
+    with pytest.raises(ValueError, match=r"dialect = 'pfnano', required: one of .*PFNano.*; nearest: PFNano"):
         readers.dialect([], name="pfnano")
-    with pytest.raises(ValueError, match=r"unknown dialect '\?\?\?'; .* nearest: none"):
+    with pytest.raises(ValueError, match=r"dialect = '\?\?\?', required: one of [^;]*$"):
         readers.dialect([], name="???")

@@ -88,7 +88,7 @@ def test_not_a_number_is_passed_on(events):
 
 def test_missing_column_is_an_error(events):
     fields = [name for name in events.fields if name != "jet_energy"]
-    with pytest.raises(KeyError, match=r"JetClass needs .*\['jet_energy'\]; nearest to 'jet_energy'"):
+    with pytest.raises(KeyError, match=r"JetClass needs .*\['jet_energy'\]; nearest: part_energy, jet_eta, jet_pt"):
         jetclass.jets(events[fields])
 
 

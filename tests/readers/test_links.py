@@ -237,7 +237,7 @@ def test_link_with_one_end_is_an_error():
 def test_missing_column_is_an_error_that_names_the_nearest():
     events = samples.branches(toy_columns()[0])
     fields = [name for name in events.fields if name != "FatJetPFCand_pfCandIdx"]
-    with pytest.raises(KeyError, match=r"NanoAOD v15 needs .*'FatJetPFCand_pfCandIdx'.*nearest .*FatJetPFCand_jetIdx"):
+    with pytest.raises(KeyError, match=r"NanoAOD v15 needs .*'FatJetPFCand_pfCandIdx'.*nearest: FatJetPFCand_jetIdx"):
         nanoaod.jets(events[fields])
 
 

@@ -162,7 +162,7 @@ def test_numbers_of_a_broken_track_are_passed_on():
 def test_missing_column_is_an_error():
     events = entries()
     fields = [name for name in events.fields if name != "trk_z0"]
-    with pytest.raises(KeyError, match=r"Set2Graph needs columns that are missing: \['trk_z0'\]; nearest to 'trk_z0'"):
+    with pytest.raises(KeyError, match=r"Set2Graph needs columns that are missing: \['trk_z0'\]; nearest: trk_d0"):
         set2graph.jets(events[fields])
 
 

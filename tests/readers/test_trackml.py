@@ -96,8 +96,8 @@ def test_truth_and_particles_belong_together(tmp_path, kind):
 @pytest.mark.parametrize(
     ("kind", "old", "new", "error", "message"),
     [
-        ("hits", "hit_id,x,", "hit_id,tx,", KeyError, r"missing: \['hits_x'\]; nearest to 'hits_x': \['hits_tx'"),
-        ("truth", "weight", "weights", KeyError, r"missing: \['truth_weight'\]; nearest .*: \['truth_weights'"),
+        ("hits", "hit_id,x,", "hit_id,tx,", KeyError, r"missing: \['hits_x'\]; nearest: hits_tx"),
+        ("truth", "weight", "weights", KeyError, r"missing: \['truth_weight'\]; nearest: truth_weights"),
         ("hits", "2,32.0,", "2,nan,", ValueError, r"hits.csv.gz, .*event 0: hit x is nan at position 1; 1 in all"),
         ("hits", "9,1.0,", "2,1.0,", ValueError, r"event 0: hit_id of hits 2 occurs more than once; 1 are"),
         ("hits", "9,1.0,", "10,1.0,", ValueError, r"1 of 4 cells have a hit_id that no hit has"),

@@ -86,5 +86,5 @@ def test_files_that_contradict_themselves_are_refused(tmp_path, changes, message
 def test_a_missing_column_of_the_particles_is_told(tmp_path):
     content = velo()
     content["montecarlo"]["description"][3] = "pT"
-    with pytest.raises(KeyError, match=r"LHCb VELO needs .*\['particles_pt'\]; nearest .*'particles_p"):
+    with pytest.raises(KeyError, match=r"LHCb VELO needs .*\['particles_pt'\]; nearest: particles_pT"):
         cortado.read(write_velo(tmp_path / "1.json", content))

@@ -8,10 +8,10 @@ from reconstruction.track_toys import crossings as toy_crossings
 
 from cortado.metrics import (
     acts_double_match,
-    found_particles,
     match_tracks,
     perfect_match,
     reconstructable,
+    reconstructed_particles,
     track_finding,
     track_residuals,
 )
@@ -83,7 +83,7 @@ def test_no_hits_no_events_and_a_missing_layer():
     assert seed_and_follow(events.hits[:, :0], settings, errors).tolist() == [[], [], []]
     without = events.hits[events.hits.layer != 4]
     label = seed_and_follow(without, settings, errors)
-    found = found_particles(match_tracks(label, without.particle_id), events.particles)
+    found = reconstructed_particles(match_tracks(label, without.particle_id), events.particles)
     assert ak.mean(found[events.particles.n_hits >= 9]) > 0.9
     only = events.hits[events.hits.layer < 2]
     assert ak.max(seed_and_follow(only, settings, errors)) == -1

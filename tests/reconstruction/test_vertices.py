@@ -54,7 +54,7 @@ def test_a_vertex_against_its_definition_one_at_a_time(jets):
             assert vertex.significance_2d == pytest.approx(flat_length / flat_error, rel=1e-3)
             assert vertex.is_primary == (position @ np.linalg.inv(total) @ position <= 9)
             momentum = fitted.momentum.sum(axis=0)
-            energy = np.sqrt((fitted.momentum**2).sum(axis=1) + 0.13957**2).sum()
+            energy = np.sqrt((fitted.momentum**2).sum(axis=1) + 0.13957039**2).sum()
             assert vertex.mass == pytest.approx(np.sqrt(energy**2 - momentum @ momentum), rel=1e-4)
             assert vertex.pt == pytest.approx(np.hypot(*momentum[:2]), rel=1e-5)
             assert vertex.pt * np.sinh(vertex.eta) == pytest.approx(momentum[2], rel=1e-5)
@@ -85,7 +85,7 @@ def test_prompt_vertices_are_primary(jets):
 
 def test_the_mass_of_a_decay_is_recovered():
     rng = np.random.default_rng(2)
-    n, mass, pion = 500, 0.4976, 0.13957
+    n, mass, pion = 500, 0.4976, 0.13957039
     energy = mass / 2
     size = np.sqrt(energy**2 - pion**2)
     cosine, phi = rng.uniform(-1, 1, n), rng.uniform(-np.pi, np.pi, n)

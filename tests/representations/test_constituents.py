@@ -72,7 +72,7 @@ def test_constituents_must_be_lists():
 
 
 def test_a_record_without_fields():
-    with pytest.raises(KeyError, match="nearest: none, the record is empty"):
+    with pytest.raises(KeyError, match="do not have; there are none"):
         flat(ak.Array([{}]), ("pt",), caller="test")
 
 

@@ -151,7 +151,7 @@ def test_values_beyond_float32_are_refused():
 @pytest.mark.parametrize("representation", [ParticleList, PointCloud])
 class TestChoices:
     def test_unknown_feature_names_the_nearest(self, representation):
-        with pytest.raises(ValueError, match=f"{representation.__name__} knows no 'log_pT', nearest: .*log_pt"):
+        with pytest.raises(ValueError, match=f"{representation.__name__} knows no 'log_pT'; nearest: .*log_pt"):
             representation(features=("log_pT",))
 
     @pytest.mark.parametrize("features", [(), ("charge", "charge")])
@@ -160,7 +160,7 @@ class TestChoices:
             representation(features=features)
 
     def test_unknown_centre(self, representation):
-        with pytest.raises(ValueError, match="centre must be one of axis, centroid, got 'middle'"):
+        with pytest.raises(ValueError, match="centre = 'middle', required: one of axis, centroid"):
             representation(centre="middle")
 
     def test_no_room(self, representation):

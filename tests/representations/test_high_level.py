@@ -101,7 +101,7 @@ def test_a_ratio_that_is_none_is_refused(above, below):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"features": ("tau_21",)}, "HighLevel knows no 'tau_21', nearest: tau21"),
+        ({"features": ("tau_21",)}, "HighLevel knows no 'tau_21'; nearest: tau21"),
         ({"beta": 0.0}, "beta must be positive, got 0.0"),
         ({"max_constituents": 0}, "max_constituents must be at least 1 or None, got 0"),
     ],

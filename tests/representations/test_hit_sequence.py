@@ -42,7 +42,7 @@ def test_what_cannot_be_followed_is_refused():
     particles = toy_particles()
     with pytest.raises(ValueError, match="HitSequence: max_hits must be at least 1, got 0"):
         HitSequence(max_hits=0)
-    with pytest.raises(KeyError, match=r"HitSequence needs the field 'hits\.z'.*nearest: hits\."):
+    with pytest.raises(KeyError, match=r"HitSequence needs the field 'hits\.z'.*there are hits\."):
         HitSequence()(ak.with_field(particles, particles.hits[["x", "y"]], "hits"))
     nan = ak.with_field(particles, ak.with_field(particles.hits, particles.hits.x * np.nan, "x"), "hits")
     with pytest.raises(ValueError, match=r"HitSequence: hits\.x of particle \d+ is nan"):

@@ -217,10 +217,10 @@ def test_a_jet_without_pt_cannot_divide(pt):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"channels": ("charge",)}, "JetImage knows no 'charge', nearest: charged_pt"),
-        ({"centre": "middle"}, "centre must be one of axis, centroid, leading_subjet, got 'middle'"),
-        ({"rotate": "yes"}, "rotate must be one of .*got 'yes'"),
-        ({"normalise": "max"}, "normalise must be one of .*got 'max'"),
+        ({"channels": ("charge",)}, "JetImage knows no 'charge'; nearest: charged_pt"),
+        ({"centre": "middle"}, "centre = 'middle', required: one of axis, centroid, leading_subjet"),
+        ({"rotate": "yes"}, "rotate = 'yes', required: one of .*"),
+        ({"normalise": "max"}, "normalise = 'max', required: one of .*"),
         ({"flip": ("x",)}, r"flip must hold none, one or both of 'eta' and 'phi', got \('x',\)"),
         ({"pixels": 0}, "pixels, subjet_radius, half_width and power must be positive, got 0"),
         ({"half_width": (0.5, -0.5)}, "must be positive, got 25, 0.3, "),

@@ -53,5 +53,5 @@ def test_what_cannot_be_a_picture_is_refused():
     events = toy_layers(2)
     with pytest.raises(ValueError, match=r"layers and pixels must be at least 1, got 0 and 50"):
         LayerImage(layers=0)
-    with pytest.raises(KeyError, match=r"LayerImage needs the field 'hits.module'.*nearest: hits.x"):
+    with pytest.raises(KeyError, match=r"LayerImage needs the field 'hits.module'.*there are hits.x"):
         SMALL(ak.with_field(events, events.hits[["x", "layer"]], "hits"))

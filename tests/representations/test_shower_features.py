@@ -72,7 +72,7 @@ def test_cells_up_to_the_threshold_are_empty(normalise):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"normalise": "total"}, "normalise must be one of incident, layer, logarithm, got 'total'"),
+        ({"normalise": "total"}, "normalise = 'total', required: one of incident, layer, logarithm"),
         ({"normalise": "logarithm"}, r"the logarithm needs a threshold \[GeV\] above 0"),
         ({"threshold": -1.0}, "threshold must be finite and not negative, got -1.0 GeV"),
         ({"threshold": np.nan}, "threshold must be finite and not negative, got nan GeV"),
@@ -120,7 +120,7 @@ def test_default_shapes_can_be_standardised(representation):
 
 
 def test_unknown_shape_names_the_nearest():
-    with pytest.raises(ValueError, match=r"ShowerShapes knows no 'width_0', nearest: .*width_[xy]_0"):
+    with pytest.raises(ValueError, match=r"ShowerShapes knows no 'width_0'; nearest: .*width_[xy]_0"):
         ShowerShapes(shapes=("width_0",))
     with pytest.raises(ValueError, match="ShowerShapes needs one or more different names"):
         ShowerShapes(shapes=())

@@ -119,7 +119,7 @@ def test_impact_parameters_against_a_walk_along_the_helix():
     zeros = np.zeros(n, int)
     d0, dz = impact_parameters(Particles(zeros, zeros, charge, px, py, pz, pz, x, y, z))
     for i in range(n):
-        curvature = -charge[i] * 0.002998 * 3.8 / pt[i]  # turn of phi per cm
+        curvature = -charge[i] * 0.00299792458 * 3.8 / pt[i]  # turn of phi per cm
 
         def position(s, i=i, curvature=curvature):
             turned = phi[i] + curvature * s

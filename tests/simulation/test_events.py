@@ -53,9 +53,9 @@ def test_multi_parton_interactions_add_particles(pythia_events):
     assert ak.sum(with_mpi.status > 0) > 1.5 * ak.sum(without.status > 0)
 
 
-@pytest.mark.parametrize(("name", "hint"), [("wprim", "did you mean 'wprime'"), ("higgs", "wprime, top, qcd")])
+@pytest.mark.parametrize(("name", "hint"), [("wprim", "nearest: wprime"), ("higgs", "wprime, top, qcd")])
 def test_unknown_process(name, hint):
-    with pytest.raises(ValueError, match=f"process is '{name}'.*{hint}"):
+    with pytest.raises(ValueError, match=f"process = '{name}'.*{hint}"):
         find_process(name)
 
 

@@ -189,7 +189,7 @@ def test_top_pairs_with_charm_need_fewer_events(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"processes": ("ttbra",)}, "process is 'ttbra'.*did you mean 'ttbar'"),
+        ({"processes": ("ttbra",)}, "process = 'ttbra'.*nearest: ttbar"),
         ({"processes": "ttbar"}, "processes is 'ttbar'; it must be a sequence of 1 to 7 names"),
         ({"processes": ()}, r"processes is \(\)"),
         ({"pileup": -1.0}, "pileup is -1.0; it must be from 0 to 1000"),

@@ -114,7 +114,7 @@ def test_quotas_against_a_loop():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"process": "wprim"}, "process is 'wprim'.*did you mean 'wprime'"),
+        ({"process": "wprim"}, "process = 'wprim'.*nearest: wprime"),
         ({"pt_range": (700, 500)}, r"pt_range is \(700, 500\)"),
         ({"pt_range": (100, 300)}, "170 <= low < high <= 3000"),
         ({"pt_range": (float("nan"), 300)}, "pt_range is"),

@@ -97,9 +97,9 @@ def test_liquid_argon_alone_fluctuates_but_has_the_same_mean(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"particle": "positorn"}, "particle is 'positorn'; it must be one of .*; did you mean 'positron'"),
-        ({"spectrum": "log"}, "spectrum is 'log'; it must be one of uniform, log-uniform"),
-        ({"readout": "activ"}, "readout is 'activ'; .* did you mean 'active'"),
+        ({"particle": "positorn"}, "particle = 'positorn', required: one of .*; nearest: positron"),
+        ({"spectrum": "log"}, "spectrum = 'log', required: one of uniform, log-uniform"),
+        ({"readout": "activ"}, "readout = 'activ', .*; nearest: active"),
         ({"energy": (0.0, 1.0)}, r"energy is \(0.0, 1.0\); it must be \(low, high\) with 0.1 <= low <= high <= 1000"),
         ({"energy": (-5.0, 1.0)}, "energy is"),
         ({"energy": (2.0, 1.0)}, r"energy is \(2.0, 1.0\)"),

@@ -57,11 +57,11 @@ def test_rows_of_a_diverged_network_are_not_finite():
     ("changes", "message"),
     [
         ({"classes": {"w": len}}, r"classes = .* required: two or more classes"),
-        ({"signal": "ww"}, r"signal = 'ww', required: 'qcd' or 'w'; did you mean 'w'"),
+        ({"signal": "ww"}, r"signal = 'ww', required: one of qcd, w; nearest: w"),
         ({"label_smoothing": 1.0}, r"label_smoothing = 1.0, required: in \[0, 1\)"),
         ({"working_points": (1.0,)}, r"working_points = .* required: signal efficiencies in \(0, 1\)"),
         ({"mistags": (0.0,)}, r"mistags = .* required: mistag rates in \(0, 1\)"),
-        ({"mistag_class": "w"}, r"mistag_class = 'w', required: 'qcd'"),
+        ({"mistag_class": "w"}, r"mistag_class = 'w', required: one of qcd"),
     ],
 )
 def test_classes_that_cannot_be(changes, message):

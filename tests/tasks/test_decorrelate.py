@@ -251,7 +251,7 @@ GOOD = {
         ({"bins": (0.0, 1.0)}, "bins = .*, required: three or more increasing edges"),
         ({"bins": (0.0, 2.0, 1.0)}, "bins = .*, required: three or more increasing edges"),
         ({"only": "signal"}, "only = 'signal', required: a tuple of names, not one string"),
-        ({"only": ("signl",)}, "only = .*did you mean 'signal'"),
+        ({"only": ("signl",)}, "only = .*nearest: signal"),
         ({"task": GenerateAgainst(critic=functools.partial(MLP))}, "task = .*, required: a task of one network"),
         ({"task": Reconstruct()}, r"adversary = .*, required: partial\(Network, features=...\)"),
         ({"layer": "head"}, r"adversary = .*, required: partial\(Network, features=...\)"),
@@ -266,7 +266,7 @@ def test_what_makes_no_sense_is_refused(wrong, message):
 
 def test_a_layer_that_is_not_there_is_named():
     one = made(CASES["adapt"])
-    near = "PFN has no layer 'head.7'.*did you mean 'head.*'"
+    near = "PFN has no layer 'head.7'.*nearest: head.*"
     for layer, message in (("head.7", near), ("phi", "gives .* no row each")):
         task = dataclasses.replace(one.task, layer=layer)
         with pytest.raises(ValueError, match=message):

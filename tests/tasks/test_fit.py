@@ -154,7 +154,7 @@ def test_the_seed_is_that_of_the_recipe_unless_one_is_given():
     [
         (HistGradientBoostingClassifier(), CLASSES, r"estimator = .*, required: functools\.partial"),
         (partial(BoostedTrees), CLASSES, r"estimator = .*, required: functools\.partial"),
-        (partial(TREES, max_itr=3), CLASSES, "no parameter 'max_itr', nearest: max_iter"),
+        (partial(TREES, max_itr=3), CLASSES, "no parameter 'max_itr'; nearest: max_iter"),
         (TREES, FindAnomalies(), r"required: Classify\(...\) with a classifier"),
         (partial(IsolationForest), CLASSES, r"FindAnomalies\(...\) with other estimators"),
     ],

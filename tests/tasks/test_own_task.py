@@ -119,5 +119,5 @@ def test_a_task_of_ones_own_trains_resumes_and_is_used(study, tmp_path, monkeypa
 
     exported = export.to_torch_export(whole.bundle, tmp_path / "count.pt2", uses=(Counts,))
     assert exported.difference < 1e-4
-    with pytest.raises(ValueError, match=r"unknown use 'Counts', nearest: .*; or pass uses=\(Counts,\)"):
+    with pytest.raises(ValueError, match=r"unknown use 'Counts'; there are .*; or pass uses=\(Counts,\)"):
         bundle.load(whole.bundle)

@@ -304,7 +304,7 @@ def test_folds_need_folds(study, tmp_path):
 
 
 def test_an_unknown_subset_is_refused(trained):
-    with pytest.raises(ValueError, match=r"subset = 'tests', required: .*did you mean 'test'"):
+    with pytest.raises(ValueError, match=r"subset = 'tests', required: .*nearest: test"):
         evaluate(trained[2].bundle, trained[0], subset="tests")
 
 

@@ -26,8 +26,8 @@ from cortado.training.study import subset_of
         ("gradient_clip", 0.0, "None or positive"),
         ("betas", (0.9, 1.0), r"in \[0, 1\)"),
         ("averaging", 1.0, r"None or in \(0, 1\)"),
-        ("schedule", "one_cycle", "'one-cycle' or 'cosine' or 'constant'; did you mean 'one-cycle'"),
-        ("precision", "bf16", "did you mean 'bfloat16'"),
+        ("schedule", "one_cycle", "one-cycle, cosine, constant; nearest: one-cycle"),
+        ("precision", "bf16", "nearest: bfloat16"),
     ],
 )
 def test_a_recipe_names_the_wrong_value_and_what_is_required(field, value, required):
@@ -44,15 +44,15 @@ def test_a_recipe_names_the_wrong_value_and_what_is_required(field, value, requi
         ("name", "a/b", "a file name"),
         ("name", "", "a file name"),
         ("classes", {"top": len}, "two or more classes"),
-        ("signal", "tpo", "did you mean 'top'"),
+        ("signal", "tpo", "nearest: top"),
         ("model", PFN, r"functools.partial\(Network"),
         ("model", functools.partial(PFN, 3), "keyword arguments only"),
         ("model", functools.partial(PFN, classes=5), "classes=2"),
         ("folds", 1, "None or at least 2"),
         ("working_points", (0.5, 1.0), r"in \(0, 1\)"),
-        ("scaling", "fitted", "did you mean 'fit'"),
+        ("scaling", "fitted", "nearest: fit"),
         ("label_smoothing", 1.0, r"in \[0, 1\)"),
-        ("class_weights", "equl", "'equal' or .*; did you mean 'equal'"),
+        ("class_weights", "equl", "equal, .*; nearest: equal"),
     ],
 )
 def test_a_study_names_the_wrong_value_and_what_is_required(study, field, value, required):

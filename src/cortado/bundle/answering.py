@@ -96,7 +96,7 @@ def in_batches(
     sizes = sizes_of(bundle, objects)
     shown = np.flatnonzero(sizes) if skip_empty else np.arange(len(sizes))
     if not len(shown):
-        return _in_order(ak.zip(columns(objects[:0]), depth_limit=1), shown, len(objects))
+        return in_order(ak.zip(columns(objects[:0]), depth_limit=1), shown, len(objects))
 
     def part(batch: NDArray[np.int64]) -> ak.Array:
         with numbered(batch):
@@ -105,7 +105,7 @@ def in_batches(
     share = math.ceil(len(shown) / cores.wanted(threads))
     order = list(batches(shown, sizes, min(batch_size, max(share, _FEWEST))))[::-1]  # what takes longest begins
     parts = list(cores.each(part, order, threads=threads, device=device, precision=precision))
-    return _in_order(ak.concatenate(parts), np.concatenate(order), len(objects))
+    return in_order(ak.concatenate(parts), np.concatenate(order), len(objects))
 
 
 def batches(shown: NDArray[np.int64], sizes: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
@@ -153,8 +153,8 @@ def _nothing(bundle: Bundle, use: Use, none: ak.Array) -> Columns:
     return use.columns(named, none)
 
 
-def _in_order(columns: ak.Array, places: NDArray[np.int64], number: int) -> ak.Array:
-    """Columns of the objects at `places` as those of all objects."""
+def in_order(columns: ak.Array, places: NDArray[np.int64], number: int) -> ak.Array:
+    """Columns of the objects at `places` (m,) as those of all `number` objects: of the others NaN, or empty lists."""
     index = np.full(number, -1, np.int64)
     index[places] = np.arange(len(places))
     if len(places) == number:

@@ -3,7 +3,6 @@
 Knows bytes and names only; what they mean is the business of `cortado.bundle`.
 """
 
-import difflib
 import io
 import os
 import platform
@@ -12,6 +11,9 @@ import uuid
 import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
+
+from cortado.files import replacing
+from cortado.names import nearest
 
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".npy", ".npz")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first date: equal members give equal files
@@ -38,16 +40,11 @@ def write(path: str | os.PathLike[str], members: Mapping[str, bytes], *, directo
     if target.is_dir() and (foreign := sorted({p.name for p in target.iterdir()} - set(members))):
         raise FileExistsError(f"{target}: holds {_listed(foreign)}, so it is not replaced; choose another name")
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        if as_directory:
-            _write_directory(temporary, members)
-            _move_directory(temporary, target)
-        else:
-            _write_file(temporary, _zipped(members))
-            os.replace(temporary, target)
-    finally:
-        _remove(temporary)
+    if as_directory:
+        _replace_directory(target, members)
+    else:
+        with replacing(target) as partial:
+            partial.write_bytes(_zipped(members))
     return target
 
 
@@ -70,25 +67,24 @@ def read(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, byte
     return _read_directory(source, names) if source.is_dir() else _read_zip(source, names)
 
 
-def _write_file(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _write_directory(path: Path, members: Mapping[str, bytes]) -> None:
-    path.mkdir()
-    for name, content in members.items():
-        _write_file(path / name, content)
-
-
 def _zipped(members: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
     return buffer.getvalue()
+
+
+def _replace_directory(target: Path, members: Mapping[str, bytes]) -> None:
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        temporary.mkdir()
+        for name, content in members.items():
+            with replacing(temporary / name) as partial:
+                partial.write_bytes(content)
+        _move_directory(temporary, target)
+    finally:
+        _remove(temporary)
 
 
 def _move_directory(temporary: Path, target: Path) -> None:
@@ -131,16 +127,16 @@ def _read_zip(path: Path, names: Collection[str]) -> dict[str, bytes]:
         raise ValueError(_unreadable(path, error)) from error
 
 
-def _check_names(path: Path, found: Collection[str], names: Collection[str]) -> None:
-    if pickles := sorted(name for name in found if name.endswith(_PICKLES)):
+def _check_names(path: Path, present: Collection[str], names: Collection[str]) -> None:
+    if pickles := sorted(name for name in present if name.endswith(_PICKLES)):
         raise ValueError(
             f"{path}: holds {_listed(pickles)}, which may be a pickle: reading one can "
             "run any code, so it is refused; save the model again with cortado.bundle.save"
         )
-    if missing := sorted(set(names) - set(found)):
-        raise ValueError(f"{path}: not a bundle, it lacks {_listed(missing)} (it holds {_listed(sorted(found))})")
-    if len(found) != len(names):
-        extra = sorted(set(found) - set(names)) or ["one name twice"]
+    if missing := sorted(set(names) - set(present)):
+        raise ValueError(f"{path}: not a bundle, it lacks {_listed(missing)} (it holds {_listed(sorted(present))})")
+    if len(present) != len(names):
+        extra = sorted(set(present) - set(names)) or ["one name twice"]
         raise ValueError(f"{path}: holds {_listed(extra)} beside {_listed(sorted(names))}; refused")
 
 
@@ -156,11 +152,10 @@ def _unreadable(path: Path, error: Exception) -> str:
 
 def _missing(path: Path) -> str:
     folder = path.parent
-    near: list[str] = []
+    present: list[str] = []
     if folder.is_dir():
-        present = [p.name for p in folder.iterdir() if p.suffix == path.suffix or p.suffix == ".cortado"]
-        near = difflib.get_close_matches(path.name, present, n=3, cutoff=0.4) or sorted(present)[:3]
-    hint = f"nearest: {_listed(near)}" if near else f"no bundle in {folder}"
+        present = sorted(p.name for p in folder.iterdir() if p.suffix == path.suffix or p.suffix == ".cortado")
+    hint = nearest(path.name, present) if present else f"no bundle in {folder}"
     return f"no bundle {path.absolute()} on host {platform.node()}; {hint}"
 
 

@@ -1,7 +1,6 @@
 """What a bundle holds: the chain from objects to what a network says of them, and what is known about it."""
 
 import dataclasses
-import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cortado.names import nearest
 from cortado.scaling import QuantileScaling, Scaling
 from cortado.tasks import Use
 from cortado.weights import AlarmThreshold, WorkingPoint
@@ -125,6 +125,6 @@ def checked_outputs(path: str, bundle: Bundle, prepared: Any, inputs: Any) -> ND
 
 def _field(array: ak.Array, name: str, *, prefix: str = "") -> ak.Array:
     if name not in ak.fields(array):
-        near = difflib.get_close_matches(name, ak.fields(array), n=3, cutoff=0.5) or ak.fields(array)
-        raise ValueError(f"objects have no field {prefix + name!r}; nearest: {', '.join(prefix + x for x in near)}")
+        hint = nearest(name, ak.fields(array), prefix=prefix)
+        raise ValueError(f"objects have no field {prefix + name!r}; {hint}")
     return array[name]

@@ -1,6 +1,5 @@
 """Files to bundles, without trust: nothing in them is executed."""
 
-import difflib
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +14,7 @@ import torch
 from cortado import models, representations
 from cortado.bundle import archive, canary, description
 from cortado.bundle.chain import Bundle
+from cortado.names import nearest
 from cortado.scaling import QuantileScaling, Scaling
 from cortado.tasks import USES
 from cortado.weights import AlarmThreshold, WorkingPoint
@@ -138,8 +138,8 @@ def _class(path: str, kind: str, name: str, allowed: Iterable[type]) -> type:
     """The class of that name among those that our rooms list and the caller's own; no other is ever made."""
     known = {cls.__name__: cls for cls in allowed}
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or sorted(known)
-        raise ValueError(f"{path}: unknown {kind} {name!r}, nearest: {', '.join(near)}; or pass {kind}s=({name},)")
+        hint = nearest(name, sorted(known))
+        raise ValueError(f"{path}: unknown {kind} {name!r}; {hint}; or pass {kind}s=({name},)")
     cls: type = known[name]
     return cls
 

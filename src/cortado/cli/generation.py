@@ -17,12 +17,12 @@ def energy_range(text: str) -> tuple[float, float]:
     """
     low, _, high = text.partition(":")
     try:
-        found = float(low), float(high or low)
+        ends = float(low), float(high or low)
     except ValueError as error:
         raise ValueError(f"energy = {text!r}, required: LOW:HIGH or one energy in GeV, such as 1:100 or 50") from error
-    if not 0 < found[0] <= found[1] < float("inf"):
+    if not 0 < ends[0] <= ends[1] < float("inf"):
         raise ValueError(f"energy = {text!r}, required: positive energies in rising order, such as 1:100")
-    return found
+    return ends
 
 
 def generate(

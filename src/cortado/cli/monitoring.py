@@ -51,21 +51,21 @@ def monitor(
         parts = [monitoring.examine(watcher, maps, alarm, closed) for maps in reading.iterate_maps(files, **chosen)]
         if not parts:
             raise ValueError(f"no maps in {', '.join(files)}: the files hold none")
-        found = monitoring.report(watcher, monitoring.joined(parts), alarm)
+        report = monitoring.report(watcher, monitoring.joined(parts), alarm)
     source = {"bundle": str(bundle), "bundle sha256": bundles.fingerprint(bundle), "files": list(files)}
-    worst = _maps_at(monitoring.worst_maps(found, figures), reading.iterate_maps(files, **chosen))
-    page, _ = monitoring.write_report(found, watcher, out, worst=worst, source=source, simulation=simulated)
-    console.print(f"{sum(found.counts.values()):,} maps: " + ", ".join(f"{n:,} {s}" for s, n in found.counts.items()))
-    if not found.counts["good"] + found.counts["fault"]:
+    worst = _maps_at(monitoring.worst_maps(report, figures), reading.iterate_maps(files, **chosen))
+    page, _ = monitoring.write_report(report, watcher, out, worst=worst, source=source, simulation=simulated)
+    console.print(f"{sum(report.counts.values()):,} maps: " + ", ".join(f"{n:,} {s}" for s, n in report.counts.items()))
+    if not report.counts["good"] + report.counts["fault"]:
         console.print(f"no map could be judged: that takes {watcher.use.fewest_hits:g} hits")
-    low, high = found.expected.low, found.expected.high
-    console.print(f"{found.expected.mean:.1f} false alarms to expect (95 %: {low} to {high})")
-    for fault in found.faults[:5]:
+    low, high = report.expected.low, report.expected.high
+    console.print(f"{report.expected.mean:.1f} false alarms to expect (95 %: {low} to {high})")
+    for fault in report.faults[:5]:
         lumis = f"lumisections {fault.first_lumi} to {fault.last_lumi}"
         where = f"rows {fault.rows[0]}-{fault.rows[1]}, columns {fault.columns[0]}-{fault.columns[1]}"
         console.print(f"run {fault.run}, {lumis}, {fault.name}, {where}: {fault.what}", markup=False)
-    console.print(f"wrote {page}: {len(found.faults)} faults", markup=False)
-    if found.faults:
+    console.print(f"wrote {page}: {len(report.faults)} faults", markup=False)
+    if report.faults:
         raise typer.Exit(FAULTS_FOUND)
 
 

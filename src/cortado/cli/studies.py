@@ -3,26 +3,24 @@
 import importlib
 import sys
 from collections.abc import Callable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+
+from cortado.names import nearest, require_one_of
 
 
 def function(folder: Path, name: str) -> Callable[..., Any]:
     """A function of the module `study` in an analysis folder, imported so that worker processes can import it too."""
     folder = folder.resolve()
     if not (folder / "study.py").is_file():
-        there = {path.parent.name: str(path.parent) for path in sorted(folder.parent.glob("*/study.py"))}
-        near = get_close_matches(folder.name, there, cutoff=0.3) or there
-        raise FileNotFoundError(
-            f"no study.py in {folder}; nearest studies: {', '.join(there[name] for name in near) or 'none'}"
-        )
+        there = [path.parent.name for path in sorted(folder.parent.glob("*/study.py"))]
+        raise FileNotFoundError(f"no study.py in {folder}; {nearest(folder.name, there, prefix=f'{folder.parent}/')}")
     root = folder.parent.parent
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     module = importlib.import_module(".".join([*folder.relative_to(root).parts, "study"]))
-    if (found := Path(str(module.__file__)).resolve()) != folder / "study.py":
-        raise ImportError(f"{folder} has the name of an installed package ({found}): rename the folder")
+    if (imported := Path(str(module.__file__)).resolve()) != folder / "study.py":
+        raise ImportError(f"{folder} has the name of an installed package ({imported}): rename the folder")
     if not hasattr(module, name):
         raise ValueError(f"{folder / 'study.py'} has no function {name!r}, which this command calls")
     wanted: Callable[..., Any] = getattr(module, name)
@@ -32,9 +30,8 @@ def function(folder: Path, name: str) -> Callable[..., Any]:
 def networks(folder: Path, preset: str, out: Path, only: str | None) -> dict[str, Any]:
     """The study of each network by name; of one alone, if that is wanted."""
     studies: dict[str, Any] = function(folder, "studies")(preset, out)
-    if only is not None and only not in studies:
-        near = get_close_matches(only, studies, n=1) or "none"
-        raise ValueError(f"no network {only!r} in {folder}; there are {', '.join(studies)}; nearest: {near}")
+    if only is not None:
+        require_one_of(f"network of {folder}", only, studies)
     return {name: study for name, study in studies.items() if only in (None, name)}
 
 

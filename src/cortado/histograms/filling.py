@@ -7,7 +7,7 @@ import hist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cortado.histograms.names import nearest
+from cortado.names import nearest
 
 __all__ = ["NOMINAL", "VariedWeights", "fill_variations", "varied_weights"]
 
@@ -87,7 +87,7 @@ def _require_axes(histogram: hist.Hist, columns: Mapping[str, Any]) -> None:
         raise KeyError(f"no values for the axes {missing} of the histogram; given: {list(columns)}")
     for name in columns:
         if name not in needed:
-            raise KeyError(f"the histogram has no axis {name!r}{nearest(name, needed)}")
+            raise KeyError(f"the histogram has no axis {name!r}; {nearest(name, needed)}")
 
 
 def _require_one_length(

@@ -1,17 +1,12 @@
-"""Names of axes and categories: are they there, and if not, which may have been meant."""
+"""Names of axes and categories that a histogram must have."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 import hist
 
-__all__ = ["nearest", "require_names"]
+from cortado.names import nearest
 
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """End of a message: the known names that are nearest to one, or all of them."""
-    known = list(known)
-    return f"; nearest: {get_close_matches(name, known) or known}"
+__all__ = ["require_names"]
 
 
 def require_names(histogram: hist.Hist, axis: str, names: Iterable[str] = ()) -> None:
@@ -21,8 +16,8 @@ def require_names(histogram: hist.Hist, axis: str, names: Iterable[str] = ()) ->
         KeyError: If there is no such axis or category; the message says which are nearest.
     """
     if axis not in histogram.axes.name:
-        raise KeyError(f"the histogram has no axis {axis!r}{nearest(axis, histogram.axes.name)}")
+        raise KeyError(f"the histogram has no axis {axis!r}; {nearest(axis, histogram.axes.name)}")
     known = list(histogram.axes[axis]) if names else []
     for name in names:
         if name not in known:
-            raise KeyError(f"no {axis} {name!r}{nearest(name, known)}")
+            raise KeyError(f"no {axis} {name!r}; {nearest(name, known)}")

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cortado.histograms.filling import NOMINAL
-from cortado.histograms.names import nearest, require_names
+from cortado.histograms.names import require_names
+from cortado.names import nearest
 
 __all__ = ["project", "scale_to_luminosity", "systematic_of", "systematic_shifts"]
 
@@ -36,7 +37,7 @@ def scale_to_luminosity(
     for given, what in ((cross_sections, "cross section"), (sum_of_weights, "sum of weights")):
         for name in datasets:
             if name not in given:
-                raise KeyError(f"no {what} for data set {name!r}{nearest(name, given)}")
+                raise KeyError(f"no {what} for data set {name!r}; {nearest(name, given)}")
     if empty := [name for name in datasets if sum_of_weights[name] == 0]:
         raise ValueError(f"sum of weights is zero for {empty}: nothing to scale")
     scale = [1000.0 * luminosity * cross_sections[name] / sum_of_weights[name] for name in datasets]
@@ -105,7 +106,7 @@ def systematic_shifts(
     for systematic in chosen:
         pair = [systematic + side for side in ("Up", "Down", "") if systematic + side in known]
         if not pair:
-            raise KeyError(f"no systematic uncertainty {systematic!r}{nearest(systematic, _systematics(known))}")
+            raise KeyError(f"no systematic uncertainty {systematic!r}; {nearest(systematic, _systematics(known))}")
         shifts = [project(histogram, names, by=by, variation=name).values() - nominal for name in pair]
         up += np.max([*shifts, np.zeros_like(nominal)], axis=0) ** 2
         down += np.min([*shifts, np.zeros_like(nominal)], axis=0) ** 2

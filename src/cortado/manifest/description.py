@@ -3,9 +3,10 @@
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from cortado.names import nearest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,9 +137,7 @@ def _check_checksum(checksum: str, where: str) -> None:
 def _check_keys(table: Mapping[str, Any], known: set[str], required: set[str], where: str) -> None:
     for key in table:
         if key not in known:
-            near = get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
-            raise ValueError(f"{where} has the unknown key {key!r}; {hint}")
+            raise ValueError(f"{where} has the unknown key {key!r}; {nearest(key, sorted(known))}")
     if missing := sorted(required - table.keys()):
         raise ValueError(f"{where} lacks {', '.join(missing)}")
 

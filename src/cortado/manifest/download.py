@@ -20,6 +20,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from cortado.files import replacing
 from cortado.manifest.description import File, Manifest, unpacked_folder
 
 _CHUNK = 1 << 16
@@ -225,10 +226,5 @@ def _unpack(archive: Path, pattern: str, folder: Path) -> None:
                 continue
             content = members.extractfile(member)
             assert content is not None  # a regular file has content
-            partial = target.with_name(f".{target.name}.partial")
-            try:
-                with partial.open("wb") as file:
-                    shutil.copyfileobj(content, file)
-                os.replace(partial, target)
-            finally:
-                partial.unlink(missing_ok=True)
+            with replacing(target) as partial, partial.open("wb") as file:
+                shutil.copyfileobj(content, file)

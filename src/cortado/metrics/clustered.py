@@ -37,16 +37,16 @@ def clustered_auc(
     if len(group) != len(objects.scores):
         raise ValueError(f"{len(group)} groups for {len(objects.scores)} scores")
     many = int(group.max()) + 1
-    found = np.bincount(group[objects.signal], minlength=many).astype(np.float64)
+    signals = np.bincount(group[objects.signal], minlength=many).astype(np.float64)
     others = np.bincount(group[~objects.signal], minlength=many).astype(np.float64)
-    for label, of_group in ((1, found), (0, others)):
+    for label, of_group in ((1, signals), (0, others)):
         if (holding := np.count_nonzero(of_group)) < 2:
             raise ValueError(f"objects of label {label} come from {holding} group, required: 2 or more for an interval")
     pairs = _ordered_pairs(objects.scores, objects.signal, group, many)
     drawn = multiplicities(many, toys, seed).astype(np.float64)
     with np.errstate(invalid="ignore"):
-        areas = np.einsum("ta,ab,tb->t", drawn, pairs, drawn, optimize=True) / ((drawn @ found) * (drawn @ others))
-    return interval_of(pairs.sum() / (found.sum() * others.sum()), areas, level)
+        areas = np.einsum("ta,ab,tb->t", drawn, pairs, drawn, optimize=True) / ((drawn @ signals) * (drawn @ others))
+    return interval_of(pairs.sum() / (signals.sum() * others.sum()), areas, level)
 
 
 def _ordered_pairs(scores: Floats, signal: NDArray[np.bool_], group: NDArray[np.int64], many: int) -> Floats:

@@ -57,7 +57,7 @@ def reconstructable(
 def track_rate(chosen: ArrayLike, values: ArrayLike, edges: ArrayLike) -> BinnedRate:
     """Efficiency of particles, or rate of fake or double tracks, in bins of a property, with Wilson errors.
 
-    Efficiency against pt: `track_rate(found[selected], pt[selected], edges)`. Fakes against pile-up:
+    Efficiency against pt: `track_rate(reconstructed[selected], pt[selected], edges)`. Fakes against pile-up:
     `track_rate(classes.fake, pile_up[tracks.event], edges)`.
 
     Args:

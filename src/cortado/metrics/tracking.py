@@ -17,8 +17,8 @@ __all__ = [
     "TrackClasses",
     "TrackFinding",
     "classify_tracks",
-    "found_particles",
     "matched_particles",
+    "reconstructed_particles",
     "sum_findings",
     "track_finding",
 ]
@@ -40,7 +40,7 @@ class TrackFinding(NamedTuple):
     """Numbers of particles and tracks, which can be summed over batches (`sum_findings`), and their rates."""
 
     particles: int  # selected
-    found: int  # of them with one matched track or more
+    reconstructed: int  # of them with one matched track or more
     tracks: int  # all of them
     matched: int
     duplicates: int
@@ -50,7 +50,7 @@ class TrackFinding(NamedTuple):
     @property
     def efficiency(self) -> Estimate:
         """Selected particles that were found, of all selected ones."""
-        return _part(self.found, self.particles)
+        return _part(self.reconstructed, self.particles)
 
     @property
     def fake_rate(self) -> Estimate:
@@ -74,14 +74,14 @@ class TrackFinding(NamedTuple):
 
     def __str__(self) -> str:
         """In one line, which says it if no track was found."""
-        of = f"efficiency {self.efficiency} ({self.found} of {self.particles} particles)"
+        of = f"efficiency {self.efficiency} ({self.reconstructed} of {self.particles} particles)"
         if not self.tracks:
             return f"no track was found: {of}, fakes and duplicates undefined"
         rates = f"fakes {self.fake_rate}, duplicates {self.duplicate_rate} of {self.tracks} tracks"
         return f"{of}, {rates}, {self.outside} of them of particles outside of the selection"
 
 
-def found_particles(tracks: TrackMatches, particles: ak.Array, match: Match = acts_double_match) -> ak.Array:
+def reconstructed_particles(tracks: TrackMatches, particles: ak.Array, match: Match = acts_double_match) -> ak.Array:
     """Whether particles have a track that matches them, shape (n, var).
 
     Args:
@@ -154,8 +154,10 @@ def track_finding(
     """
     classes = classify_tracks(tracks, particles, selected, match)
     chosen = ak.Array(selected)
-    found = int(ak.sum(found_particles(tracks, particles, match) & chosen))
-    return TrackFinding(int(ak.sum(chosen)), found, len(tracks.event), *(int(column.sum()) for column in classes))
+    reconstructed = int(ak.sum(reconstructed_particles(tracks, particles, match) & chosen))
+    return TrackFinding(
+        int(ak.sum(chosen)), reconstructed, len(tracks.event), *(int(column.sum()) for column in classes)
+    )
 
 
 def sum_findings(findings: Iterable[TrackFinding]) -> TrackFinding:

@@ -1,4 +1,4 @@
-"""Which vertices were found: efficiency of the true ones and purity of the found ones, against flight distance."""
+"""Which vertices were found: efficiency of the true and purity of the reconstructed ones, against flight distance."""
 
 from typing import NamedTuple
 
@@ -33,21 +33,21 @@ class BinnedRate(NamedTuple):
 
 
 def match_vertices(
-    truth: Partition, found: Partition, *, recall: float = 0.65, purity: float = 0.5
+    truth: Partition, reconstructed: Partition, *, recall: float = 0.65, purity: float = 0.5
 ) -> tuple[Vertices, Vertices]:
-    """True and found vertices of two tracks and more, and which of them match.
+    """True and reconstructed vertices of two tracks and more, and which of them match.
 
-    Two match if the found one holds at least the part `recall` of the true one's tracks, and these are more than the
-    part `purity` of its own. The primary vertex is one of them: select by index before `vertex_rate`, for example
-    `true.vertex > 0`.
+    Two match if the reconstructed one holds at least the part `recall` of the true one's tracks, and these are more
+    than the part `purity` of its own. The primary vertex is one of them: select by index before `vertex_rate`, for
+    example `true.vertex > 0`.
 
     Args:
         truth: True vertex of each track, jagged or padded.
-        found: Found vertex of each track, the same tracks.
+        reconstructed: Reconstructed vertex of each track, the same tracks.
         recall: Part of the tracks of a true vertex that must be found together; above one half.
-        purity: Part of the tracks of a found vertex that must be of the true one; one half at least.
+        purity: Part of the tracks of a reconstructed vertex that must be of the true one; one half at least.
     Returns:
-        The true vertices, and the found ones.
+        The true vertices, and the reconstructed ones.
     Raises:
         ValueError: As `count_pairs`, or if a vertex could match two others.
     References:
@@ -55,14 +55,15 @@ def match_vertices(
     """
     if not (0.5 < recall <= 1 and 0.5 <= purity < 1):
         raise ValueError(f"recall must be in (0.5, 1] and purity in [0.5, 1), got {recall} and {purity}")
-    _, owner, true, of_found = flat_partitions(truth, found)
-    (jet, one, other), shared = np.unique([owner, true, of_found], axis=1, return_counts=True)
-    (true_keys, true_at, true_size), (found_keys, found_at, found_size) = (_sizes(jet, x, shared) for x in (one, other))
-    matches = (shared >= recall * true_size[true_at]) & (shared > purity * found_size[found_at])
-    matches &= (true_size[true_at] > 1) & (found_size[found_at] > 1)
+    _, owner, true, of_reconstructed = flat_partitions(truth, reconstructed)
+    (jet, one, other), shared = np.unique([owner, true, of_reconstructed], axis=1, return_counts=True)
+    true_keys, true_at, true_size = _sizes(jet, one, shared)
+    keys, at, size = _sizes(jet, other, shared)
+    matches = (shared >= recall * true_size[true_at]) & (shared > purity * size[at])
+    matches &= (true_size[true_at] > 1) & (size[at] > 1)
     return (
         _vertices(true_keys, true_size, true_at[matches], other[matches]),
-        _vertices(found_keys, found_size, found_at[matches], one[matches]),
+        _vertices(keys, size, at[matches], one[matches]),
     )
 
 
@@ -85,7 +86,7 @@ def values_at(vertices: Vertices, index: ak.Array, values: ak.Array) -> Floats:
 
 
 def vertex_rate(matched: ArrayLike, distance: ArrayLike, edges: ArrayLike) -> BinnedRate:
-    """Efficiency (of true vertices) or purity (of found ones) in bins of the flight distance.
+    """Efficiency (of true vertices) or purity (of reconstructed ones) in bins of the flight distance.
 
     Args:
         matched: Whether each vertex has a partner, shape (v,).

@@ -40,7 +40,7 @@ class PairCounts(NamedTuple):
     tracks: Integers
     pairs: Integers  # all of them, k (k - 1) / 2
     true: Integers  # that share a true vertex
-    found: Integers  # that share a found vertex
+    reconstructed: Integers  # that share a reconstructed vertex
     both: Integers  # that share either
 
 
@@ -61,98 +61,98 @@ class VertexFinding(NamedTuple):
     left_out: int  # jets of fewer than two tracks
 
 
-def count_pairs(truth: Partition, found: Partition) -> PairCounts:
+def count_pairs(truth: Partition, reconstructed: Partition) -> PairCounts:
     """Count the pairs of tracks that share a vertex.
 
     Args:
         truth: True vertex of each track, jagged or padded.
-        found: Found vertex of each track, the same tracks.
+        reconstructed: Reconstructed vertex of each track, the same tracks.
     Raises:
         ValueError: If a partition is not jagged or padded integers, a jagged one has a negative index, or the two do
             not have the same tracks.
     """
-    counts, owner, true, of_found = flat_partitions(truth, found)
+    counts, owner, true, of_reconstructed = flat_partitions(truth, reconstructed)
     n = len(counts)
     nothing = np.zeros_like(owner)
-    parts = [(true, nothing), (nothing, of_found), (true, of_found)]
+    parts = [(true, nothing), (nothing, of_reconstructed), (true, of_reconstructed)]
     shared = (_pairs_of_groups(owner, *labels, n) for labels in parts)
     return PairCounts(counts, counts * (counts - 1) // 2, *shared)
 
 
-def pairwise_f1(truth: Partition, found: Partition) -> Floats:
+def pairwise_f1(truth: Partition, reconstructed: Partition) -> Floats:
     """F1 of the pairs of each jet, 2 TP / (2 TP + FP + FN), shape (n,).
 
     As published, 0 without a true positive: also where no two tracks share a true vertex and none were put together.
 
     Args:
         truth: True vertex of each track, jagged or padded.
-        found: Found vertex of each track, the same tracks.
+        reconstructed: Reconstructed vertex of each track, the same tracks.
     Raises:
         ValueError: As `count_pairs`.
     References:
         Shlomi et al., Secondary Vertex Finding in Jets with Neural Networks (2021), arXiv:2008.02831, section 4.
     """
-    return _f1(count_pairs(truth, found))
+    return _f1(count_pairs(truth, reconstructed))
 
 
-def rand_index(truth: Partition, found: Partition) -> Floats:
+def rand_index(truth: Partition, reconstructed: Partition) -> Floats:
     """Part of the pairs of each jet on which both partitions agree, shape (n,).
 
     Args:
         truth: True vertex of each track, jagged or padded.
-        found: Found vertex of each track, the same tracks.
+        reconstructed: Reconstructed vertex of each track, the same tracks.
     Raises:
         ValueError: As `count_pairs`.
     References:
         Rand, Objective Criteria for the Evaluation of Clustering Methods (1971), doi:10.1080/01621459.1971.10482356.
     """
-    return _rand_index(count_pairs(truth, found))
+    return _rand_index(count_pairs(truth, reconstructed))
 
 
-def adjusted_rand_index(truth: Partition, found: Partition) -> Floats:
+def adjusted_rand_index(truth: Partition, reconstructed: Partition) -> Floats:
     r"""Rand index of each jet on a scale where chance is 0 and perfection 1, shape (n,).
 
-    (RI - E) / (1 - E), one-sided: E is the mean over all partitions that could have been found, each as likely,
+    (RI - E) / (1 - E), one-sided: E is the mean over all partitions that could have been reconstructed, each as likely,
     with the truth fixed. Of the :math:`B_k` partitions of k tracks :math:`B_{k-1}` hold a given pair together, thus
     :math:`E = r q + (1 - r) (1 - q)` with the Bell numbers' :math:`r = B_{k-1} / B_k` and the part q of the pairs that
     truly share a vertex. E is below 1 for any two tracks or more. scikit-learn's index takes another chance, in which
-    the sizes of the found vertices are fixed.
+    the sizes of the reconstructed vertices are fixed.
 
     Args:
         truth: True vertex of each track, jagged or padded.
-        found: Found vertex of each track, the same tracks.
+        reconstructed: Reconstructed vertex of each track, the same tracks.
     Raises:
         ValueError: As `count_pairs`.
     References:
         Gates, Ahn, The Impact of Random Models on Clustering Similarity (2017), arXiv:1701.06508, section 4.
     """
-    return _adjusted(count_pairs(truth, found))
+    return _adjusted(count_pairs(truth, reconstructed))
 
 
-def partition_merits(truth: Partition, found: Partition) -> PartitionMerits:
+def partition_merits(truth: Partition, reconstructed: Partition) -> PartitionMerits:
     """F1 and adjusted Rand index of each jet at once.
 
     Args:
         truth: True vertex of each track, jagged or padded.
-        found: Found vertex of each track, the same tracks.
+        reconstructed: Reconstructed vertex of each track, the same tracks.
     Raises:
         ValueError: As `count_pairs`.
     """
-    counts = count_pairs(truth, found)
+    counts = count_pairs(truth, reconstructed)
     return PartitionMerits(_f1(counts), _adjusted(counts))
 
 
-def vertex_finding(truth: Partition, found: Partition, flavour: ArrayLike) -> dict[Hashable, VertexFinding]:
+def vertex_finding(truth: Partition, reconstructed: Partition, flavour: ArrayLike) -> dict[Hashable, VertexFinding]:
     """Mean F1, Rand index and adjusted Rand index of the jets of each flavour, in ascending order.
 
     Args:
         truth: True vertex of each track, jagged or padded.
-        found: Found vertex of each track, the same tracks.
+        reconstructed: Reconstructed vertex of each track, the same tracks.
         flavour: Flavour of each jet, shape (n,).
     Raises:
         ValueError: As `count_pairs`, or if there are not as many flavours as jets.
     """
-    counts = count_pairs(truth, found)
+    counts = count_pairs(truth, reconstructed)
     flavours = np.asarray(flavour)
     if flavours.shape != counts.tracks.shape:
         raise ValueError(f"flavour has shape {flavours.shape}, needed is ({len(counts.tracks)},), one a jet")
@@ -160,25 +160,25 @@ def vertex_finding(truth: Partition, found: Partition, flavour: ArrayLike) -> di
     return {value.item(): _means(merits, flavours == value, counts.tracks < 2) for value in np.unique(flavours)}
 
 
-def flat_partitions(truth: Partition, found: Partition) -> tuple[Integers, Integers, Integers, Integers]:
+def flat_partitions(truth: Partition, reconstructed: Partition) -> tuple[Integers, Integers, Integers, Integers]:
     """Number of tracks of each jet, shape (n,), and of each track the jet and both vertices, shape (m,) each.
 
     Args:
         truth: True vertex of each track, jagged or padded.
-        found: Found vertex of each track, the same tracks.
+        reconstructed: Reconstructed vertex of each track, the same tracks.
     Raises:
         ValueError: As `count_pairs`.
     """
     true_counts, true = _columns(truth, "truth")
-    counts, of_found = _columns(found, "found")
+    counts, of_reconstructed = _columns(reconstructed, "reconstructed")
     if len(true_counts) != len(counts):
-        raise ValueError(f"truth has {len(true_counts)} jets, found {len(counts)}; they must be the same")
+        raise ValueError(f"truth has {len(true_counts)} jets, reconstructed {len(counts)}; they must be the same")
     if len(wrong := np.flatnonzero(true_counts != counts)):
         jet = wrong[0]
-        raise ValueError(f"jet {jet} has {true_counts[jet]} tracks in truth and {counts[jet]} in found")
-    if isinstance(truth, np.ndarray) and isinstance(found, np.ndarray):
-        _require_equal_padding(truth, found)
-    return counts, np.repeat(np.arange(len(counts)), counts), true, of_found
+        raise ValueError(f"jet {jet} has {true_counts[jet]} tracks in truth and {counts[jet]} in reconstructed")
+    if isinstance(truth, np.ndarray) and isinstance(reconstructed, np.ndarray):
+        _require_equal_padding(truth, reconstructed)
+    return counts, np.repeat(np.arange(len(counts)), counts), true, of_reconstructed
 
 
 def bell_ratios(at_most: int) -> Floats:
@@ -197,13 +197,13 @@ def bell_ratios(at_most: int) -> Floats:
 
 
 def _f1(counts: PairCounts) -> Floats:
-    total = counts.true + counts.found
+    total = counts.true + counts.reconstructed
     value = np.divide(2.0 * counts.both, total, out=np.zeros(len(total)), where=total > 0)
     return np.where(counts.pairs > 0, value, np.nan)
 
 
 def _rand_index(counts: PairCounts) -> Floats:
-    wrong = counts.true + counts.found - 2 * counts.both
+    wrong = counts.true + counts.reconstructed - 2 * counts.both
     return 1 - _of_pairs(wrong, counts)
 
 
@@ -247,11 +247,12 @@ def _columns(partition: Partition, what: str) -> tuple[Integers, Integers]:
     return ak.to_numpy(ak.num(array)).astype(np.int64), indices
 
 
-def _require_equal_padding(truth: NDArray[Any], found: NDArray[Any]) -> None:
-    same = truth.shape == found.shape
-    if not same or not np.array_equal(truth < 0, found < 0):
-        where = f"of jet {np.argwhere((truth < 0) != (found < 0))[0, 0]}" if same else f"{truth.shape}, {found.shape}"
-        raise ValueError(f"padded truth and found must have their tracks in the same places, not {where}")
+def _require_equal_padding(truth: NDArray[Any], reconstructed: NDArray[Any]) -> None:
+    same = truth.shape == reconstructed.shape
+    if not same or not np.array_equal(truth < 0, reconstructed < 0):
+        shapes = f"{truth.shape}, {reconstructed.shape}"
+        where = f"of jet {np.argwhere((truth < 0) != (reconstructed < 0))[0, 0]}" if same else shapes
+        raise ValueError(f"padded truth and reconstructed must have their tracks in the same places, not {where}")
 
 
 def _pairs_of_groups(owner: Integers, one: Integers, other: Integers, jets: int) -> Integers:

@@ -146,11 +146,11 @@ def alarm_of(bundle: Bundle, rate: float | None = None) -> AlarmThreshold:
         ValueError: If the bundle is of another use, or has no such threshold.
     """
     _require_watched(bundle)
-    found = [point for point in bundle.alarms if rate is None or np.isclose(point.rate, rate)]
-    if not found:
+    points = [point for point in bundle.alarms if rate is None or np.isclose(point.rate, rate)]
+    if not points:
         rates = ", ".join(f"{point.rate:g}" for point in bundle.alarms) or "none: it is not calibrated"
         raise ValueError(f"no threshold for a rate of false alarms of {rate or 'any size'}; the bundle has {rates}")
-    return found[0]
+    return points[0]
 
 
 def _require_watched(bundle: Bundle) -> None:

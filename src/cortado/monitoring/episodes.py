@@ -78,8 +78,8 @@ def episodes(examined: Examined) -> list[Episode]:
         else:
             of_kind.append([int(k)])
     every = (members for of_kind in open_ones.values() for members in of_kind)
-    found = [_episode(examined, np.array(members), ends) for members in every]
-    return sorted(found, key=lambda one: -one.significance)
+    faults = [_episode(examined, np.array(members), ends) for members in every]
+    return sorted(faults, key=lambda one: -one.significance)
 
 
 def _places(examined: Examined) -> NDArray[np.int64]:

@@ -91,7 +91,7 @@ def examine(
     faulty = np.flatnonzero(status == _FAULT)
     use: Any = bundle.use
     closed = use.cyclic if cyclic is None else cyclic
-    regions = _found(bundle, maps[faulty], alarm, closed)[0]
+    regions = _with_pictures(bundle, maps[faulty], alarm, closed)[0]
     run, lumi, name = (ak.to_numpy(maps[field]) for field in ("run", "lumi", "name"))
     placed, representation = regions._replace(map=faulty[regions.map]), cast(Any, bundle.representation)
     return Examined(run, lumi, name, hits, status, score, placed, representation.shape, closed)
@@ -109,7 +109,7 @@ def pictures(
         cyclic: As of `examine`.
     """
     use: Any = bundle.use
-    return _found(bundle, maps, alarm or alarm_of(bundle), use.cyclic if cyclic is None else cyclic)[1]
+    return _with_pictures(bundle, maps, alarm or alarm_of(bundle), use.cyclic if cyclic is None else cyclic)[1]
 
 
 def joined(parts: Sequence[Examined]) -> Examined:
@@ -132,16 +132,16 @@ def joined(parts: Sequence[Examined]) -> Examined:
 
 def _require_shape(bundle: Bundle, maps: ak.Array) -> None:
     wanted = np.shape(cast(Any, bundle.representation).reference)
-    found = ak.to_numpy(maps["values"]).shape[1:]
-    if len(maps) and found != wanted:
-        here, there = (" x ".join(map(str, shape)) for shape in (found, wanted))
+    given = ak.to_numpy(maps["values"]).shape[1:]
+    if len(maps) and given != wanted:
+        here, there = (" x ".join(map(str, given)) for given in (given, wanted))
         raise ValueError(
             f"run {maps.run[0]}, lumisection {maps.lumi[0]}, {maps.name[0]!r} has {here} bins, the bundle is made for "
             f"{there}; choose elements by their name"
         )
 
 
-def _found(bundle: Bundle, maps: ak.Array, alarm: AlarmThreshold, cyclic: Cyclic) -> tuple[Regions, Pictures]:
+def _with_pictures(bundle: Bundle, maps: ak.Array, alarm: AlarmThreshold, cyclic: Cyclic) -> tuple[Regions, Pictures]:
     """Regions of maps, and the maps to look at.
 
     An autoencoder reproduces a part of a large fault, and something of the other sign beside it. So the cells of the

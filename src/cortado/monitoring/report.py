@@ -57,13 +57,13 @@ def report(bundle: Bundle, examined: Examined, alarm: AlarmThreshold | None = No
     return Report(alarm, counts, false_alarms(alarm, judged), episodes(examined), examined)
 
 
-def worst_maps(found: Report, most: int = 6) -> list[int]:
+def worst_maps(report: Report, most: int = 6) -> list[int]:
     """Indices of the maps of the worst faults, each map once."""
-    return list(dict.fromkeys(fault.worst for fault in found.faults))[:most]
+    return list(dict.fromkeys(fault.worst for fault in report.faults))[:most]
 
 
 def write_report(
-    found: Report,
+    report: Report,
     bundle: Bundle,
     folder: str | Path,
     *,
@@ -74,7 +74,7 @@ def write_report(
     """Write `report.html`, with all figures in it, and `report.json` to a folder, which is made if it is not there.
 
     Args:
-        found: From `report`.
+        report: From `report`.
         bundle: That examined the maps.
         folder: Where to.
         worst: Maps to draw, those of `worst_maps` in their order, shape (m,).
@@ -83,16 +83,16 @@ def write_report(
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    figures = _figures(bundle, worst, found, simulation) if len(worst) else []
+    figures = _figures(bundle, worst, report, simulation) if len(worst) else []
     paths = target / "report.html", target / "report.json"
-    paths[0].write_text(_page(found, figures, source or {}), encoding="utf-8")
-    paths[1].write_text(json.dumps(_content(found, source or {}), indent=1, allow_nan=False), encoding="utf-8")
+    paths[0].write_text(_page(report, figures, source or {}), encoding="utf-8")
+    paths[1].write_text(json.dumps(_content(report, source or {}), indent=1, allow_nan=False), encoding="utf-8")
     return paths
 
 
-def _figures(bundle: Bundle, worst: ak.Array, found: Report, simulation: bool) -> list[tuple[str, bytes]]:
+def _figures(bundle: Bundle, worst: ak.Array, report: Report, simulation: bool) -> list[tuple[str, bytes]]:
     """Title and PNG of each map."""
-    shown = pictures(bundle, worst, found.alarm, found.examined.cyclic)
+    shown = pictures(bundle, worst, report.alarm, report.examined.cyclic)
     made = []
     for k, (run, lumi, name) in enumerate(zip(worst.run, worst.lumi, worst.name)):
         right = f"run {run}, lumisection {lumi}"
@@ -101,9 +101,9 @@ def _figures(bundle: Bundle, worst: ak.Array, found: Report, simulation: bool) -
     return made
 
 
-def _content(found: Report, source: Mapping[str, Any]) -> dict[str, Any]:
+def _content(report: Report, source: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON file."""
-    examined = found.examined
+    examined = report.examined
     of_map = [
         {
             "run": int(examined.run[k]),
@@ -115,24 +115,24 @@ def _content(found: Report, source: Mapping[str, Any]) -> dict[str, Any]:
         }
         for k in np.flatnonzero(examined.status)
     ]
-    faults = [{**fault._asdict(), "what": fault.what} for fault in found.faults]
+    faults = [{**fault._asdict(), "what": fault.what} for fault in report.faults]
     for fault in faults:
         fault.pop("worst")
     return {
         "format": "cortado monitor report",
         "format_version": 1,
         "source": dict(source),
-        "alarm": asdict(found.alarm),
-        "maps": found.counts,
-        "expected_false_alarms": found.expected._asdict(),
+        "alarm": asdict(report.alarm),
+        "maps": report.counts,
+        "expected_false_alarms": report.expected._asdict(),
         "faults": faults,
         "not_good": of_map,
     }
 
 
-def _page(found: Report, figures: list[tuple[str, bytes]], source: Mapping[str, Any]) -> str:
+def _page(report: Report, figures: list[tuple[str, bytes]], source: Mapping[str, Any]) -> str:
     """The HTML page."""
-    maps, alarm, expected = found.counts, found.alarm, found.expected
+    maps, alarm, expected = report.counts, report.alarm, report.expected
     judged = maps["good"] + maps["fault"]
     summary = [
         ("Maps", f"{sum(maps.values()):,}"),
@@ -153,15 +153,15 @@ def _page(found: Report, figures: list[tuple[str, bytes]], source: Mapping[str, 
         *((str(key), ", ".join(value) if isinstance(value, list) else str(value)) for key, value in source.items()),
     ]
     facts = "".join(f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in summary)
-    verdict = f"{len(found.faults) or 'No'} fault{'s' if len(found.faults) > 1 else ''} found"
+    verdict = f"{len(report.faults) or 'No'} fault{'s' if len(report.faults) > 1 else ''} found"
     if not judged:
         verdict = "No map could be judged"
     pictures = "".join(_figure(title, content) for title, content in figures)
     parts = [
         f"<h1>{verdict}</h1><table>{facts}</table>",
-        f"<h2>Faults</h2>{_faults(found.faults)}" if found.faults else "",
+        f"<h2>Faults</h2>{_faults(report.faults)}" if report.faults else "",
         f"<h2>Worst maps</h2><p>Outlined: the cells that were found.</p>{pictures}" if figures else "",
-        _not_judged(found.examined),
+        _not_judged(report.examined),
     ]
     return f"<!doctype html><html lang=en><head><meta charset=utf-8><title>{verdict}</title>{_CSS}</head><body>" + (
         "\n".join(parts) + "</body></html>\n"

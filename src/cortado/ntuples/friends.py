@@ -7,8 +7,8 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
+from cortado.names import nearest
 from cortado.ntuples.chunks import Chunk
-from cortado.ntuples.paths import nearest
 from cortado.ntuples.reading import Step, arrays, num_entries
 from cortado.ntuples.writing import write
 

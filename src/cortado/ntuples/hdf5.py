@@ -9,8 +9,8 @@ from typing import Any, Literal, TypeAlias
 import awkward as ak
 import h5py
 
+from cortado.files import replacing
 from cortado.ntuples.chunks import Chunk, check_compression, prepared
-from cortado.ntuples.paths import replacing
 
 Filter: TypeAlias = Literal["gzip", "lzf", "none"]
 

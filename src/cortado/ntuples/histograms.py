@@ -13,7 +13,8 @@ import numpy as np
 import uhi.io.json
 import uproot
 
-from cortado.ntuples.paths import existing, replacing
+from cortado.files import replacing
+from cortado.ntuples.paths import existing
 from cortado.ntuples.root import open_directory
 from cortado.ntuples.table import first_line
 

@@ -17,7 +17,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from cortado.ntuples.paths import existing, nearest
+from cortado.names import nearest
+from cortado.ntuples.paths import existing
 from cortado.ntuples.root import open_directory
 from cortado.ntuples.table import first_line
 
@@ -121,7 +122,7 @@ def _of_hdf5(path: str, wanted: re.Pattern[str]) -> Iterator[MonitoringHistogram
 def _of_csv(path: str, wanted: re.Pattern[str]) -> Iterator[MonitoringHistogram]:
     csv.field_size_limit(1 << 24)
     names: set[str] = set()
-    found = False
+    matched = False
     with _text(existing(path)) as file:
         # Columns may be named twice, with the same content.
         for number, row in enumerate(csv.DictReader(line for line in file if line.strip())):
@@ -131,7 +132,7 @@ def _of_csv(path: str, wanted: re.Pattern[str]) -> Iterator[MonitoringHistogram]
             names.add(name)
             if not wanted.fullmatch(name):
                 continue
-            found = True
+            matched = True
             try:
                 # The first and the last are under- and overflow.
                 values = np.asarray(json.loads(row[_HISTOGRAM]), np.float64)
@@ -141,7 +142,7 @@ def _of_csv(path: str, wanted: re.Pattern[str]) -> Iterator[MonitoringHistogram]
             except ValueError as error:
                 raise ValueError(f"{path}, histogram {number}: {first_line(error)}") from error
             yield MonitoringHistogram(run, lumi, name, values[1:-1], entries, (), golden)
-    if not found:
+    if not matched:
         raise ValueError(f"{path}: no element matches {wanted.pattern!r}; {nearest(wanted.pattern, sorted(names))}")
 
 

@@ -1,12 +1,11 @@
-"""Names of files: user syntax ``path:tree``, globs and URLs; and writing under a temporary name."""
+"""Names of files: user syntax ``path:tree``, globs and URLs."""
 
-import os
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from difflib import get_close_matches
+from collections.abc import Iterable
 from glob import glob, has_magic
 from pathlib import Path
+
+from cortado.names import nearest
 
 _WITH_TREE = re.compile(r"(?P<path>.+\.(?:root|h5|hdf5|parquet)):(?P<tree>[^:]+)", re.IGNORECASE)
 
@@ -77,40 +76,4 @@ def existing(path: str | Path) -> str:
 def _siblings(path: Path) -> str:
     if not path.parent.is_dir():
         return f", neither does the folder {path.parent}"
-    near = get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()])
-    return f"; similar names in that folder: {', '.join(near)}" if near else ""
-
-
-def nearest(name: str, available: Iterable[str], *, most: int = 5) -> str:
-    """Say which of the available names come nearest to a missing one, for error messages."""
-    names = list(available)
-    by_lower = {known.lower(): known for known in names}
-    near = [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=most)]
-    if near:
-        return f"nearest: {', '.join(near)}"
-    if not names:
-        return "there are none"
-    shown = ", ".join(names[: 2 * most])
-    return f"nothing similar among the {len(names)}: {shown}{', ...' if len(names) > 2 * most else ''}"
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """Write a file whole or not at all: yields a temporary name in the same folder, renamed at the end.
-
-    On any exception, Ctrl-C included, the temporary file is removed and an earlier file of that name stays.
-
-    Raises:
-        FileNotFoundError: If the folder does not exist.
-    """
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {target}: the folder {target.parent} does not exist")
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    return f"; in that folder, {nearest(path.name, sorted(entry.name for entry in path.parent.iterdir()))}"

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import awkward as ak
 import numpy as np
 
+from cortado.names import nearest
 from cortado.ntuples.event_files import is_event_file
 from cortado.ntuples.opening import HDF5, PARQUET, Version, kept_table, open_table, suffix_of, version_of
-from cortado.ntuples.paths import expand, is_url, nearest, split_tree
+from cortado.ntuples.paths import expand, is_url, split_tree
 from cortado.ntuples.root import find_root_tree
 from cortado.ntuples.table import Table, collection, first_line
 

@@ -6,8 +6,8 @@ from typing import Any, Literal, TypeAlias
 
 import uproot
 
+from cortado.files import replacing
 from cortado.ntuples.chunks import Chunk, check_compression, counter, prepared, types_of
-from cortado.ntuples.paths import replacing
 
 Compression: TypeAlias = Literal["zstd", "lz4", "lzma", "none"]
 

@@ -118,7 +118,7 @@ def local_p_values(
 
 
 def strength_limits(
-    found: Mapping[str, tuple[Limits, Strength]],
+    results: Mapping[str, tuple[Limits, Strength]],
     *,
     true: float | None = None,
     xlabel: str = "Signal strength",
@@ -128,7 +128,7 @@ def strength_limits(
     """Upper limits on a signal strength with what is expected without signal, and the fitted strength; a row each.
 
     Args:
-        found: Limits and fitted strength by title.
+        results: Limits and fitted strength by title.
         true: A known strength, for a line.
         xlabel: What a strength of 1 means.
         simulation: False where recorded data are shown.
@@ -136,13 +136,13 @@ def strength_limits(
     Raises:
         ValueError: If there is nothing to draw, or levels differ.
     """
-    levels = {each.level for each, _ in found.values()}
+    levels = {each.level for each, _ in results.values()}
     if len(levels) != 1:
         raise ValueError(f"limits are of levels {sorted(levels)}; needed is one level, of one search or more")
     level = f"{100 * levels.pop():g} % CL"
     with style():
-        figure, ax = subplots(figsize=(8.5, 2.6 + 0.8 * len(found)))
-        for row, (limits, strength) in enumerate(found.values()):
+        figure, ax = subplots(figsize=(8.5, 2.6 + 0.8 * len(results)))
+        for row, (limits, strength) in enumerate(results.values()):
             two_low, low, median, high, two_high = limits.expected
             span, named = (row - 0.32, 0.64), row == 0
             two, one = [(two_low, two_high - two_low)], [(low, high - low)]
@@ -158,10 +158,10 @@ def strength_limits(
             ax.errorbar([strength.value], [row], xerr=errors, fmt="o", color=_SIGNAL, label="Fit" if named else None)
         if true is not None:
             ax.axvline(true, color=_SIGNAL, linestyle=":", label="Injected")
-        ax.set_yticks(range(len(found)), list(found))
+        ax.set_yticks(range(len(results)), list(results))
         ax.minorticks_on()
         ax.tick_params(axis="y", which="minor", left=False, right=False)
-        ax.set(xlim=(0, None), ylim=(len(found) - 0.5, -0.5), xlabel=xlabel)
+        ax.set(xlim=(0, None), ylim=(len(results) - 0.5, -0.5), xlabel=xlabel)
         label(ax, right=right, simulation=simulation)
         ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=13)
     return figure, ax

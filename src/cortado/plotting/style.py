@@ -20,6 +20,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.path import Path as MplPath
 
+from cortado.files import replacing
+
 __all__ = ["COLOURS", "CURVES", "GREY", "label", "legend", "png", "save", "style", "subplots"]
 
 # Ten colours that people with any colour vision can tell apart: Petroff, arXiv:2107.02270
@@ -146,13 +148,8 @@ def save(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 150) -> Pat
     target = target if target.suffix else target.with_suffix(".png")
     kind = target.suffix.removeprefix(".").lower()
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        with style():
-            figure.savefig(partial, format=kind, dpi=dpi, metadata=_UNDATED.get(kind))
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(target) as partial, style():
+        figure.savefig(partial, format=kind, dpi=dpi, metadata=_UNDATED.get(kind))
     plt.close(figure)
     return target
 

@@ -16,8 +16,8 @@ from cortado.metrics import (
     Match,
     acts_double_match,
     classify_tracks,
-    found_particles,
     match_tracks,
+    reconstructed_particles,
     residuals,
 )
 from cortado.plotting.style import COLOURS, GREY, label, style, subplots
@@ -28,7 +28,7 @@ __all__ = ["parameter_pulls", "track_display", "track_rates"]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_FOUND, _MISSED, _FAKE = COLOURS[0], COLOURS[2], COLOURS[1]
+_RECONSTRUCTED, _MISSED, _FAKE = COLOURS[0], COLOURS[2], COLOURS[1]
 _PULLS = 5.0  # largest that is shown
 _FRAME = 1.04  # of the farthest hit
 _SOLID: tuple[float, tuple[float, ...]] = (0, ())
@@ -184,16 +184,16 @@ def _kinds(event: Any, track: NDArray[Any], selected: NDArray[Any], points: Floa
         raise ValueError(f"track has shape {track.shape}, needed is {identity.shape}, one for each hit")
     tracks = match_tracks(track[np.newaxis], identity[np.newaxis])
     classes = classify_tracks(tracks, particles, selected[np.newaxis], match)
-    is_found = ak.to_numpy(found_particles(tracks, particles, match)[0])
-    missed = ak.to_numpy(particles["particle_id"][0])[selected.astype(bool) & ~is_found]
+    is_reconstructed = ak.to_numpy(reconstructed_particles(tracks, particles, match)[0])
+    missed = ak.to_numpy(particles["particle_id"][0])[selected.astype(bool) & ~is_reconstructed]
     lines = [
         _lines(points, track, tracks.label[chosen])
         for chosen in (classes.outside, classes.matched | classes.duplicate, classes.fake)
     ]
-    outside, found, fake = lines
+    outside, reconstructed, fake = lines
     return (
         _Kind("Outside of the selection", GREY, _SOLID, 0.8, 0.7, outside),
-        _Kind("Found", _FOUND, _SOLID, 1.3, 0.8, found),
+        _Kind("Found", _RECONSTRUCTED, _SOLID, 1.3, 0.8, reconstructed),
         _Kind("Missed", _MISSED, (0, (4, 1.5)), 1.9, 1.0, _lines(points, identity, missed)),
         _Kind("Fake", _FAKE, _SOLID, 2.2, 1.0, fake),
     )

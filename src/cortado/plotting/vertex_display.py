@@ -1,4 +1,4 @@
-"""One jet with its tracks, its true vertices, and those that were found."""
+"""One jet with its tracks, its true vertices, and those that were reconstructed."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from cortado.kinematics import momentum
 from cortado.perigee import PARAMETERS, point
 from cortado.plotting.style import GREY, label, style, subplots
-from cortado.plotting.vertex_groups import Group, found_groups, true_groups, true_positions
+from cortado.plotting.vertex_groups import Group, reconstructed_groups, true_groups, true_positions
 
 __all__ = ["vertex_display"]
 
@@ -32,7 +32,7 @@ _SIGMAS = np.sqrt(-2 * np.log(1 - 0.68))  # of an ellipse that holds 68 % of the
 def vertex_display(
     jet: Any,
     truth: ArrayLike,
-    found: ArrayLike,
+    reconstructed: ArrayLike,
     vertices: Any = None,
     *,
     reach: float | None = None,
@@ -40,21 +40,21 @@ def vertex_display(
     magnetic_field: float = 2.0,
     right: str = "",
 ) -> tuple[Figure, tuple[Axes, Axes]]:
-    """One jet with its true vertices beside those found, seen such that the jet axis points to the right.
+    """One jet with its true vertices beside the reconstructed ones, seen such that the jet axis points to the right.
 
     The plane holds the jet axis and the direction of azimuth: the transverse plane for a jet at eta = 0, and for any
     other jet, too, flights along its axis are seen at full length. The origin is the true primary vertex where it is
     known, else that of the perigee parameters. Tracks are drawn from their vertex on, from their perigee if its
     position is not known, and thinly where they are extended through the frame.
 
-    Vertices of two tracks or more, and true decays of b and c hadrons, have a colour each; a found one that of the true
-    one with which it shares most tracks, two at least. All other tracks are grey.
+    Vertices of two tracks or more, and true decays of b and c hadrons, have a colour each; a reconstructed one that of
+    the true one with which it shares most tracks, two at least. All other tracks are grey.
 
     Args:
         jet: One jet, with `pt eta phi`, perhaps `flavour`, and `tracks` that have `d0 z0 phi theta q_over_p` and
             perhaps `vertex_type`. Its `true_vertices` (`x y z vertex_index`), if any, become stars.
         truth: True vertex of each track, shape (p,), 0 the primary one: the indices of `true_vertices`.
-        found: Found vertex of each track, shape (p,); negative: none.
+        reconstructed: Reconstructed vertex of each track, shape (p,); negative: none.
         vertices: Those of the jet from `reconstruction.vertices`; drawn with ellipses that hold 68 %. Hollow stars
             show the true ones beside them.
         reach: How far along the jet axis the frame goes [mm]; if not given, to the farthest vertex within 30 mm.
@@ -64,26 +64,25 @@ def vertex_display(
         magnetic_field: Along z [T].
         right: Text above the frame; if not given, flavour, momentum and pseudorapidity of the jet.
     Returns:
-        The figure, and the axes of the true and of the found vertices.
+        The figure, and the axes of the true and of the reconstructed vertices.
     Raises:
         ValueError: If the jet has no tracks, their parameters are not finite, a partition is not one index per track,
-            a vertex is of tracks that `found` does not put together, or the reach or the stretch is not above 0.
+            a vertex is of tracks that `reconstructed` does not put together, or the reach or the stretch is not above
+            0.
     """
     for what, value in (("reach", reach), ("stretch", stretch)):
         if value is not None and not value > 0:
             raise ValueError(f"{what} must be above 0, got {value}")
     parameters = _parameters(jet["tracks"])
     true = true_groups(jet, truth)
-    reconstructed = found_groups(found, vertices, true)
+    groups = reconstructed_groups(reconstructed, vertices, true)
     view = _View(true_positions(jet).get(0, np.zeros(3)), _axes(jet))
-    frame = _frame(_seen(view, np.stack([group.position for group in (*true, *reconstructed)])), reach, stretch)
+    frame = _frame(_seen(view, np.stack([group.position for group in (*true, *groups)])), reach, stretch)
     scene = _Scene(parameters, view, frame, stretch, magnetic_field)
     with style():
-        figure, (left_ax, right_ax) = subplots(
-            1, 2, figsize=(13.4, _height(scene, max(len(true), len(reconstructed) + 1)))
-        )
+        figure, (left_ax, right_ax) = subplots(1, 2, figsize=(13.4, _height(scene, max(len(true), len(groups) + 1))))
         _panel(left_ax, true, scene, marker="*")
-        _panel(right_ax, reconstructed, scene, marker="o", stars=[group.position for group in true])
+        _panel(right_ax, groups, scene, marker="o", stars=[group.position for group in true])
         label(left_ax, right="True vertices")
         right_ax.set_title("Found vertices", fontsize=14, loc="left")
         right_ax.set_title(right or _jet_label(jet), fontsize=14, loc="right")

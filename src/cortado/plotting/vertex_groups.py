@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from cortado.plotting.style import COLOURS, CURVES, GREY
 
-__all__ = ["Group", "found_groups", "true_groups", "true_positions"]
+__all__ = ["Group", "reconstructed_groups", "true_groups", "true_positions"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -63,18 +63,18 @@ def true_groups(jet: Any, truth: ArrayLike) -> list[Group]:
     return [*groups, *_others(groups, len(indices))]
 
 
-def found_groups(found: ArrayLike, vertices: Any, true: Sequence[Group]) -> list[Group]:
-    """Found vertices of two tracks or more, in the colours of the true ones that they match, then all other tracks.
+def reconstructed_groups(reconstructed: ArrayLike, vertices: Any, true: Sequence[Group]) -> list[Group]:
+    """Reconstructed vertices of two tracks or more, in the colours of the true ones they match, then all other tracks.
 
     Args:
-        found: Found vertex of each track, shape (p,); negative: none.
+        reconstructed: Reconstructed vertex of each track, shape (p,); negative: none.
         vertices: The fitted ones of the jet, or None.
         true: From `true_groups`.
     Raises:
         ValueError: If the partition is not one index per track, or a fitted vertex is not of tracks that it puts
             together.
     """
-    indices = _indices("found", found, sum(len(group.tracks) for group in true))
+    indices = _indices("reconstructed", reconstructed, sum(len(group.tracks) for group in true))
     members = {index: tracks for index, tracks in _members(indices).items() if len(tracks) > 1}
     fits = {} if vertices is None else {_index_of(fit, indices): fit for fit in vertices}
     known = [group for group in true if group.colour != GREY]
@@ -105,7 +105,7 @@ def _index_of(fit: Any, indices: Integers) -> int:
     index = np.unique(indices[ak.to_numpy(fit["tracks"])])
     if len(index) != 1 or index[0] < 0:
         together = ak.to_list(fit["tracks"])
-        raise ValueError(f"a fitted vertex has the tracks {together}, which are not of one vertex in found")
+        raise ValueError(f"a fitted vertex has the tracks {together}, which are not of one vertex in reconstructed")
     return int(index[0])
 
 
@@ -121,10 +121,10 @@ def _measured(group: Group, fit: Any) -> Group:
     )
 
 
-def _partners(true: Sequence[Integers], found: Sequence[Integers]) -> dict[int, int]:
-    """True vertex of each found one that shares two tracks with it or more: one each, with most tracks in all."""
-    shared = np.array([[len(np.intersect1d(one, other)) for other in true] for one in found])
-    shared = np.where(shared > 1, shared, 0).reshape(len(found), len(true))
+def _partners(true: Sequence[Integers], reconstructed: Sequence[Integers]) -> dict[int, int]:
+    """True vertex of each reconstructed one that shares two tracks or more: one each, with most tracks in all."""
+    shared = np.array([[len(np.intersect1d(one, other)) for other in true] for one in reconstructed])
+    shared = np.where(shared > 1, shared, 0).reshape(len(reconstructed), len(true))
     pairs = zip(*linear_sum_assignment(shared, maximize=True))
     return {int(one): int(other) for one, other in pairs if shared[one, other]}
 

@@ -8,7 +8,6 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
-from difflib import get_close_matches
 from typing import Any
 
 import loky
@@ -17,6 +16,7 @@ from coffea.nanoevents import NanoAODSchema
 from coffea.processor.executor import WorkItem
 from coffea.util import coffea_console
 
+from cortado.names import require_one_of
 from cortado.workers import end_with
 
 __all__ = ["EXECUTORS", "NanoAOD", "run"]
@@ -77,9 +77,7 @@ def run(
         RuntimeError: If a chunk failed; names file, entries and cause.
         OSError, ValueError, KeyError: If a file cannot be opened, is not a ROOT file, or lacks the tree; names it.
     """
-    if executor not in EXECUTORS:
-        near = get_close_matches(executor, EXECUTORS, n=1)
-        raise ValueError(f"unknown executor {executor!r}; there are {', '.join(EXECUTORS)}; nearest: {near or 'none'}")
+    require_one_of("executor", executor, EXECUTORS)
     if scheduler is not None and executor != "dask":
         raise ValueError(f"a scheduler ({scheduler}) is for the executor dask, not for {executor}")
     if chunksize < 1:

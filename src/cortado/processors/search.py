@@ -1,7 +1,6 @@
 """The processor of a search: mass in bins of a score, under every variation of the weights."""
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import awkward as ak
@@ -12,6 +11,7 @@ from coffea.analysis_tools import PackedSelection, Weights
 from numpy.typing import ArrayLike, NDArray
 
 from cortado import histograms
+from cortado.names import nearest
 from cortado.processors.bookkeeping import cutflow, generator_weights, in_order
 
 __all__ = ["SearchProcessor"]
@@ -151,4 +151,4 @@ def _column(events: ak.Array, name: str) -> ak.Array:
         return events[record][field]
     flat = [f"{each}_{field}" for each in events.fields for field in events[each].fields]
     plain = [each for each in events.fields if not events[each].fields]
-    raise ValueError(f"no column {name!r}; nearest: {get_close_matches(name, plain + flat) or plain + flat}")
+    raise ValueError(f"no column {name!r}; {nearest(name, plain + flat)}")

@@ -25,10 +25,10 @@ class TrackingProcessor(processor.ProcessorABC):  # type: ignore[misc]
     """Find the tracks of the hits of each event, fit them, and histogram them under the weights of the events.
 
     The output holds the histograms `track_pt`, `track_eta`, `track_hits` and `multiplicity` (axes dataset, variation,
-    and the quantity); where the file has truth `particle_pt` and `particle_eta` (the same with the axis found: "yes" or
-    "no"), of the selected particles, without event weights; the numbers by data set `events`, `sum_of_weights`,
+    and the quantity); where the file has truth `particle_pt` and `particle_eta` (the same with the axis reconstructed:
+    "yes" or "no"), of the selected particles, without event weights; by data set `events`, `sum_of_weights`,
     `unfitted` (tracks without a converged fit, which only `multiplicity` shows), `by_sectors` (events so large that the
-    network saw them in sectors), and of truth `particles`, `found`,
+    network saw them in sectors), and of truth `particles`, `reconstructed`,
     `tracks` and `fakes`: sums, from which rates follow. It is the same for every executor and any size of the chunks.
 
     Args:
@@ -71,7 +71,7 @@ class TrackingProcessor(processor.ProcessorABC):  # type: ignore[misc]
             "events": {dataset: len(record)},
             "sum_of_weights": {dataset: float(generator.sum())},
             **{name: _book(name) for name in (*_TRACK_QUANTITIES, "multiplicity")},
-            **{name: _book(name, "found") for name in ("particle_pt", "particle_eta")},
+            **{name: _book(name, "reconstructed") for name in ("particle_pt", "particle_eta")},
         }
         if held_out is not None:
             kept = held_out.subset(ak.to_numpy(record.event_key)) == TEST
@@ -105,16 +105,16 @@ class TrackingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         selected = metrics.reconstructable(record.particles, **self.selection)
         matches = metrics.match_tracks(label, record.hits.particle_id)
         finding = metrics.track_finding(matches, record.particles, selected)
-        is_found = ak.to_numpy(ak.flatten(metrics.found_particles(matches, record.particles)[selected]))
+        is_reconstructed = ak.to_numpy(ak.flatten(metrics.reconstructed_particles(matches, record.particles)[selected]))
         particles = ak.flatten(record.particles[selected])
         px, py, pz = (ak.to_numpy(particles[name]).astype(np.float64) for name in ("px", "py", "pz"))
         pt = np.hypot(px, py)
-        category = {"found": np.where(is_found, "yes", "no")}
+        category = {"reconstructed": np.where(is_reconstructed, "yes", "no")}
         for name, values in (("particle_pt", pt), ("particle_eta", np.arcsinh(pz / pt))):
             histograms.fill_variations(output[name], dataset, {**category, name: values}, np.ones(len(pt)))
         output |= {
             "particles": {dataset: finding.particles},
-            "found": {dataset: finding.found},
+            "reconstructed": {dataset: finding.reconstructed},
             "tracks": {dataset: finding.tracks},
             "fakes": {dataset: finding.fakes},
         }

@@ -44,12 +44,12 @@ own branches, without code; a module of your own with these names is one too.
 """
 
 from collections.abc import Collection
-from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
 
 import awkward as ak
 
+from cortado.names import nearest, require_one_of
 from cortado.readers import (
     acts_csv,
     calochallenge,
@@ -157,8 +157,7 @@ def dialect(available: Collection[str], path: str = "", *, name: str | Dialect |
     if not absent:
         return reader
     if isinstance(reader, Mapping):
-        near = {branch: get_close_matches(branch, available, n=3) for branch in absent}
-        said = "; ".join(f"{branch} (nearest: {', '.join(names) or 'none'})" for branch, names in near.items())
+        said = "; ".join(f"{branch} ({nearest(branch, available)})" for branch in absent)
         raise ValueError(f"{path or 'these events'}: {reader.NAME}: no branch {said}")
     lacking: dict[str, list[str]] = {}
     for other, absent, _ in nearest_first:
@@ -174,9 +173,7 @@ def _candidates(name: str | Dialect | None) -> list[Any]:
         return list(DIALECTS)
     if not isinstance(name, str):
         return [name]
-    if name not in known:
-        nearest = get_close_matches(name, known, n=1, cutoff=0.3) or "none"
-        raise ValueError(f"unknown dialect {name!r}; known: {sorted(known)}; nearest: {nearest}")
+    require_one_of("dialect", name, known)
     return [known[name]]
 
 

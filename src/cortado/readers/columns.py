@@ -5,13 +5,14 @@ virtual column: it stays virtual until someone looks at its numbers.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
 from vector.backends.awkward import behavior
+
+from cortado.names import nearest
 
 
 class _Behavior(dict[Any, Any]):
@@ -56,8 +57,8 @@ def require(required: Iterable[str], available: Collection[str], dialect: str) -
     """
     absent = missing(required, available)
     if absent:
-        nearest = get_close_matches(absent[0], sorted(available), n=3) or "none"
-        raise KeyError(f"{dialect} needs columns that are missing: {absent}; nearest to {absent[0]!r}: {nearest}")
+        hint = nearest(absent[0], sorted(available))
+        raise KeyError(f"{dialect} needs columns that are missing: {absent}; {hint}")
 
 
 def column(events: ak.Array, name: str) -> ak.Array:

@@ -178,8 +178,8 @@ def taken(jagged: ak.Array, index: npt.NDArray[np.int64]) -> ak.Array:
 def constituents(events: ak.Array, naming: Naming) -> ak.Array:
     """Constituents of each jet, shape (n_jets, var), jets of all events in a row."""
     index, counts = grouped(events, naming)
-    found = columns.chosen(events, CANDIDATES, f"{naming.candidates}_")
-    picked = {name: taken(column, index) for name, column in found.items()}
+    branches = columns.chosen(events, CANDIDATES, f"{naming.candidates}_")
+    picked = {name: taken(column, index) for name, column in branches.items()}
     if "charge" not in picked and "pdg_id" in picked:
         picked["charge"] = charge_of(picked["pdg_id"])
     return ak.unflatten(columns.momenta(picked), counts)
@@ -193,11 +193,11 @@ def event_keys(events: ak.Array) -> npt.NDArray[np.uint64]:
 
 def gen_particles(events: ak.Array) -> ak.Array | None:
     """Generated particles, shape (n_events, var); None for recorded data."""
-    found = columns.chosen(events, GEN_PARTICLES, "GenPart_")
-    if not {*KINEMATICS, "pdg_id", "mother"} <= found.keys():
+    branches = columns.chosen(events, GEN_PARTICLES, "GenPart_")
+    if not {*KINEMATICS, "pdg_id", "mother"} <= branches.keys():
         return None
-    particles = columns.momenta({name: ak.flatten(column) for name, column in found.items()})
-    return ak.unflatten(particles, ak.num(found["pt"]))
+    particles = columns.momenta({name: ak.flatten(column) for name, column in branches.items()})
+    return ak.unflatten(particles, ak.num(branches["pt"]))
 
 
 def true_kinematics(events: ak.Array) -> dict[str, npt.NDArray[Any]]:
@@ -229,13 +229,13 @@ def true_kinematics(events: ak.Array) -> dict[str, npt.NDArray[Any]]:
 def jets(events: ak.Array, naming: Naming) -> ak.Array:
     """Jets with constituents, and truth where there are generated particles, shape (n_events, var)."""
     columns.require(naming.required, columns.names(events), naming.dialect)
-    found = columns.chosen(events, JETS, "FatJet_")
-    counts = ak.num(found["pt"])
+    branches = columns.chosen(events, JETS, "FatJet_")
+    counts = ak.num(branches["pt"])
     keys = np.repeat(event_keys(events), columns.flat(counts))
-    flat_columns = {name: ak.flatten(column) for name, column in found.items()}
+    flat_columns = {name: ak.flatten(column) for name, column in branches.items()}
     particles = gen_particles(events)
     if particles is not None:
-        flat_columns["truth_pdg_id"] = ak.flatten(truth_pdg_id(ak.zip(found, depth_limit=1), particles))
+        flat_columns["truth_pdg_id"] = ak.flatten(truth_pdg_id(ak.zip(branches, depth_limit=1), particles))
     flat_columns |= true_kinematics(events)
     flat_columns |= {"event_key": keys, "constituents": constituents(events, naming)}
     return ak.unflatten(columns.momenta(flat_columns), counts)
@@ -243,9 +243,9 @@ def jets(events: ak.Array, naming: Naming) -> ak.Array:
 
 def record(events: ak.Array, naming: Naming) -> ak.Array:
     """Events in the form of the package, shape (n_events,)."""
-    found: dict[str, Any] = {"jets": jets(events, naming), "event_key": event_keys(events)}
-    found |= columns.chosen(events, EVENT) | columns.chosen(events, {"weight": "genWeight"})
+    branches: dict[str, Any] = {"jets": jets(events, naming), "event_key": event_keys(events)}
+    branches |= columns.chosen(events, EVENT) | columns.chosen(events, {"weight": "genWeight"})
     particles = gen_particles(events)
     if particles is not None:
-        found["gen_particles"] = particles
-    return columns.records(found)
+        branches["gen_particles"] = particles
+    return columns.records(branches)

@@ -83,9 +83,9 @@ def record(events: ak.Array) -> ak.Array:
         KeyError: If a required column is missing.
         ValueError: If a link points to a jet or a candidate that is not there, or lacks one of its two ends.
     """
-    found = links.record(events, _NAMING)
+    whole = links.record(events, _NAMING)
     vertices = secondary_vertices(events)
-    return found if vertices is None else ak.with_field(found, vertices, "secondary_vertices")
+    return whole if vertices is None else ak.with_field(whole, vertices, "secondary_vertices")
 
 
 def secondary_vertices(events: ak.Array) -> ak.Array | None:
@@ -99,9 +99,9 @@ def secondary_vertices(events: ak.Array) -> ak.Array | None:
         reduced_chi2 (chi2 / ndf), ndf, n_tracks, charge, flight_distance and flight_distance_2d from the primary
         vertex [cm], their significance and significance_2d, pointing_angle [rad]; None for files without.
     """
-    found = columns.chosen(events, _VERTICES, "SV_")
+    branches = columns.chosen(events, _VERTICES, "SV_")
     # No vectors: those of scikit-hep take x, y, z for a momentum.
-    return ak.zip(found, depth_limit=2) if KINEMATICS.keys() <= found.keys() else None
+    return ak.zip(branches, depth_limit=2) if KINEMATICS.keys() <= branches.keys() else None
 
 
 def vertices_in_jets(jets: ak.Array, vertices: ak.Array, *, radius: float = 0.8) -> ak.Array:

@@ -134,9 +134,9 @@ def _require_one_shape(array: ak.Array, where: list[str]) -> None:
     usual = shape[0]
     other = np.flatnonzero((shape != usual).any(axis=1))
     if len(other):
-        found = " x ".join(map(str, shape[other[0]][:2]))
+        bins = " x ".join(map(str, shape[other[0]][:2]))
         raise ValueError(
-            f"{where[other[0]]}: has {found} bins, required are those of the first, {where[0]}: "
+            f"{where[other[0]]}: has {bins} bins, required are those of the first, {where[0]}: "
             f"{' x '.join(map(str, usual[:2]))}; {len(other)} of {len(array)} maps differ: choose elements by name"
         )
 

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cortado.event_keys import event_key, event_key_of_momenta
+from cortado.kinematics import PION_MASS
 from cortado.perigee import COVARIANCE
 from cortado.readers import columns
 from cortado.readers.cartesian import one_jet_an_entry
@@ -30,7 +31,6 @@ from cortado.readers.cartesian import one_jet_an_entry
 __all__ = ["FORMS", "NAME", "branches", "jets", "record"]
 
 NAME = "Set2Graph"
-_CHARGED_PION_MASS = 0.13957039  # GeV; R. L. Workman et al. (Particle Data Group) (2022)
 _JETS = {"pt": "jet_pt", "eta": "jet_eta", "phi": "jet_phi", "mass": "jet_M"}
 _TRACKS = tuple(f"trk_{name}" for name in ("d0", "z0", "phi", "ctgtheta", "pt", "charge"))
 _FLAVOUR, _EVENT, _WEIGHT = "jet_flav", "event", "genWeight"
@@ -116,7 +116,7 @@ def _tracks(events: ak.Array) -> dict[str, npt.NDArray[Any]]:
     with np.errstate(divide="ignore", invalid="ignore"):
         q_over_p = charge * np.sin(theta) / pt.astype(np.float64)
     floats = {"d0": d0, "z0": z0, "phi": phi, "theta": theta, "q_over_p": q_over_p}
-    floats |= {"pt": pt, "eta": np.arcsinh(cot_theta), "mass": np.full(len(pt), _CHARGED_PION_MASS)}
+    floats |= {"pt": pt, "eta": np.arcsinh(cot_theta), "mass": np.full(len(pt), PION_MASS)}
     floats |= _flat(events, _COVARIANCE)
     numbers = {"charge": charge} | _flat(events, _TRUTH | _partitions(columns.names(events)))
     return _as(floats, np.float32) | _as(numbers, np.int32)

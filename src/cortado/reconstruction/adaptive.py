@@ -100,11 +100,10 @@ def find_vertices(
     tracks = flat_tracks(jets, resolution=resolution, skip_unfit=skip_unfit, caller="find_vertices")
     n = len(tracks.counts)
     known = constraint(primary, n)
-    found = _found(
+    vertex = np.full(int(tracks.counts.sum()), -1)
+    vertex[tracks.entry] = _vertices(
         tracks.parameters, inverse(tracks.covariance), tracks.jet, known, cuts or AdaptiveCuts(), magnetic_field
     )
-    vertex = np.full(int(tracks.counts.sum()), -1)
-    vertex[tracks.entry] = found
     jet = np.repeat(np.arange(n), tracks.counts)
     return ak.unflatten(_own_index(vertex, jet, n).astype(np.int32), tracks.counts)
 
@@ -126,7 +125,8 @@ def tune(
 
     Args:
         jets: Jets to judge by, with `tracks.vertex_index`, shape (n,); give only b jets to tune for them.
-        score: Of true and found partitions, both of shape (n, var), such as the mean pairwise F1; larger is better.
+        score: Of true and reconstructed partitions, both of shape (n, var), such as the mean pairwise F1; larger is
+            better.
         primary_cutoffs: To try.
         secondary_cutoffs: To try.
         temperatures: Schedules to try: a start that is as good as here may need less heat than RAVE's.
@@ -148,7 +148,7 @@ def tune(
         raise ValueError(f"no cuts to try: {primary_cutoffs=}, {secondary_cutoffs=}, {temperatures=}")
     scores = {}
     for candidate in candidates:
-        found = find_vertices(
+        reconstructed = find_vertices(
             jets,
             cuts=candidate,
             primary=primary,
@@ -156,13 +156,13 @@ def tune(
             resolution=resolution,
             skip_unfit=skip_unfit,
         )
-        scores[candidate] = float(score(jets.tracks.vertex_index, found))
+        scores[candidate] = float(score(jets.tracks.vertex_index, reconstructed))
         if not np.isfinite(scores[candidate]):
             raise ValueError(f"the score of {candidate} is {scores[candidate]}, must be finite")
     return Tuning(max(candidates, key=scores.__getitem__), scores)
 
 
-def _found(
+def _vertices(
     parameters: Floats, precision: Floats, jet: Integers, known: Constraint, cuts: AdaptiveCuts, magnetic_field: float
 ) -> Integers:
     """Index of the vertex of each track, -1 if in none, shape (m,)."""

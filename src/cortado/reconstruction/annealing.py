@@ -98,15 +98,15 @@ def seeds(
     counts = np.bincount(group, minlength=len(known.position))
     order = np.argsort(group, kind="stable")
     first = np.cumsum(counts) - counts
-    found = known.position.copy()
+    point = known.position.copy()
     for count in np.unique(counts[counts > 0]):
         tried = count if most is None else min(count, most)
         groups = np.flatnonzero(counts == count)
         for block in np.array_split(groups, -(-len(groups) * tried**2 * count // cells)):
             members = order[first[block][:, np.newaxis] + np.arange(count)]
             chosen = Parabolas(*(column[members] for column in tracks))
-            found[block] += _best_crossing(chosen, known.precision[block], cutoff, tried)
-    return found
+            point[block] += _best_crossing(chosen, known.precision[block], cutoff, tried)
+    return point
 
 
 def _best_crossing(tracks: Parabolas, precision: Floats, cutoff: float, tried: int) -> Floats:
@@ -133,5 +133,4 @@ def _best_crossing(tracks: Parabolas, precision: Floats, cutoff: float, tried: i
     chi2 = terms @ np.swapaxes(coefficients, 1, 2)  # (g, pairs, p)
     prior = np.sum(crossing * times(precision[:, np.newaxis], crossing), axis=-1)
     best = np.argmin(np.minimum(chi2, cutoff**2).sum(axis=-1) + prior, axis=1)
-    found: Floats = crossing[np.arange(len(best)), best]
-    return found
+    return np.asarray(crossing[np.arange(len(best)), best])

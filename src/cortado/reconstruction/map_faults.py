@@ -120,13 +120,13 @@ def fault_regions(
             significances[active] = np.maximum(significances[active], each)
         left[active] = np.where(taken, 0.0, left[active])
     labels = np.zeros(pulls.shape, np.int64)
-    found: list[Regions] = []
+    regions: list[Regions] = []
     for excess, significance in best.items():
         numbers, many = _connected(significance > 0, cyclic)
-        before = sum(len(earlier.map) for earlier in found)
+        before = sum(len(earlier.map) for earlier in regions)
         labels = np.where(numbers > 0, numbers + before, labels)
-        found.append(_described(numbers, many, excess, significance, values, expected, cyclic))
-    joined = Regions._make(np.concatenate(columns) for columns in zip(*found, strict=True))
+        regions.append(_described(numbers, many, excess, significance, values, expected, cyclic))
+    joined = Regions._make(np.concatenate(columns) for columns in zip(*regions, strict=True))
     order = np.argsort(joined.map, kind="stable")
     rank = np.append(0, np.argsort(order) + 1)
     return Regions._make(column[order] for column in joined), rank[labels]

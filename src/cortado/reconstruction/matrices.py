@@ -32,5 +32,5 @@ def group_sum(values: Floats, group: Integers, groups: int) -> Floats:
     inner = values.shape[1:]
     size = int(np.prod(inner))
     cell = group[:, np.newaxis] * size + np.arange(size)
-    found = np.bincount(cell.ravel(), values.ravel(), minlength=groups * size).reshape(groups, *inner)
-    return found.astype(np.float64)  # without any track, bincount counts in integers
+    sums = np.bincount(cell.ravel(), values.ravel(), minlength=groups * size).reshape(groups, *inner)
+    return sums.astype(np.float64)  # without any track, bincount counts in integers

@@ -56,12 +56,12 @@ def each_prior(prior: Prior, groups: int) -> tuple[Floats, Floats]:
     Raises:
         ValueError: If a shape is wrong, or a number is not finite.
     """
-    found = []
+    parts = []
     for name, shape in (("position", (3,)), ("covariance", (3, 3))):
         values = np.asarray(getattr(prior, name), dtype=np.float64)
         if values.shape not in (shape, (groups, *shape)):
             raise ValueError(f"{name} of the prior has shape {values.shape}, must be {shape} or {(groups, *shape)}")
         if not np.isfinite(values).all():
             raise ValueError(f"{name} of the prior is {values.tolist()!s:.80}, must be finite")
-        found.append(np.broadcast_to(values, (groups, *shape)))
-    return found[0], found[1]
+        parts.append(np.broadcast_to(values, (groups, *shape)))
+    return parts[0], parts[1]

@@ -2,13 +2,13 @@
 
 import warnings
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
+from cortado.names import nearest
 from cortado.perigee import COVARIANCE, PARAMETERS
 
 __all__ = ["Resolution", "Tracks", "flat_tracks", "typical_resolution"]
@@ -172,12 +172,12 @@ def _smallest_eigenvalue(covariance: Floats) -> Floats:
         scale = 1 / np.sqrt(diagonal)
         correlation = covariance * scale[:, :, np.newaxis] * scale[:, np.newaxis, :]
     known = np.isfinite(correlation).all(axis=(1, 2))
-    found = np.where(known | ~np.isfinite(diagonal).all(axis=1), 1.0, diagonal.min(axis=1, initial=np.inf))
+    smallest = np.where(known | ~np.isfinite(diagonal).all(axis=1), 1.0, diagonal.min(axis=1, initial=np.inf))
     try:
         np.linalg.cholesky(correlation[known])
     except np.linalg.LinAlgError:
-        found[known] = np.linalg.eigvalsh(correlation[known])[:, 0]
-    return found
+        smallest[known] = np.linalg.eigvalsh(correlation[known])[:, 0]
+    return smallest
 
 
 def _columns(content: Any, names: tuple[str, ...], caller: str) -> Floats:
@@ -193,6 +193,5 @@ def _columns(content: Any, names: tuple[str, ...], caller: str) -> Floats:
 
 def _require(name: str, available: list[str], caller: str, prefix: str = "") -> None:
     if name not in available:
-        near = get_close_matches(name, available, n=3, cutoff=0.5) or list(available)
-        nearest = ", ".join(prefix + other for other in near) or "none, the record is empty"
-        raise KeyError(f"{caller} needs the field {prefix + name!r}, which the jets do not have; nearest: {nearest}")
+        hint = nearest(name, available, prefix=prefix)
+        raise KeyError(f"{caller} needs the field {prefix + name!r}, which the jets do not have; {hint}")

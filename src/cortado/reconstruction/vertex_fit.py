@@ -201,8 +201,8 @@ def _require_shapes(
     m = len(group)
     shapes = {"parameters": (np.shape(parameters), (m, 5)), "covariance": (np.shape(covariance), (m, 5, 5))}
     shapes["weights"] = ((m,) if weights is None else np.shape(weights), (m,))
-    for name, (found, needed) in shapes.items():
-        if found != needed:
-            raise ValueError(f"{name} have shape {found}, needed is {needed} for the {m} tracks of group")
+    for name, (given, needed) in shapes.items():
+        if given != needed:
+            raise ValueError(f"{name} have shape {given}, needed is {needed} for the {m} tracks of group")
     if m and not (group.min() >= 0 and group.max() < groups):
         raise ValueError(f"group must be in [0, {groups}), but goes from {group.min()} to {group.max()}")

@@ -6,7 +6,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from cortado.kinematics import mass_of
+from cortado.kinematics import PION_MASS, mass_of
 from cortado.reconstruction.matrices import group_sum, inverse, times
 from cortado.reconstruction.priors import Prior, each_prior
 from cortado.reconstruction.tracks import Resolution, Tracks, flat_tracks
@@ -17,7 +17,6 @@ __all__ = ["vertices"]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_PION_MASS = 0.13957  # GeV
 _AXES = "xyz"
 _ORIGIN = Prior((0.0, 0.0, 0.0), np.zeros((3, 3)))
 
@@ -126,7 +125,7 @@ def _position(fitted: FittedVertices) -> dict[str, NDArray[Any]]:
 def _momentum(fitted: FittedVertices, groups: _Groups, tracks: Tracks) -> dict[str, NDArray[Any]]:
     count = len(groups.jet)
     px, py, pz = group_sum(fitted.momentum, groups.vertex, count).T
-    energy = group_sum(np.hypot(np.linalg.norm(fitted.momentum, axis=-1), _PION_MASS), groups.vertex, count)
+    energy = group_sum(np.hypot(np.linalg.norm(fitted.momentum, axis=-1), PION_MASS), groups.vertex, count)
     charge = group_sum(np.sign(tracks.parameters[groups.track, 4]), groups.vertex, count)
     pt = np.hypot(px, py)
     return {

@@ -5,7 +5,6 @@ costs a few awkward operations per call; everything after that is plain numpy.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import awkward as ak
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cortado.kinematics import wrap_phi
+from cortado.names import nearest
 
 __all__ = [
     "CENTRES",
@@ -280,9 +280,8 @@ def _numbers(content: Any, name: str, caller: str) -> Floats:
 
 def _require(name: str, available: Sequence[str], caller: str, of: str, prefix: str = "") -> None:
     if name not in available:
-        near = get_close_matches(name, available, n=3, cutoff=0.5) or list(available)
-        nearest = ", ".join(prefix + other for other in near) or "none, the record is empty"
-        raise KeyError(f"{caller} needs the field {prefix + name!r}, which the {of}s do not have; nearest: {nearest}")
+        hint = nearest(name, available, prefix=prefix)
+        raise KeyError(f"{caller} needs the field {prefix + name!r}, which the {of}s do not have; {hint}")
 
 
 def _require_finite(column: Floats, name: str, owner: NDArray[np.int64] | None, caller: str, of: str) -> None:

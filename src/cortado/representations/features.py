@@ -1,13 +1,13 @@
 """Features of a constituent, each defined once for all representations that use it."""
 
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cortado import kinematics
+from cortado.names import nearest, require_one_of
 from cortado.representations.constituents import CENTRES, Constituents, as_float32, centred, jet_sum
 
 __all__ = [
@@ -183,8 +183,7 @@ def require_known(names: Iterable[str], known: Iterable[str], caller: str) -> No
         raise ValueError(f"{caller} needs one or more different names, got {names}")
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=3, cutoff=0.4) or known
-            raise ValueError(f"{caller} knows no {name!r}, nearest: {', '.join(near)}")
+            raise ValueError(f"{caller} knows no {name!r}; {nearest(name, known)}")
 
 
 def require_centre(centre: str, caller: str, centres: Iterable[str] = tuple(CENTRES)) -> None:
@@ -198,8 +197,7 @@ def require_centre(centre: str, caller: str, centres: Iterable[str] = tuple(CENT
     Raises:
         ValueError: If it is none of them.
     """
-    if centre not in centres:
-        raise ValueError(f"{caller}: centre must be one of {', '.join(centres)}, got {centre!r}")
+    require_one_of(f"{caller}: centre", centre, centres)
 
 
 def fields_of(names: Iterable[str], *, centre: str, mirror_eta: bool) -> tuple[str, ...]:

@@ -75,10 +75,10 @@ class HitGraph:
             ValueError: If the events are nested, a number is not finite, or a hit lies on the beam line.
         """
         hits = flat_hits(events, "HitGraph", layer=True)
-        found = segments(hits, np.array(self.pairs), np.array(self.windows))
+        candidates = segments(hits, np.array(self.pairs), np.array(self.windows))
         if self.bends:
-            found = found.take(are_chained(hits, found, np.array(self.bends), self.chain))
-        edges = np.stack([found.inner, found.outer])
+            candidates = candidates.take(are_chained(hits, candidates, np.array(self.bends), self.chain))
+        edges = np.stack([candidates.inner, candidates.outer])
         return graph_inputs(hits, edges[:, np.lexsort(edges[::-1])])
 
 

@@ -7,6 +7,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
+from cortado.names import require_one_of
 from cortado.representations.constituents import (
     CENTRES,
     Constituents,
@@ -88,10 +89,8 @@ class JetImage:
     def __post_init__(self) -> None:
         require_known(self.channels, CHANNELS, "JetImage")
         require_centre(self.centre, "JetImage", _CENTRES)
-        if self.rotate not in _ROTATIONS:
-            raise ValueError(f"JetImage: rotate must be one of {_ROTATIONS}, got {self.rotate!r}")
-        if self.normalise not in _NORMS:
-            raise ValueError(f"JetImage: normalise must be one of {_NORMS}, got {self.normalise!r}")
+        require_one_of("JetImage: rotate", self.rotate, _ROTATIONS)
+        require_one_of("JetImage: normalise", self.normalise, _NORMS)
         if not set(self.flip) <= {"eta", "phi"}:
             raise ValueError(f"JetImage: flip must hold none, one or both of 'eta' and 'phi', got {self.flip!r}")
         if not min(self.pixels, self.subjet_radius, *_half_widths(self.half_width), self.power) > 0:

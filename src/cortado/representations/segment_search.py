@@ -147,48 +147,48 @@ def curvature_and_cotangent(hits: Hits, inner: Indices, outer: Indices) -> tuple
     return np.sin(dphi) / chord, cotangent
 
 
-def continuations(hits: Hits, found: Segments, bends: Floats) -> tuple[Indices, Indices]:
+def continuations(hits: Hits, candidates: Segments, bends: Floats) -> tuple[Indices, Indices]:
     """Segments, and those that begin where they end and go on as they do.
 
     Args:
         hits: Of any number of events.
-        found: Segments between them.
+        candidates: Segments between them.
         bends: As of `are_chained`.
 
     Returns:
         Indices of segments, and of one behind each, any number of times, shape (c,) each.
     """
-    curvature, cotangent = curvature_and_cotangent(hits, found.inner, found.outer)
+    curvature, cotangent = curvature_and_cotangent(hits, candidates.inner, candidates.outer)
     cotangent = cotangent.clip(-_STEEPEST, _STEEPEST)
     stride = 4 * _STEEPEST  # windows wider than the steepest angles are all alike
-    key, centre = found.inner * stride + cotangent, found.outer * stride + cotangent
+    key, centre = candidates.inner * stride + cotangent, candidates.outer * stride + cotangent
     order, asked = np.argsort(key), np.argsort(centre)  # both rise: searching one in the other is then fast
-    key, centre, half = key[order], centre[asked], bends[found.pair[asked], 1].clip(max=_STEEPEST)
+    key, centre, half = key[order], centre[asked], bends[candidates.pair[asked], 1].clip(max=_STEEPEST)
     first = np.searchsorted(key, centre - half)
     parts = []
     for query, place in _ranges(first, np.searchsorted(key, centre + half, side="right") - first):
         before, behind = asked[query], order[place]
-        alike = np.abs(curvature[behind] - curvature[before]) <= bends[found.pair[before], 0]
+        alike = np.abs(curvature[behind] - curvature[before]) <= bends[candidates.pair[before], 0]
         parts.append((before[alike], behind[alike]))
     before, behind = (np.concatenate(each) for each in zip(*parts))
     return before, behind
 
 
-def are_chained(hits: Hits, found: Segments, bends: Floats, chain: int) -> NDArray[np.bool_]:
+def are_chained(hits: Hits, candidates: Segments, bends: Floats, chain: int) -> NDArray[np.bool_]:
     """Which segments are in a row of segments, each of which goes on as the one before, shape (E,).
 
     Args:
         hits: Of any number of events.
-        found: Segments between them.
+        candidates: Segments between them.
         bends: Largest change of curvature [1/mm] and of the cotangent from a segment of a pair of layers to the next,
             shape (P, 2).
         chain: Least number of hits in the row.
     """
-    before, behind = continuations(hits, found, bends)
-    inwards, outwards = ([np.ones(len(found.inner), np.bool_)] for _ in range(2))  # by so many segments
+    before, behind = continuations(hits, candidates, bends)
+    inwards, outwards = ([np.ones(len(candidates.inner), np.bool_)] for _ in range(2))  # by so many segments
     for _ in range(chain - 2):
         for reached, one, other in ((inwards, behind, before), (outwards, before, behind)):
-            longer = np.zeros(len(found.inner), np.bool_)
+            longer = np.zeros(len(candidates.inner), np.bool_)
             longer[one[reached[-1][other]]] = True
             reached.append(longer)
     chained: NDArray[np.bool_] = np.any([a & b for a, b in zip(inwards, reversed(outwards))], axis=0)

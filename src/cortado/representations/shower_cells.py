@@ -6,6 +6,7 @@ import awkward as ak
 import numpy as np
 
 from cortado.calorimeter import CALOGAN, Geometry, as_geometry, layer_names
+from cortado.names import require_one_of
 from cortado.representations.showers import ShowerFeatures, cell_names, columns, layer_energies, log10_energies
 
 __all__ = ["NORMS", "ShowerCells"]
@@ -44,8 +45,7 @@ class ShowerCells:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "geometry", as_geometry(self.geometry))
-        if self.normalise not in NORMS:
-            raise ValueError(f"ShowerCells: normalise must be one of {', '.join(NORMS)}, got {self.normalise!r}")
+        require_one_of("ShowerCells: normalise", self.normalise, NORMS)
         if not 0 <= self.threshold < np.inf:
             raise ValueError(f"ShowerCells: threshold must be finite and not negative, got {self.threshold} GeV")
         if self.normalise == "logarithm" and self.threshold == 0:

@@ -58,10 +58,9 @@ from cortado.representations.showers import (
     require_in_range,
     require_range,
 )
+from cortado.splitmix import GOLDEN, scrambled
 
 __all__ = ["ShowerLogits"]
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,21 +322,15 @@ def _seeds(energy: Floats, values: Floats) -> NDArray[np.uint64]:
     """64 bits of each shower, shape (n,): from those of its incident energy and of all its cells in float32."""
     # Many showers of a test beam share the incident energy; the sum of integers is the same in any order.
     cells = values.astype(np.float32).view(np.uint32).sum(axis=1, dtype=np.uint64)
-    return _mix(_mix(energy.astype(np.float32).view(np.uint32).astype(np.uint64)) ^ cells)
+    incident = energy.astype(np.float32).view(np.uint32).astype(np.uint64)
+    return np.asarray(scrambled(scrambled(incident) ^ cells))
 
 
 def _uniform(seeds: NDArray[np.uint64], first: int, number: int) -> Floats:
     """The random numbers first, first + 1, ... of each seed, uniform in (0, 1), shape (n, number)."""
-    counts = np.arange(first + 1, first + number + 1, dtype=np.uint64) * _GOLDEN
-    bits = _mix(seeds[:, np.newaxis] + counts) >> np.uint64(12)
+    counts = np.arange(first + 1, first + number + 1, dtype=np.uint64) * GOLDEN
+    bits: NDArray[np.uint64] = scrambled(seeds[:, np.newaxis] + counts) >> np.uint64(12)
     return (bits.astype(np.float64) + 0.5) * 2.0**-52
-
-
-def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Scramble 64 bits, one to one."""
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:

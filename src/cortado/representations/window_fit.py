@@ -105,9 +105,9 @@ def _windows(hits: Hits, few: Hits, true: Segments, pairs: Indices, keep: float)
     """Largest slope and z0 of each pair (P, 2)."""
     asked = np.abs(slope_and_z0(hits, true.inner, true.outer))
     cuts = _cuts(true.pair, asked, len(pairs))
-    found = segments(few, pairs, cuts[:, :, -1].T)
-    offered = np.abs(slope_and_z0(few, found.inner, found.outer))
-    return _cheapest(cuts, (true.pair, asked), (found.pair, offered), keep)
+    candidates = segments(few, pairs, cuts[:, :, -1].T)
+    offered = np.abs(slope_and_z0(few, candidates.inner, candidates.outer))
+    return _cheapest(cuts, (true.pair, asked), (candidates.pair, offered), keep)
 
 
 def _bends(hits: Hits, few: Hits, true: Segments, pairs: Indices, windows: Floats, keep: float) -> Floats:
@@ -117,14 +117,14 @@ def _bends(hits: Hits, few: Hits, true: Segments, pairs: Indices, windows: Float
     behind = 1 + np.flatnonzero((true.outer[:-1] == true.inner[1:]) & inside[:-1] & inside[1:])
     pair, asked = true.pair[behind - 1], _change(hits, true, behind - 1, behind)
     cuts = _cuts(pair, asked, len(pairs))
-    found = segments(few, pairs, windows)
-    before, after = continuations(few, found, cuts[:, :, -1].T)
-    offered = _change(few, found, before, after)
-    return _cheapest(cuts, (pair, asked), (found.pair[before], offered), keep)
+    candidates = segments(few, pairs, windows)
+    before, after = continuations(few, candidates, cuts[:, :, -1].T)
+    offered = _change(few, candidates, before, after)
+    return _cheapest(cuts, (pair, asked), (candidates.pair[before], offered), keep)
 
 
-def _change(hits: Hits, found: Segments, before: Indices, behind: Indices) -> Floats:
-    helix = np.stack(curvature_and_cotangent(hits, found.inner, found.outer))
+def _change(hits: Hits, candidates: Segments, before: Indices, behind: Indices) -> Floats:
+    helix = np.stack(curvature_and_cotangent(hits, candidates.inner, candidates.outer))
     return np.abs(helix[:, behind] - helix[:, before])
 
 

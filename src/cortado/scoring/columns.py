@@ -109,8 +109,8 @@ def _primaries(events: ak.Array, **fit: Any) -> reconstruction.Prior | None:
     """Primary vertex of each jet; None if the events have no tracks of their own."""
     if "tracks" not in events.fields:
         return None
-    found = reconstruction.primary_vertices(events.tracks, **fit)
-    return reconstruction.Prior(*(np.asarray(values)[entries(events.jets)] for values in found))
+    primary = reconstruction.primary_vertices(events.tracks, **fit)
+    return reconstruction.Prior(*(np.asarray(values)[entries(events.jets)] for values in primary))
 
 
 def _collections(jets: ak.Array, sets: _Sets, columns: dict[str, Columns]) -> dict[str, ak.Array]:

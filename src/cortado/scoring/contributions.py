@@ -75,7 +75,7 @@ def contributions(scorer: Any, objects: ak.Array, *, baseline: ak.Array | None =
         raise ValueError(f"steps must be at least 1, got {steps}")
     flat = predictor.taken(flatten(objects))
     explained = _explained(predictor, flat[:0], None if baseline is None else predictor.taken(flatten(baseline)))
-    found = bundles.in_batches(
+    answers = bundles.in_batches(
         predictor.bundle(),
         flat,
         lambda batch: _contributions(predictor, explained, batch, steps),
@@ -85,8 +85,8 @@ def contributions(scorer: Any, objects: ak.Array, *, baseline: ak.Array | None =
         threads=predictor.threads,
         precision=predictor.precision,
     )
-    _warn_if_incomplete(found, steps)
-    return restore(found, objects)
+    _warn_if_incomplete(answers, steps)
+    return restore(answers, objects)
 
 
 def _explained(predictor: Predictor, none: ak.Array, baseline: ak.Array | None) -> _Explained:
@@ -158,9 +158,12 @@ def _contributions(predictor: Predictor, explained: _Explained, objects: ak.Arra
         shares = torch.where(array == start, 0.0, shares)
     with torch.no_grad():
         ends = [explained.score(each, inputs) if len(objects) else array.new_zeros(0) for each in (array, start)]
-    found = shares.detach().cpu().numpy()
     score, baseline = (ak.Array(end.cpu().numpy()) for end in ends)
-    return {"contribution": _nested(bundle, objects, found), "score": score, "baseline": baseline}
+    return {
+        "contribution": _nested(bundle, objects, shares.detach().cpu().numpy()),
+        "score": score,
+        "baseline": baseline,
+    }
 
 
 def _integrated(
@@ -202,17 +205,17 @@ def _nested(bundle: bundles.Bundle, objects: ak.Array, shares: NDArray[np.float3
     return ak.unflatten(own, counts)
 
 
-def _warn_if_incomplete(found: ak.Array, steps: int) -> None:
-    axes = range(1, found.contribution.ndim)
-    total, size = found.contribution, abs(found.contribution)
+def _warn_if_incomplete(answers: ak.Array, steps: int) -> None:
+    axes = range(1, answers.contribution.ndim)
+    total, size = answers.contribution, abs(answers.contribution)
     for _ in axes:
         total, size = ak.sum(total, axis=-1), ak.sum(size, axis=-1)
-    off = abs(total - (found.score - found.baseline))
+    off = abs(total - (answers.score - answers.baseline))
     missed = ak.to_numpy(off > _TOLERANCE * size)
     if missed.any():
         worst = float(np.max(ak.to_numpy(off / size)[missed]))
         warnings.warn(
-            f"contributions of {missed.sum()} of {len(found)} objects miss score - baseline by more than "
+            f"contributions of {missed.sum()} of {len(answers)} objects miss score - baseline by more than "
             f"{_TOLERANCE:.0%} of their absolute sum, at most by {worst:.1%}; steps = {steps}, take more",
             stacklevel=3,
         )

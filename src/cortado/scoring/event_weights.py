@@ -6,8 +6,8 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
+from cortado.names import require_one_of
 from cortado.scoring.nesting import flatten, flatten_values
-from cortado.scoring.process import require_one_of
 from cortado.weights import ScaleFactor, WeightVariations, WorkingPoint, per_event
 
 TRUTH = {"w": 24, "z": 23, "higgs": 25, "top": 6}

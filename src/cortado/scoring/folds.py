@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cortado import bundle as bundles
 from cortado import splits
-from cortado.bundle.answering import numbered
+from cortado.bundle.answering import in_order, numbered
 from cortado.scoring.friends import friend
 from cortado.scoring.loading import with_verbs
 from cortado.scoring.nesting import flatten, restore
@@ -59,7 +59,7 @@ class FoldPredictor:
         for predictor, place in zip(self.predictors, places):
             with numbered(place):
                 parts.append(predictor.flat(objects[place]))
-        return ak.concatenate(parts)[np.argsort(np.concatenate(places))]
+        return in_order(ak.concatenate(parts), np.concatenate(places), len(objects))
 
     def each(self, objects: ak.Array) -> tuple[ak.Array, ...]:
         """Answers for objects (n,) by training: of one, that which has not seen the object."""

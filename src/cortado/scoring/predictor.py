@@ -14,6 +14,7 @@ from cortado import bundle as bundles
 from cortado.bundle import Own
 from cortado.bundle import domain as domains
 from cortado.bundle.cores import Precision
+from cortado.names import require_one_of
 from cortado.scoring import process
 from cortado.scoring.friends import friend
 from cortado.scoring.nesting import flatten, restore
@@ -71,8 +72,8 @@ class Predictor:
             raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads must be at least 1 or None, got {self.threads}")
-        process.require_one_of("precision", self.precision, ("float32", "bfloat16"))
-        process.require_one_of("without_constituents", self.without_constituents, ("raise", "nan"))
+        require_one_of("precision", self.precision, ("float32", "bfloat16"))
+        require_one_of("without_constituents", self.without_constituents, ("raise", "nan"))
         self.use.check(self.path)
 
     @classmethod

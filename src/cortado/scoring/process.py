@@ -1,9 +1,7 @@
 """What a process keeps: the networks that it has read, on their device."""
 
-import difflib
 import os
 import threading
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -79,16 +77,3 @@ def check_device(device: str) -> None:
     there += ["mps"] if torch.backends.mps.is_available() else []
     if device not in there:
         raise ValueError(f"device {device!r} is not available here, torch {torch.__version__} has {', '.join(there)}")
-
-
-def require_one_of(what: str, name: str, known: Iterable[str]) -> None:
-    """Refuse a name that is none of those known, and say which comes nearest.
-
-    Raises:
-        ValueError: If so.
-    """
-    names = list(known)
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f", nearest: {near[0]!r}" if near else ""
-        raise ValueError(f"{what}: unknown {name!r}{hint}; known: {', '.join(names) or 'none'}")

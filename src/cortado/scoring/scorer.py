@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cortado import bundle as bundles
+from cortado.names import require_one_of
 from cortado.scoring.event_weights import add_per_event, factors_at, with_truth
 from cortado.scoring.friends import friend
 from cortado.scoring.nesting import flatten, flatten_values, restore
 from cortado.scoring.points import averaged
 from cortado.scoring.predictor import Predictor, require_verbs
-from cortado.scoring.process import require_one_of
 from cortado.weights import (
     WeightVariations,
     WorkingPoint,

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from cortado import bundle as bundles
 from cortado import reconstruction
 from cortado.models import sectors
+from cortado.names import require_one_of
 from cortado.perigee import COVARIANCE
 from cortado.reconstruction import HitErrors
 from cortado.representations.hit_graph import HitGraph, unknown_hits
 from cortado.scoring.edges import Proposer, chosen_proposers, edges_of, with_edges
 from cortado.scoring.predictor import Predictor, require_verbs
-from cortado.scoring.process import require_one_of
 
 Build = Literal["best edges", "components"]
 Errors = HitErrors | Callable[[ak.Array], HitErrors]

@@ -5,8 +5,8 @@ All take a `hist.Hist` of one axis, or counts and edges; fits are Poisson likeli
 
 Example:
     function = choose_function(mjj, collision_energy=13_000).function
-    found = bump_hunt(mjj, function=function, shape=SignalShape(resolution=0.04), toys=10_000)
-    print(found)  # mass, window, local and global p-value
+    hunt = bump_hunt(mjj, function=function, shape=SignalShape(resolution=0.04), toys=10_000)
+    print(hunt)  # mass, window, local and global p-value
 """
 
 from cortado.searches.background import (

@@ -102,11 +102,11 @@ def fit_background(
         ValueError: As `spectrum`; if there are too few bins for the parameters, or the window has no sidebands.
         RuntimeError: If the fit finds no maximum.
     """
-    found = trimmed(spectrum(counts, edges))
-    fitted = np.ones(len(found.counts), bool)
+    mass_spectrum = trimmed(spectrum(counts, edges))
+    fitted = np.ones(len(mass_spectrum.counts), bool)
     if window is not None:
-        fitted = outside(found.edges, window, sidebands)
-    return fit_of(found, function, fitted)
+        fitted = outside(mass_spectrum.edges, window, sidebands)
+    return fit_of(mass_spectrum, function, fitted)
 
 
 def outside(edges: Floats, window: tuple[float, float], sidebands: int) -> Mask:
@@ -129,16 +129,16 @@ def outside(edges: Floats, window: tuple[float, float], sidebands: int) -> Mask:
     return beside
 
 
-def fit_of(found: Spectrum, function: DijetFunction, fitted: Mask) -> BackgroundFit:
+def fit_of(mass_spectrum: Spectrum, function: DijetFunction, fitted: Mask) -> BackgroundFit:
     """Fit of a checked spectrum in the bins of a mask; errors as `fit_background`."""
-    require_bins(found, function, fitted)
-    fits = fit_poisson(function.design(found.edges), found.counts[np.newaxis], fitted)
+    require_bins(mass_spectrum, function, fitted)
+    fits = fit_poisson(function.design(mass_spectrum.edges), mass_spectrum.counts[np.newaxis], fitted)
     require_converged(fits, function)
-    degrees = int((found.counts[fitted] > 0).sum()) - function.parameters
+    degrees = int((mass_spectrum.counts[fitted] > 0).sum()) - function.parameters
     return BackgroundFit(
         function=function,
-        edges=found.edges,
-        counts=found.counts,
+        edges=mass_spectrum.edges,
+        counts=mass_spectrum.counts,
         fitted=fitted,
         values=fits.values[0],
         covariance=fits.covariance[0],
@@ -149,14 +149,14 @@ def fit_of(found: Spectrum, function: DijetFunction, fitted: Mask) -> Background
     )
 
 
-def require_bins(found: Spectrum, function: DijetFunction, fitted: Mask, further: int = 0) -> None:
+def require_bins(mass_spectrum: Spectrum, function: DijetFunction, fitted: Mask, further: int = 0) -> None:
     """Refuse spectra with fewer fitted bins than parameters (and further ones) plus one, or empty sidebands."""
     parameters = function.parameters + further
     if (bins := int(fitted.sum())) <= parameters:
         raise ValueError(
             f"{bins} bins from the first event on are too few for {parameters} parameters: needed are {parameters + 1}"
         )
-    filled = int((found.counts[fitted] > 0).sum())
+    filled = int((mass_spectrum.counts[fitted] > 0).sum())
     if filled <= parameters:
         raise ValueError(
             f"only {filled} of {bins} fitted bins have events: too few for {parameters} parameters, needed are "

@@ -126,24 +126,24 @@ def bump_hunt(
         >>> edges = np.linspace(2000, 6000, 41)
         >>> background = DijetFunction(collision_energy=13000, parameters=3).expected(edges, (-12.0, 8.0, 6.0))
         >>> data = rng.poisson(background + 150 * SignalShape(resolution=0.04).parts(edges, 3500))
-        >>> found = bump_hunt(
+        >>> hunt = bump_hunt(
         ...     data, edges, function=DijetFunction(collision_energy=13000), shape=SignalShape(resolution=0.04), toys=50
         ... )
-        >>> abs(found.mass - 3500) < 2 * 0.04 * 3500
+        >>> abs(hunt.mass - 3500) < 2 * 0.04 * 3500
         True
     """
     if toys < 1:
         raise ValueError(f"toys is {toys}; a global p-value needs at least 1")
-    found = trimmed(spectrum(counts, edges))
-    everything = np.ones(len(found.counts), bool)
+    mass_spectrum = trimmed(spectrum(counts, edges))
+    everything = np.ones(len(mass_spectrum.counts), bool)
     # Before the windows: too few bins for the function is the plainer thing to say.
-    background = fit_of(found, function, everything)
-    chosen = windows(found.edges, shape, widths, sidebands)
-    observed = _scan(found.counts[np.newaxis], background, chosen)
-    drawn = np.random.default_rng(seed).poisson(background.expected, (toys, len(found.counts)))
+    background = fit_of(mass_spectrum, function, everything)
+    chosen = windows(mass_spectrum.edges, shape, widths, sidebands)
+    observed = _scan(mass_spectrum.counts[np.newaxis], background, chosen)
+    drawn = np.random.default_rng(seed).poisson(background.expected, (toys, len(mass_spectrum.counts)))
     largest = _scan(drawn.astype(np.float64), background, chosen).significance.max(axis=1)
     table = Windows(
-        *(np.array([found.edges[window[side]] for window in chosen]) for side in (0, 1)),
+        *(np.array([mass_spectrum.edges[window[side]] for window in chosen]) for side in (0, 1)),
         *(column[0] for column in observed),
     )
     best = int(table.significance.argmax())

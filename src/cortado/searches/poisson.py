@@ -87,12 +87,12 @@ def fit_poisson(
     for first in range(0, len(counts), _BLOCK):
         block = counts[first : first + _BLOCK]
         begin = _start(rotated, block, fitted) if start is None else start[first : first + _BLOCK] @ inverse.T
-        found = _fit_block(rotated, block, fitted, begin, signal)
-        if start is not None and len(again := np.flatnonzero(~found.converged)):
+        fit = _fit_block(rotated, block, fitted, begin, signal)
+        if start is not None and len(again := np.flatnonzero(~fit.converged)):
             retried = _fit_block(rotated, block[again], fitted, _start(rotated, block[again], fitted), signal)
-            for whole, part in zip(found, retried):
+            for whole, part in zip(fit, retried):
                 whole[again] = part
-        parts.append(found)
+        parts.append(fit)
     fits = PoissonFits(*(np.concatenate(column) for column in zip(*parts)))
     back = rotation
     if signal is not None:

@@ -84,14 +84,18 @@ def fit_signal(
     References:
         Cowan et al., Asymptotic formulae for likelihood-based tests (2010), arXiv:1007.1727, eq. (12) and (52).
     """
-    found = trimmed(spectrum(counts, edges))
-    require_mass(found.edges, mass)
-    fitted = np.ones(len(found.counts), bool)
-    require_bins(found, function, fitted, further=1)
-    alone = fit_of(found, function, fitted)
-    parts = shape.parts(found.edges, mass)
+    mass_spectrum = trimmed(spectrum(counts, edges))
+    require_mass(mass_spectrum.edges, mass)
+    fitted = np.ones(len(mass_spectrum.counts), bool)
+    require_bins(mass_spectrum, function, fitted, further=1)
+    alone = fit_of(mass_spectrum, function, fitted)
+    parts = shape.parts(mass_spectrum.edges, mass)
     fits = fit_poisson(
-        function.design(found.edges), found.counts[np.newaxis], fitted, start=alone.values[np.newaxis], signal=parts
+        function.design(mass_spectrum.edges),
+        mass_spectrum.counts[np.newaxis],
+        fitted,
+        start=alone.values[np.newaxis],
+        signal=parts,
     )
     require_converged(fits, function)
     events = Estimate(float(fits.values[0, -1]), float(np.sqrt(fits.covariance[0, -1, -1])))

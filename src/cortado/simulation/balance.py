@@ -18,8 +18,7 @@ BINS = (len(PT_EDGES) + 1) * (len(ETA_EDGES) + 1) * (len(TRACK_EDGES) + 1)
 def kinematic_bin(pt: Array, eta: Array, tracks: Array) -> Array:
     """Bin of jets in pT [GeV], |eta| and number of tracks; shape (n,) each."""
     row = np.digitize(pt, PT_EDGES) * (len(ETA_EDGES) + 1) + np.digitize(np.abs(eta), ETA_EDGES)
-    found: Array = row * (len(TRACK_EDGES) + 1) + np.digitize(tracks, TRACK_EDGES)
-    return found
+    return np.asarray(row * (len(TRACK_EDGES) + 1) + np.digitize(tracks, TRACK_EDGES))
 
 
 def counts(flavour: Array, kinematic_bins: Array) -> Array:

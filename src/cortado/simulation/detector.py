@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cortado import kinematics
+from cortado.kinematics import ELECTRON_MASS, MUON_MASS, PION_MASS
+from cortado.perigee import BENDING
 from cortado.simulation.helix import closest_approach
 
 Array = npt.NDArray[Any]
@@ -26,7 +28,6 @@ Array = npt.NDArray[Any]
 PHOTON, NEUTRAL_HADRON, CHARGED_HADRON, ELECTRON, MUON = 22, 130, 211, 11, 13
 INVISIBLE = (12, 14, 16)
 _POSITIVE = (-11, -13, 211, 321, 2212, 3222, -3112, -3312, -3334)  # the charged particles that Pythia leaves stable
-_PION_MASS, _ELECTRON_MASS, _MUON_MASS = 0.13957, 0.000511, 0.10566  # GeV
 
 _FIELD = 3.8  # T
 _TRACKER_ETA, _TRACKER_MIN_PT, _TRACKER_MAX_RADIUS = 2.5, 0.4, 50.0  # the last two in GeV and cm
@@ -113,13 +114,13 @@ def charge_of(pdg_id: Array) -> Array:
 
 
 def _has_track(particles: Particles, rng: np.random.Generator) -> Array:
-    """Charged, inside the tracker's acceptance, born before its outer half, and found."""
+    """Charged, inside the tracker's acceptance, born before its outer half, and reconstructed."""
     pt = np.hypot(particles.px, particles.py)
     efficiency = np.where(np.abs(particles.pdg_id) == MUON, 0.99, np.where(pt > 1, 0.95, 0.85))
     accepted = (pt > _TRACKER_MIN_PT) & (np.abs(particles.pz) < pt * np.sinh(_TRACKER_ETA))
     crosses_layers = np.hypot(particles.x, particles.y) < _TRACKER_MAX_RADIUS
-    found: Array = (particles.charge != 0) & accepted & crosses_layers & (rng.random(len(pt)) < efficiency)
-    return found
+    has_track: Array = (particles.charge != 0) & accepted & crosses_layers & (rng.random(len(pt)) < efficiency)
+    return has_track
 
 
 def _tracks(particles: Particles, rng: np.random.Generator) -> dict[str, Array]:
@@ -139,7 +140,7 @@ def _tracks(particles: Particles, rng: np.random.Generator) -> dict[str, Array]:
         "pt": pt.astype(np.float32),
         "eta": (eta + 3e-4 * rng.normal(size=len(eta))).astype(np.float32),
         "phi": kinematics.wrap_phi(phi + 3e-4 * rng.normal(size=len(eta))).astype(np.float32),
-        "mass": np.select([electron, muon], [_ELECTRON_MASS, _MUON_MASS], _PION_MASS).astype(np.float32),
+        "mass": np.select([electron, muon], [ELECTRON_MASS, MUON_MASS], PION_MASS).astype(np.float32),
         "pdgId": np.where(electron | muon, particles.pdg_id, CHARGED_HADRON * particles.charge).astype(np.int32),
         "charge": particles.charge.astype(np.int32),
         "d0": (d0 + d0_err * rng.normal(size=len(eta))).astype(np.float32),
@@ -154,7 +155,7 @@ def impact_parameters(particles: Particles) -> tuple[Array, Array]:
 
     d0 has the sign of CMS's dxy, -x sin(phi) + y cos(phi) there. Momenta must have pT > 0 and charge +1 or -1.
     """
-    radius = np.hypot(particles.px, particles.py) / (0.002998 * _FIELD)  # cm, for pT in GeV
+    radius = np.hypot(particles.px, particles.py) / (10 * BENDING * _FIELD)  # cm, for pT in GeV
     momentum, position = (particles.px, particles.py, particles.pz), (particles.x, particles.y, particles.z)
     d0, dz, _ = closest_approach(particles.charge, momentum, position, radius)
     return d0, dz

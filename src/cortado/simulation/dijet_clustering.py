@@ -30,19 +30,19 @@ def cluster_dijets(events: ak.Array, *, radius: float = RADIUS, min_pt: float = 
         soft_drop_mass, tau1 to tau4, their constituents and the event_key, hardest first; and mjj [GeV].
     """
     candidates = events.candidates
-    found = anti_kt(candidates, radius=radius, min_pt=min_pt)[:, :2]
-    number = ak.num(found)
-    flat_index = ak.flatten(found.candidate, axis=1)
+    clustered = anti_kt(candidates, radius=radius, min_pt=min_pt)[:, :2]
+    number = ak.num(clustered)
+    flat_index = ak.flatten(clustered.candidate, axis=1)
     owner = np.repeat(np.arange(len(events)), ak.to_numpy(number))
     constituents = candidates[owner][flat_index]
     shape = substructure(constituents, radius=radius)
-    jets = {name: ak.flatten(found[name]) for name in ("pt", "eta", "phi", "mass")}
+    jets = {name: ak.flatten(clustered[name]) for name in ("pt", "eta", "phi", "mass")}
     jets |= {"soft_drop_mass": shape.soft_drop_mass.astype(np.float32)}
     jets |= {f"tau{number}": shape.tau[:, number - 1].astype(np.float32) for number in range(1, 5)}
     jets |= {"event_key": events.event_key[owner], "constituents": constituents}
     kept = {name: events[name] for name in events.fields if name != "candidates"}
     return ak.zip(
-        kept | {"jets": ak.unflatten(ak.zip(jets, depth_limit=1), number), "mjj": _mass(found)}, depth_limit=1
+        kept | {"jets": ak.unflatten(ak.zip(jets, depth_limit=1), number), "mjj": _mass(clustered)}, depth_limit=1
     )
 
 

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
 import awkward as ak
 import pythia8mc
+
+from cortado.names import require_one_of
 
 _DETECTOR = (
     # What lives long enough to reach the calorimeters (r = 1.1 m, z = 2.8 m in CMS) is left to them undecayed.
@@ -93,20 +94,8 @@ def find_process(name: str) -> Process:
     Raises:
         ValueError: If there is none.
     """
-    check_process(name, PROCESSES)
+    require_one_of("process", name, PROCESSES)
     return PROCESSES[name]
-
-
-def check_process(name: str, known: Mapping[str, object]) -> None:
-    """Refuse a name that is not known.
-
-    Raises:
-        ValueError: If it is not; names the nearest one.
-    """
-    if name not in known:
-        near = get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"process is {name!r}; it must be one of {', '.join(known)}{hint}")
 
 
 class BosonWindow(pythia8mc.UserHooks):  # type: ignore[misc]

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cortado import ntuples
+from cortado.names import require_one_of
 from cortado.simulation import balance, history, tracks
-from cortado.simulation.events import HADRONIC_W, check_process, start
+from cortado.simulation.events import HADRONIC_W, start
 from cortado.simulation.flavour_jets import RADIUS, cluster, flavour, with_tracks
 from cortado.simulation.jets import SimulationSummary
 from cortado.simulation.pileup import Library, fakes, minimum_bias, overlay
@@ -131,7 +132,7 @@ def _check(jets: int, seed: int, pileup: float, processes: Sequence[str], worker
     if isinstance(processes, str) or not 1 <= len(processes) < _SEEDS:
         raise ValueError(f"processes is {processes!r}; it must be a sequence of 1 to {_SEEDS - 1} names")
     for name in processes:
-        check_process(name, FLAVOUR_PROCESSES)
+        require_one_of("process", name, FLAVOUR_PROCESSES)
 
 
 def simulate_unit(unit: Unit) -> UnitSample:
@@ -148,17 +149,17 @@ def simulate_unit(unit: Unit) -> UnitSample:
     ]
     library = minimum_bias(_MINIMUM_BIAS, seed=seed, beam_energy=BEAM_ENERGY) if unit.pileup else None
     batches: list[dict[str, ak.Array]] = []
-    found, generated = np.zeros((len(balance.FLAVOURS), balance.BINS), np.int64), 0
-    while found.min(axis=0).sum() < unit.triplets:
-        missing = unit.triplets - int(found.min(axis=0).sum())
+    accepted, generated = np.zeros((len(balance.FLAVOURS), balance.BINS), np.int64), 0
+    while accepted.min(axis=0).sum() < unit.triplets:
+        missing = unit.triplets - int(accepted.min(axis=0).sum())
         particles = sources[len(batches) % len(sources)](min(missing + 20, _BATCH)).prt
         batches.append(_flavour_jets(particles, library, unit, generated, rng))
-        found += balance.counts(*_classes(batches[-1]))
+        accepted += balance.counts(*_classes(batches[-1]))
         generated += len(particles)
         if generated > _PATIENCE * (unit.triplets + 10):
             raise RuntimeError(
-                f"{generated} events of {', '.join(unit.processes)} gave {found.sum(axis=1)} b, c and light jets, too "
-                f"few of equal spectra: {found.min(axis=0).sum()} of {unit.triplets} triplets"
+                f"{generated} events of {', '.join(unit.processes)} gave {accepted.sum(axis=1)} b, c and light jets, "
+                f"too few of equal spectra: {accepted.min(axis=0).sum()} of {unit.triplets} triplets"
             )
     everything = {name: ak.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     chosen = balance.triplets(*_classes(everything), unit.triplets)
@@ -176,9 +177,9 @@ def _flavour_jets(
     particles: ak.Array, library: Library | None, unit: Unit, generated: int, rng: np.random.Generator
 ) -> dict[str, ak.Array]:
     """All jets of a batch of events by branch, shape (n,)."""
-    events, found = len(particles), history.history(particles)
-    jets = cluster(found, events, rng)
-    helices, vertices = _true_tracks(found, events, library, unit.pileup, rng)
+    events, ancestry = len(particles), history.history(particles)
+    jets = cluster(ancestry, events, rng)
+    helices, vertices = _true_tracks(ancestry, events, library, unit.pileup, rng)
     wrong, nowhere = fakes(jets.event, jets.eta, jets.phi, RADIUS, rng)
     helices = tracks.joined(helices, wrong._replace(vertex=wrong.vertex + len(vertices.x)))
     measured, sigma = tracks.measure(helices.parameters, rng)
@@ -192,18 +193,18 @@ def _flavour_jets(
         "jet_eta": ak.Array(jets.eta.astype(np.float32)),
         "jet_phi": ak.Array(jets.phi.astype(np.float32)),
         "jet_M": ak.Array(jets.mass.astype(np.float32)),
-        "jet_flav": ak.Array(flavour(jets, found)),
+        "jet_flav": ak.Array(flavour(jets, ancestry)),
         **with_tracks(jets, helices, sigma[kept], history.joined(vertices, nowhere)),
     }
 
 
 def _true_tracks(
-    found: history.History, events: int, library: Library | None, mean: float, rng: np.random.Generator
+    ancestry: history.History, events: int, library: Library | None, mean: float, rng: np.random.Generator
 ) -> tuple[tracks.Helices, history.Vertices]:
     """Helices of the hard collisions and of pile-up, and their vertices."""
-    index = tracks.found_particles(found, rng)
-    rows, vertices = history.origins(found, index, events)
-    hard = tracks.true_helices(found, index, rows)
+    index = tracks.reconstructed_particles(ancestry, rng)
+    rows, vertices = history.origins(ancestry, index, events)
+    hard = tracks.true_helices(ancestry, index, rows)
     if library is None:
         return hard, vertices
     soft, collisions = overlay(library, events, mean, rng)

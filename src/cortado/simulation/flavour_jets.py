@@ -55,10 +55,12 @@ def cluster(history: History, events: int, rng: np.random.Generator) -> Jets:
             "mass": kinematics.mass_of(history.energy[visible], px, py, pz),
         }
     )
-    found = anti_kt(ak.unflatten(particles, np.bincount(event, minlength=events)), radius=RADIUS, min_pt=0.5 * MIN_PT)
-    pt, eta, phi, mass = (ak.to_numpy(ak.flatten(found[name])) for name in ("pt", "eta", "phi", "mass"))
+    clustered = anti_kt(
+        ak.unflatten(particles, np.bincount(event, minlength=events)), radius=RADIUS, min_pt=0.5 * MIN_PT
+    )
+    pt, eta, phi, mass = (ak.to_numpy(ak.flatten(clustered[name])) for name in ("pt", "eta", "phi", "mass"))
     response = np.maximum(1 + np.hypot(0.6 / np.sqrt(pt), 0.05) * rng.normal(size=len(pt)), 0.1)
-    jets = Jets(np.repeat(np.arange(events), ak.to_numpy(ak.num(found))), pt * response, eta, phi, mass * response)
+    jets = Jets(np.repeat(np.arange(events), ak.to_numpy(ak.num(clustered))), pt * response, eta, phi, mass * response)
     kept = (jets.pt > MIN_PT) & (np.abs(jets.eta) < MAX_ETA)
     return Jets(*(column[kept] for column in jets))
 

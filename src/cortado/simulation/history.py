@@ -82,11 +82,11 @@ def history(particles: ak.Array) -> History:
     return History(event, pdg_id, status > 0, parent, px, py, pz, energy, mass, x, y, z, tau)
 
 
-def origins(found: History, tracks: Array, events: int) -> tuple[Array, Vertices]:
+def origins(ancestry: History, tracks: Array, events: int) -> tuple[Array, Vertices]:
     """Find the vertices at which tracks begin.
 
     Args:
-        found: History of the events.
+        ancestry: History of the events.
         tracks: Indices of the particles that leave tracks, shape (n,).
         events: Number of events.
 
@@ -94,12 +94,12 @@ def origins(found: History, tracks: Array, events: int) -> tuple[Array, Vertices
         Row of the vertex of each track, shape (n,), and the vertices: first the primary vertices of all events, at the
         origin, then the decays, shape (v,).
     """
-    long_lived = np.isin(np.abs(found.pdg_id), (*BEAUTY, *CHARM, *_OTHERS))
-    ancestor = nearest_ancestor(found.parent, long_lived, tracks)
+    long_lived = np.isin(np.abs(ancestry.pdg_id), (*BEAUTY, *CHARM, *_OTHERS))
+    ancestor = nearest_ancestor(ancestry.parent, long_lived, tracks)
     decays, number = np.unique(ancestor[ancestor >= 0], return_inverse=True)
-    row = found.event[tracks].copy()
+    row = ancestry.event[tracks].copy()
     row[ancestor >= 0] = events + number
-    return row, joined(collisions(np.zeros(events), PRIMARY), _decays(found, decays))
+    return row, joined(collisions(np.zeros(events), PRIMARY), _decays(ancestry, decays))
 
 
 def collisions(z: Array, kind: int) -> Vertices:
@@ -118,21 +118,21 @@ def joined(*parts: Vertices) -> Vertices:
     return Vertices(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _decays(found: History, decays: Array) -> Vertices:
+def _decays(ancestry: History, decays: Array) -> Vertices:
     """Vertices where the particles of these indices decay."""
-    kind, parent = np.abs(found.pdg_id), found.parent
+    kind, parent = np.abs(ancestry.pdg_id), ancestry.parent
     from_b = nearest_ancestor(parent, np.isin(kind, BEAUTY), decays) >= 0
     of_charm = np.where(from_b, C_FROM_B, FROM_C)
     types = np.select([np.isin(kind[decays], BEAUTY), np.isin(kind[decays], CHARM)], [FROM_B, of_charm], OTHER)
-    px, py, pz, mass, tau = (column[decays] for column in (found.px, found.py, found.pz, found.mass, found.tau))
+    px, py, pz, mass, tau = (getattr(ancestry, name)[decays] for name in ("px", "py", "pz", "mass", "tau"))
     life = tau / mass
     pt = np.hypot(px, py)
     return Vertices(
         type=types,
-        x=found.x[decays] + life * px,
-        y=found.y[decays] + life * py,
-        z=found.z[decays] + life * pz,
-        pdg_id=found.pdg_id[decays],
+        x=ancestry.x[decays] + life * px,
+        y=ancestry.y[decays] + life * py,
+        z=ancestry.z[decays] + life * pz,
+        pdg_id=ancestry.pdg_id[decays],
         pt=pt,
         eta=np.arcsinh(pz / pt),
         mass=mass,

@@ -35,15 +35,15 @@ def minimum_bias(events: int, *, seed: int, beam_energy: float) -> Library:
         beam_energy: Energy of the collision [GeV].
     """
     settings = ("SoftQCD:nonDiffractive = on",)
-    found = history(
+    ancestry = history(
         start(settings, seed=seed, mpi=True, beam_energy=beam_energy, what="minimum-bias events")(events).prt
     )
-    pt, charge = np.hypot(found.px, found.py), charge_of(found.pdg_id)
-    chosen = found.stable & (charge != 0) & (pt > 0.9 * MIN_PT) & (np.hypot(found.x, found.y) < 1e-3)
-    chosen &= np.abs(found.pz) < pt * np.sinh(MAX_ETA + 0.05)
-    counts = np.bincount(found.event[chosen], minlength=events)
+    pt, charge = np.hypot(ancestry.px, ancestry.py), charge_of(ancestry.pdg_id)
+    chosen = ancestry.stable & (charge != 0) & (pt > 0.9 * MIN_PT) & (np.hypot(ancestry.x, ancestry.y) < 1e-3)
+    chosen &= np.abs(ancestry.pz) < pt * np.sinh(MAX_ETA + 0.05)
+    counts = np.bincount(ancestry.event[chosen], minlength=events)
     return Library(
-        np.append(0, np.cumsum(counts)), charge[chosen], found.px[chosen], found.py[chosen], found.pz[chosen]
+        np.append(0, np.cumsum(counts)), charge[chosen], ancestry.px[chosen], ancestry.py[chosen], ancestry.pz[chosen]
     )
 
 

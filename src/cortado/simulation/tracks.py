@@ -86,7 +86,7 @@ def perigee(
     return np.stack([d0, z0, phi, np.arctan2(pt, pz), charge / np.hypot(pt, pz)], axis=-1)
 
 
-def found_particles(history: History, rng: np.random.Generator) -> Array:
+def reconstructed_particles(history: History, rng: np.random.Generator) -> Array:
     """Indices of the charged particles that leave a track, shape (n,).
 
     Stable on the scale of the detector, |eta| < 2.5, pT above 0.5 GeV (a little less, which smearing may lift), born

@@ -1,7 +1,6 @@
 """Checks of what a user has written into a task."""
 
-import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import awkward as ak
@@ -40,11 +39,3 @@ def mask_of(name: str, function: Callable[[ak.Array], Any], objects: ak.Array) -
     if missing := int(np.ma.getmaskarray(array).sum()):
         raise ValueError(f"{name} gives None for {missing} of {len(objects)} objects: fill_none first")
     return np.asarray(array)
-
-
-def close_to(value: str, names: Iterable[str]) -> str:
-    """The names that are allowed, and which of them comes nearest to a value that is not."""
-    names = tuple(names)
-    near = difflib.get_close_matches(value, names, n=1, cutoff=0.3)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return " or ".join(repr(name) for name in names) + hint

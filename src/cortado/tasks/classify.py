@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from cortado import metrics, weights
-from cortado.tasks.checks import close_to, mask_of, require
+from cortado.names import choices
+from cortado.tasks.checks import mask_of, require
 from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move
 
 __all__ = ["Classes", "Classify", "Mask", "members", "of_sample"]
@@ -131,13 +132,13 @@ class Classify:
 
     def __post_init__(self) -> None:
         require(len(self.classes) >= 2, self, "classes", "two or more classes")
-        require(self.signal in self.classes, self, "signal", close_to(self.signal, self.classes))
+        require(self.signal in self.classes, self, "signal", choices(self.signal, self.classes))
         require(0 <= self.label_smoothing < 1, self, "label_smoothing", "in [0, 1)")
         for field, what in (("working_points", "signal efficiencies"), ("mistags", "mistag rates")):
             require(all(0 < rate < 1 for rate in getattr(self, field)), self, field, f"{what} in (0, 1)")
         others = [name for name in self.classes if name != self.signal]
         known = self.mistag_class is None or self.mistag_class in others
-        require(known, self, "mistag_class", close_to(str(self.mistag_class), others))
+        require(known, self, "mistag_class", choices(self.mistag_class, others))
 
     @property
     def categories(self) -> tuple[str, ...]:

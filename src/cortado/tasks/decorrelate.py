@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from cortado.names import choices, nearest
 from cortado.tasks import optional
-from cortado.tasks.checks import close_to, mask_of, require
+from cortado.tasks.checks import mask_of, require
 from cortado.tasks.classify import Mask
 from cortado.tasks.task import Batch, Evaluation, Measured, Merit, Move, Rival, Task
 
@@ -94,7 +95,7 @@ class Decorrelate:
         require(rising if self.field is not None else not self.bins, self, "bins", required)
         require(not isinstance(self.only, str), self, "only", "a tuple of names, not one string")
         for name in self.only:
-            require(name in self.task.categories, self, "only", close_to(name, self.task.categories))
+            require(name in self.task.categories, self, "only", choices(name, self.task.categories))
         require(not optional.rivals(self.task), self, "task", "a task of one network")
         labelled = self.unlabelled is None or bool(self.task.categories)
         require(labelled, self, "task", "a task with categories where there are unlabelled objects")
@@ -248,8 +249,8 @@ class Decorrelate:
             return optional.seen(self.task, model(*inputs).float(), inputs)
         parts = dict(model.named_modules())
         if self.layer not in parts:
-            required = close_to(self.layer, [name for name in parts if name])
-            raise ValueError(f"Decorrelate: {type(model).__name__} has no layer {self.layer!r}, {required}")
+            hint = nearest(self.layer, filter(None, parts))
+            raise ValueError(f"Decorrelate: {type(model).__name__} has no layer {self.layer!r}; {hint}")
         caught: list[Tensor] = []
         listening = parts[self.layer].register_forward_hook(lambda module, given, output: caught.append(output))
         try:

@@ -202,9 +202,9 @@ class Embed:
         """
         places = networks["model"](*batch.inputs).float()
         near, (true, _, particle) = self._near(places, batch), batch.target
-        found = torch.isin(_numbers(true, len(places)), _numbers(near, len(places)))
+        linked = torch.isin(_numbers(true, len(places)), _numbers(near, len(places)))
         alike = particle[near[0]] == particle[near[1]]
-        counted = [(true, found), (true, torch.ones_like(found)), (near, alike), (near, torch.ones_like(alike))]
+        counted = [(true, linked), (true, torch.ones_like(linked)), (near, alike), (near, torch.ones_like(alike))]
         counts = [_per_event(flag.double(), pairs, batch) for pairs, flag in counted]
         return torch.cat([self._losses(places, batch, near).double(), torch.stack(counts, dim=1)], dim=1)
 
@@ -232,9 +232,9 @@ class Embed:
         near = np.stack([ak.to_numpy(ak.flatten(edges[end])) + starts for end in ("inner", "outer")])
         true = self._true_pairs(objects, particle)
         number = len(particle)
-        found = np.isin(*(np.array([number, 1]) @ np.sort(pairs, axis=0) for pairs in (true, near)))
+        linked = np.isin(*(np.array([number, 1]) @ np.sort(pairs, axis=0) for pairs in (true, near)))
         alike = particle[near[0]] == particle[near[1]]
-        merits = {"efficiency": found, "purity": alike}
+        merits = {"efficiency": linked, "purity": alike}
         return Measured({name: float(each.mean()) if len(each) else None for name, each in merits.items()})
 
     def _near(self, places: Tensor, batch: Batch) -> Tensor:

@@ -4,7 +4,6 @@ Shapes: n objects, f features.
 """
 
 import dataclasses
-import difflib
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from torch import Tensor, nn
 
+from cortado.names import nearest
 from cortado.tasks import optional
 from cortado.tasks.anomaly import FindAnomalies
 from cortado.tasks.checks import require
@@ -176,8 +176,7 @@ def _require_parameters(estimator: "functools.partial[Any]") -> None:
     known = inspect.signature(estimator.func).parameters
     for name in estimator.keywords:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known)
-            raise ValueError(f"Fit: {estimator.func.__name__} has no parameter {name!r}, nearest: {', '.join(near)}")
+            raise ValueError(f"Fit: {estimator.func.__name__} has no parameter {name!r}; {nearest(name, known)}")
 
 
 def _features(inputs: Any) -> NDArray[np.float32]:

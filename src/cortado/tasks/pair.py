@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from cortado import metrics
+from cortado.names import choices
 from cortado.reconstruction.partition import components
-from cortado.tasks.checks import close_to, require
+from cortado.tasks.checks import require
 from cortado.tasks.classify import Mask, members
 from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move
 
@@ -140,7 +141,7 @@ class Pair:
         is_nested = len(self.partition.split(".")) == 2
         require(is_nested, self, "partition", 'a field of constituents, such as "tracks.vertex_index"')
         known = self.shown is None or self.shown in self.classes
-        require(known, self, "shown", f"None or {close_to(str(self.shown), self.classes) or 'no class'}")
+        require(known, self, "shown", choices(self.shown, (None, *self.classes)))
         require(0 < self.threshold < 1, self, "threshold", "a probability in (0, 1)")
 
     @property

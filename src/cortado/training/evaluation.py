@@ -11,11 +11,12 @@ import numpy as np
 
 from cortado import bundle as bundles
 from cortado.bundle import Bundle
+from cortado.names import require_one_of
 from cortado.splits import TEST, TRAIN, VALIDATION
 from cortado.tasks import Evaluation
 from cortado.training.loading import NO_CATEGORY, examples, parts_of
 from cortado.training.mixing import Examples
-from cortado.training.study import Study, require_one_of
+from cortado.training.study import Study
 
 __all__ = ["Evaluation", "evaluate", "load_bundle"]
 
@@ -50,7 +51,7 @@ def evaluate(
     Raises:
         ValueError: If the bundle answers something else than the study asks, or the subset has no objects.
     """
-    require_one_of("evaluate", "subset", subset, _SUBSETS)
+    require_one_of("evaluate: subset", subset, _SUBSETS)
     for name, given in (("files", files), ("columns", columns)):
         if isinstance(given, str):
             raise ValueError(f"evaluate: {name} = {given!r}, required: a tuple of names, not one string")

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +11,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cortado.files import replacing
 from cortado.tasks import Merit
 
-__all__ = ["Epoch", "EpochTable", "write_text"]
+__all__ = ["Epoch", "EpochTable"]
 
 
 class Epoch(NamedTuple):
@@ -69,7 +69,8 @@ class EpochTable(Callback):  # type: ignore[misc]
         """Print a row, and write all rows."""
         self.rows.append(row)
         self._print(len(self.rows) - 1)
-        write_text(self.path, _csv(self.rows))
+        with replacing(self.path) as partial:
+            partial.write_text(_csv(self.rows))
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the header, and the rows of a resumed training."""
@@ -158,10 +159,3 @@ def _flat(row: Epoch) -> dict[str, float]:
     merits = {f"validation_{name}": value for name, value in row.merits.items()}
     before, after = row._fields[:3], row._fields[4:]
     return {name: getattr(row, name) for name in before} | merits | {name: getattr(row, name) for name in after}
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text)
-    os.replace(partial, path)

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from cortado import bundle as bundles
 from cortado.bundle.cores import sleep_when_idle
+from cortado.files import replacing
 from cortado.splits import TRAIN, VALIDATION
 from cortado.tasks import Batch, Fit, optional
 from cortado.training.fitting import fit
@@ -30,7 +31,7 @@ from cortado.training.loading import loader
 from cortado.training.optimisation import averaged
 from cortado.training.outcome import TrainingResult, measured_bundle, model_arguments, result_of, trained_bundle
 from cortado.training.preparing import stream
-from cortado.training.progress import EpochTable, write_text
+from cortado.training.progress import EpochTable
 from cortado.training.study import Study
 from cortado.training.survey import Survey, survey
 
@@ -182,7 +183,8 @@ def _begin(folder: Path, description: dict[str, Any]) -> None:
     """Write down whose the folder is, once the study is known to be one that can be trained."""
     if not _is_other_rank():
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / "study.json", json.dumps(description, indent=1))
+        with replacing(folder / "study.json") as partial:
+            partial.write_text(json.dumps(description, indent=1))
 
 
 def _is_other_rank() -> bool:

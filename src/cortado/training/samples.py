@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from cortado import reading
-from cortado.training.study import Objects, require_one_of
+from cortado.names import require_one_of
+from cortado.training.study import Objects
 
 __all__ = ["scales"]
 
@@ -22,7 +23,7 @@ def scales(objects: Objects, cross_sections: Mapping[str, float]) -> dict[str, f
         ValueError: If a sample is not known, has no cross section or no file, or its weights sum up to 0 or less.
     """
     for name in cross_sections:
-        require_one_of("scales", "cross_sections", name, tuple(objects.samples))
+        require_one_of("scales: cross_sections", name, tuple(objects.samples))
     sums: dict[str, float] = {}
     for path in (*objects.files, *objects.validation_files):
         name = str(objects.sample(path))

@@ -5,17 +5,18 @@ import fnmatch
 import functools
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
 import awkward as ak
 import numpy as np
 
+from cortado.names import require_one_of
 from cortado.reading import Dialect
 from cortado.scaling import QuantileScaling, Scaling
 from cortado.splits import TEST, TRAIN, VALIDATION, Split, fold
 from cortado.tasks import Fit, Task, Use, optional
-from cortado.tasks.checks import close_to, require
+from cortado.tasks.checks import require
 
 __all__ = ["Balance", "Objects", "Recipe", "Study", "subset_of"]
 
@@ -23,16 +24,6 @@ Schedule = Literal["one-cycle", "cosine", "constant"]
 Precision = Literal["float32", "bfloat16"]
 ClassWeights = Literal["equal", "given"]
 Mask = Callable[[ak.Array], Any]
-
-
-def require_one_of(owner: str, field: str, value: str, names: Iterable[str]) -> None:
-    """Refuse a value that is none of the names, and say which comes nearest.
-
-    Raises:
-        ValueError: If so.
-    """
-    if value not in (names := tuple(names)):
-        raise ValueError(f"{owner}: {field} = {value!r}, required: {close_to(str(value), names)}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,8 +85,8 @@ class Recipe:
         require(self.gradient_clip is None or self.gradient_clip > 0, self, "gradient_clip", "None or positive")
         require(all(0 <= beta < 1 for beta in self.betas), self, "betas", "in [0, 1)")
         require(self.averaging is None or 0 < self.averaging < 1, self, "averaging", "None or in (0, 1)")
-        require_one_of("Recipe", "schedule", self.schedule, get_args(Schedule))
-        require_one_of("Recipe", "precision", self.precision, get_args(Precision))
+        require_one_of("Recipe: schedule", self.schedule, get_args(Schedule))
+        require_one_of("Recipe: precision", self.precision, get_args(Precision))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -163,11 +154,11 @@ class Objects:
         require(len(self.files) > 0, self, "files", "at least one file")
         require(len(set(self.files)) == len(self.files), self, "files", "each file once")
         require(len(set(every)) == len(every), self, "validation_files", "each file once, and none of `files`")
-        require_one_of("Objects", "class_weights", self.class_weights, get_args(ClassWeights))
+        require_one_of("Objects: class_weights", self.class_weights, get_args(ClassWeights))
         for path in every if self.samples else ():
             self.sample(path)
         for name in self.scales:
-            require_one_of("Objects", "scales", name, tuple(self.samples))
+            require_one_of("Objects: scales", name, tuple(self.samples))
         require(self.folds is None or self.folds >= 2, self, "folds", "None or at least 2")
 
     def sample(self, path: str) -> str | None:
@@ -222,7 +213,7 @@ class Study:
         _require_protocol(self)
         _require_model_of_estimator(self)
         if isinstance(self.scaling, str):
-            require_one_of("Study", "scaling", self.scaling, ("fit", "quantiles"))
+            require_one_of("Study: scaling", self.scaling, ("fit", "quantiles"))
         by_quantiles = self.scaling == "quantiles" or isinstance(self.scaling, QuantileScaling)
         can_be_undone = not by_quantiles and getattr(self.scaling, "clip", None) is None
         task = type(self.task).__name__

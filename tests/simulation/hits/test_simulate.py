@@ -104,8 +104,8 @@ def test_events_do_not_depend_on_workers(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"detector": "compcat"}, "detector is 'compcat'; it must be one of compact, generic; did you mean 'compact'"),
-        ({"generator": "herwig"}, "generator is 'herwig'; it must be one of simple, pythia"),
+        ({"detector": "compcat"}, "detector = 'compcat', required: one of compact, generic; nearest: compact"),
+        ({"generator": "herwig"}, "generator = 'herwig', required: one of simple, pythia"),
         ({"mu": -1.0}, "mu is -1.0; it must be from 0 to 1000"),
         ({"mu": float("nan")}, "mu is nan; it must be from 0"),
         ({"events": 0}, "events is 0; it must be from 1"),

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cortado.kinematics import PION_MASS
 from cortado.perigee import BENDING, cartesian, point
 from cortado.simulation.hits.detector import COMPACT, Detector, Volume, layers
-from cortado.simulation.hits.particles import PION_MASS, Particles, simple_particles
+from cortado.simulation.hits.particles import Particles, simple_particles
 from cortado.simulation.hits.transport import crossings, highland, path_to_cylinder
 
 NOTHING = 1e-12  # radiation lengths

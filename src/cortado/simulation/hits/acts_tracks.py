@@ -82,11 +82,11 @@ def acts_tracks(
     units = [Unit(tuple(measured[k : k + UNIT]), chosen) for k in range(0, len(measured), UNIT)]
     tracks: list[list[list[int]]] = []
     seconds: list[float] = []
-    for found in in_order(_find, units, workers) if units else ():
-        tracks += found[0]
-        seconds += found[1]
+    for of_unit in in_order(_find, units, workers) if units else ():
+        tracks += of_unit[0]
+        seconds += of_unit[1]
         if progress is not None:
-            progress(len(found[1]))
+            progress(len(of_unit[1]))
     return _answer(tracks, seconds, counts)
 
 

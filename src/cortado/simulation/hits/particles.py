@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cortado import kinematics
 
-__all__ = ["MAX_ETA", "MIN_PT", "PION_MASS", "Particles", "beam_spot", "simple_particles"]
+__all__ = ["MAX_ETA", "MIN_PT", "Particles", "beam_spot", "simple_particles"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -15,7 +15,7 @@ Integers = npt.NDArray[np.int64]
 
 MAX_ETA = 3.0
 MIN_PT = 0.1  # GeV: below, energy loss would matter
-PION_MASS, PION = 0.13957, 211  # GeV
+_PION = 211
 _SPOT = (0.0125, 0.0125, 55.0)  # mm, spread of the collisions in x, y, z
 _SOFT, _HARD = (6.0, 0.96), (14.0, 4.0)
 """Particles for each unit of eta, and scale of their pT [GeV], of a pile-up and of the hard collision."""
@@ -77,9 +77,9 @@ def simple_particles(events: int, mu: float, rng: np.random.Generator) -> Partic
     return Particles(
         event=number,
         particle_id=1 + np.arange(n) - np.searchsorted(number, number),
-        pdg_id=PION * charge,
+        pdg_id=_PION * charge,
         charge=charge,
-        mass=np.full(n, PION_MASS),
+        mass=np.full(n, kinematics.PION_MASS),
         momentum=np.stack(momentum, axis=-1),
         origin=beam_spot(len(event), rng)[collision],
     )

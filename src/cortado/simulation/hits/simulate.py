@@ -1,7 +1,6 @@
 """Samples of bunch crossings in a tracker, as ROOT files in the dialect of hits."""
 
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cortado import ntuples
+from cortado.names import require_one_of
 from cortado.simulation.hits.acts_detector import load_acts
 from cortado.simulation.hits.detector import COMPACT, Detector
 from cortado.simulation.hits.dialect import TREE, branches
@@ -168,8 +168,8 @@ def _units(events: int, mu: float, detector: str | Detector, generator: str, see
         ImportError: If a program of an extra is missing.
     """
     if isinstance(detector, str):
-        _check_name("detector", detector, DETECTORS)
-    _check_name("generator", generator, GENERATORS)
+        require_one_of("detector", detector, DETECTORS)
+    require_one_of("generator", generator, GENERATORS)
     if not 0 <= mu <= 1000:
         raise ValueError(f"mu is {mu}; it must be from 0 to 1000 collisions")
     size = max(1, min(MOST_EVENTS, int(COLLISIONS / (mu + 1))))
@@ -200,10 +200,3 @@ def _check_programs(detector: str | Detector, generator: str) -> None:
             raise ImportError(
                 f'cannot generate collisions without {error.name}; Pythia 8 comes with: pip install "cortado[sim]"'
             ) from error
-
-
-def _check_name(what: str, name: str, known: tuple[str, ...]) -> None:
-    if name not in known:
-        near = get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"{what} is {name!r}; it must be one of {', '.join(known)}{hint}")

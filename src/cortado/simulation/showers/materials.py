@@ -2,8 +2,10 @@
 
 from typing import NamedTuple
 
-ELECTRON_MASS = 0.51099895  # MeV
-PION_MASS = 139.57039  # MeV
+from cortado import kinematics
+
+# MeV; rounded, as products are not
+ELECTRON_MASS, PION_MASS = (round(1e3 * mass, 8) for mass in (kinematics.ELECTRON_MASS, kinematics.PION_MASS))
 
 
 class Material(NamedTuple):

@@ -119,8 +119,8 @@ def bremsstrahlung(kinetic: Floats, material: Material, cut: float = PHOTON_CUT)
         """Of k^power dsigma/dlnk over ln k."""
         middle, half = (np.log(high) + np.log(low)) / 2, (np.log(high) - np.log(low)) / 2
         k = np.exp(middle + half * nodes[:, None])
-        found: Floats = half * (node_weights[:, None] * k**power * _spectrum(k / energy, energy, material)).sum(axis=0)
-        return _per_mm(scale * found, material)
+        summed: Floats = half * (node_weights[:, None] * k**power * _spectrum(k / energy, energy, material)).sum(axis=0)
+        return _per_mm(scale * summed, material)
 
     edge = np.minimum(cut, kinetic)
     return integral(edge * 1e-6, edge, 1), integral(edge, kinetic, 0)
@@ -138,8 +138,7 @@ def _spectrum(share: Floats, energy: Floats, material: Material) -> Floats:
 
 
 def _switch(energy: Floats) -> Floats:
-    found: Floats = np.clip(np.log(energy / 2) / math.log(25), 0, 1)
-    return found
+    return np.asarray(np.clip(np.log(energy / 2) / math.log(25), 0, 1))
 
 
 def coulomb_correction(charge: int) -> float:

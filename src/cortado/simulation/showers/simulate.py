@@ -1,8 +1,7 @@
 """Samples of simulated showers in the dialect of CaloGAN, as ROOT or HDF5."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from cortado import ntuples
 from cortado.calorimeter import CALOGAN, layers
+from cortado.names import require_one_of
 from cortado.simulation.showers.cascade import shower
 from cortado.simulation.showers.materials import LEAD, LIQUID_ARGON
 from cortado.simulation.showers.particles import ELECTRON, PHOTON, PION, POSITRON
@@ -219,19 +219,12 @@ def _check(
     seed: int,
     workers: int,
 ) -> None:
-    _check_name("particle", particle, PARTICLES)
-    _check_name("spectrum", spectrum, SPECTRA)
-    _check_name("readout", readout, READOUTS)
+    require_one_of("particle", particle, PARTICLES)
+    require_one_of("spectrum", spectrum, SPECTRA)
+    require_one_of("readout", readout, READOUTS)
     low, high = energy
     if not MIN_ENERGY <= low <= high <= MAX_ENERGY:
         raise ValueError(
             f"energy is {energy}; it must be (low, high) with {MIN_ENERGY:g} <= low <= high <= {MAX_ENERGY:g} GeV"
         )
     check_limits(showers=(showers, UNIT * MOST_UNITS), seed=(seed, 2**32 - 1), workers=(workers, 1024))
-
-
-def _check_name(what: str, name: str, known: Collection[str]) -> None:
-    if name not in known:
-        near = get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"{what} is {name!r}; it must be one of {', '.join(known)}{hint}")
