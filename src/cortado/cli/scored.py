@@ -18,11 +18,13 @@ class Answering(NamedTuple):
         tree: Name of the friend tree.
         events: Record of events -> collections to be written, and sentences with how often they are true.
         dialect: Branches of the user's own that the bundle was trained on; None recognises the dialect.
+        use: The bundle in use.
     """
 
     tree: str
     events: Callable[[Any], tuple[Columns, Counter[str]]]
     dialect: Any = None
+    use: Any = None
 
 
 class Sums(NamedTuple):
@@ -62,7 +64,7 @@ def load(bundle: Path, options: dict[str, Any], *, device: str, precision: Any) 
     known = inspect.signature(use.events).parameters
     if unknown := [f"--{name.replace('_', '-')}" for name in options if name not in known]:
         raise ValueError(f"{', '.join(unknown)}: no option of a {type(use).__name__}, for which {bundle} is")
-    return Answering(use.tree, partial(use.events, **options), _dialect(use.bundle()))
+    return Answering(use.tree, partial(use.events, **options), _dialect(use.bundle()), use)
 
 
 def _dialect(bundle: Any) -> Any:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from cortado import bundle as bundles
 from cortado.bundle import Own
-from cortado.bundle import domain as domains
 from cortado.bundle.cores import Precision
 from cortado.names import require_one_of
 from cortado.scoring import process
@@ -153,30 +152,6 @@ class Predictor:
     def events(self, record: ak.Array) -> tuple[dict[str, ak.Array], Counter[str]]:
         """What a friend tree holds of events, and what is to be said of it; see `friend`."""
         return friend(self, record)
-
-    def domain_counts(
-        self, objects: ak.Array, weights: NDArray[np.float64] | None = None
-    ) -> NDArray[np.float64] | None:
-        """Counts of what objects of any nesting are like, which add up over chunks; see `bundle.domain`.
-
-        Args:
-            objects: To be compared with what the network was trained on.
-            weights: Of each, flat; 1 if not given.
-        Returns:
-            For `shifts`; None for bundles that do not know what they were trained on.
-        """
-        bundle = self.bundle()
-        if "domain" not in bundle.provenance:
-            return None
-        flat = bundles.columns(flatten(objects), bundle.fields)
-        watched = domains.quantities(bundle.representation, flat, bundle.representation(flat))
-        return domains.counts_of(domains.from_json(bundle.provenance["domain"]), watched, weights)
-
-    def shifts(self, counts: NDArray[np.float64] | None) -> tuple[domains.Shift, ...]:
-        """How far a sample is from the training, of its `domain_counts`; nothing where that is not known."""
-        if counts is None:
-            return ()
-        return domains.shifts_of(domains.from_json(self.bundle().provenance["domain"]), counts)
 
     def with_use(self, use: Use) -> "Predictor":
         """The same with other answers."""
