@@ -60,6 +60,24 @@ def fill_variations(
     for variation, weight in varied.items():
         _require_finite(dataset, variation, weight[chosen])
         histogram.fill(dataset=dataset, variation=variation, weight=weight[chosen], **picked)
+        if not chosen.any():
+            _name(histogram, dataset, variation, picked)
+
+
+def _name(histogram: hist.Hist, dataset: str, variation: str, columns: Mapping[str, Any]) -> None:
+    """Put a data set without events into the histogram, with zeros: by an entry of weight 0."""
+    entry: dict[str, Any] = {"dataset": dataset, "variation": variation}
+    for axis in histogram.axes:
+        if axis.name in entry:
+            continue
+        if isinstance(axis, hist.axis.StrCategory | hist.axis.IntCategory):
+            given = columns[axis.name] if np.ndim(columns[axis.name]) == 0 else next(iter(axis), None)
+            if given is None:
+                return  # which categories there will be is not known yet
+            entry[axis.name] = given
+        else:
+            entry[axis.name] = axis.edges[0]
+    histogram.fill(**entry, weight=0.0)
 
 
 def varied_weights(
