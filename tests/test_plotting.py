@@ -429,3 +429,13 @@ def test_the_backend_stays_the_users(tmp_path):
     printed = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment).stdout
     assert printed.strip() == "svg"
     assert (tmp_path / "figure.png").read_bytes().startswith(PNG)
+
+
+def test_a_bin_that_negative_weights_outweigh_is_drawn():
+    histogram = book(axis_mass(4, 0, 200))
+    masses, weights = np.array([10.0, 60, 60, 110, 110]), np.array([1.0, 1, -3, 1, 1])
+    fill_variations(histogram, "nlo", {"mass": masses}, weights)
+    fill_variations(histogram, "data", {"mass": np.array([10.0, 60, 110, 160])}, np.ones(4))
+    for options in ({"data": "data"}, {"data": "data", "log": True}, {}):
+        figure, _ = plotting.stacked(histogram, ["nlo"], **options)
+        assert plotting.png(figure)

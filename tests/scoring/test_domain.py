@@ -104,3 +104,13 @@ def test_a_regression_knows_its_inputs_but_has_no_working_points(study, tmp_path
     assert shifts[0].quantity == "x"
     assert shifts[0].significance > 20
     assert not any(shift.matters for shift in shifts)
+
+
+def test_what_is_no_array_of_records_is_named(tagger):
+    flat = ak.flatten(record(3, 7))
+    with pytest.raises(ValueError, match=r"got one record: jets\[0:1\] in the place of jets\[0\]"):
+        tagger(flat[0])
+    with pytest.raises(ValueError, match=r"got a list: ak.Array\(jets\) makes one"):
+        tagger(flat.tolist())
+    with pytest.raises(ValueError, match="must be an array of records"):
+        tagger(ak.Array([]))

@@ -7,6 +7,7 @@ import hist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cortado.masks import unmasked
 from cortado.names import nearest
 
 __all__ = ["NOMINAL", "VariedWeights", "fill_variations", "varied_weights"]
@@ -49,11 +50,11 @@ def fill_variations(
         ValueError: If values, weights and selection differ in length, or contain NaN or (weights) infinity.
         KeyError: If the values do not name exactly the histogram's further axes.
     """
-    columns = {name: np.asarray(column) for name, column in values.items()}
+    columns = {name: unmasked(column) for name, column in values.items()}
     _require_axes(histogram, columns)
     varied = varied_weights(weights)
     first = next(iter(varied.values()))
-    chosen = np.ones(len(first), dtype=bool) if selection is None else np.asarray(selection, dtype=bool)
+    chosen = np.ones(len(first), dtype=bool) if selection is None else unmasked(selection, dtype=bool)
     _require_one_length(dataset, columns, varied, chosen)
     picked = {name: column[chosen] if column.ndim else column.item() for name, column in columns.items()}
     _require_numbers(dataset, picked)
@@ -92,11 +93,11 @@ def varied_weights(
         nominal = {NOMINAL: np.asarray(weights.weight())}
         return nominal | {name: np.asarray(weights.weight(name)) for name in sorted(weights.variations)}
     if not isinstance(weights, Mapping):
-        return {NOMINAL: np.asarray(weights, dtype=np.float64)}
+        return {NOMINAL: unmasked(weights, dtype=np.float64)}
     if not weights:
         raise ValueError("no weights to fill with: the mapping of variations is empty")
     names = sorted(weights, key=lambda name: (name != NOMINAL, name))
-    return {name: np.asarray(weights[name], dtype=np.float64) for name in names}
+    return {name: unmasked(weights[name], dtype=np.float64) for name in names}
 
 
 def _require_axes(histogram: hist.Hist, columns: Mapping[str, Any]) -> None:

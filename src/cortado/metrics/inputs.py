@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cortado.masks import unmasked
 from cortado.statistics import require_finite
 
 __all__ = ["Binary", "binary", "binary_labels", "event_weights"]
@@ -33,7 +34,7 @@ def binary(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = Non
             though none may be, or the weights of a class do not sum up to a positive number.
     """
     signal = binary_labels("labels", labels)
-    score = np.asarray(scores, dtype=np.float64)
+    score = unmasked(scores, dtype=np.float64)
     weight = event_weights(weights, len(signal))
     if score.shape != signal.shape:
         raise ValueError(f"scores have shape {score.shape}, labels {signal.shape}; both must be (n,)")
@@ -55,7 +56,7 @@ def binary_labels(what: str, values: ArrayLike) -> NDArray[np.bool_]:
     Raises:
         ValueError: If the shape is not (n,) or a value is neither 0 nor 1.
     """
-    array = np.asarray(values)
+    array = unmasked(values)
     if array.ndim != 1:
         raise ValueError(f"{what} have shape {array.shape}, needed is (n,)")
     if len(wrong := np.setdiff1d(array, [0, 1])):
@@ -71,7 +72,7 @@ def event_weights(weights: ArrayLike | None, n: int) -> Floats:
     """
     if weights is None:
         return np.ones(n)
-    array = np.asarray(weights, dtype=np.float64)
+    array = unmasked(weights, dtype=np.float64)
     if array.shape != (n,):
         raise ValueError(f"weights have shape {array.shape}, needed is ({n},)")
     require_finite("weights", array)
