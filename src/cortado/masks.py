@@ -1,5 +1,7 @@
 """Arrays that may have masks: what is behind a mask is no number, and must not be taken for one."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

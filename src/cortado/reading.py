@@ -4,6 +4,8 @@ Example:
     jets = cortado.read("nano.root").jets
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice

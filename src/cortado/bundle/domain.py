@@ -10,6 +10,8 @@ not counted here.
 Shapes: n objects, q quantities, c classes, b bins, w working points.
 """
 
+from __future__ import annotations
+
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +31,7 @@ __all__ = [
     "quantities",
     "shifts_of",
     "to_json",
+    "told_of_shifts",
     "warn_of_shifts",
 ]
 
@@ -299,18 +302,22 @@ def from_json(values: Mapping[str, Any]) -> Domain:
     )
 
 
-def warn_of_shifts(who: str, shifts: Iterable[Shift]) -> None:
-    """Warn once of all shifts that matter.
+def told_of_shifts(who: str, shifts: Iterable[Shift]) -> str:
+    """All shifts that matter in one sentence; empty if none does.
 
     Args:
         who: The sample, and the bundle that scored it.
         shifts: See `shifts_of`.
     """
     told: Sequence[Shift] = [shift for shift in shifts if shift.matters]
-    if told:
-        worst = max(told, key=lambda shift: abs(shift.change))
-        others = f", and {len(told) - 1} further quantities" if len(told) > 1 else ""
-        warnings.warn(
-            f"{who} is unlike what the network was trained on: {worst}{others}; its working points do not hold there",
-            stacklevel=2,
-        )
+    if not told:
+        return ""
+    worst = max(told, key=lambda shift: abs(shift.change))
+    others = f", and {len(told) - 1} further quantities" if len(told) > 1 else ""
+    return f"{who} is unlike what the network was trained on: {worst}{others}; its working points do not hold there"
+
+
+def warn_of_shifts(who: str, shifts: Iterable[Shift]) -> None:
+    """Warn once of all shifts that matter; see `told_of_shifts`."""
+    if told := told_of_shifts(who, shifts):
+        warnings.warn(told, stacklevel=2)

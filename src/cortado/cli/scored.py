@@ -1,5 +1,7 @@
 """What bundles say of events: columns of friend trees, and how these are summed up in words."""
 
+from __future__ import annotations
+
 import inspect
 from collections import Counter
 from collections.abc import Callable
@@ -26,6 +28,21 @@ class Answering(NamedTuple):
     dialect: Any = None
     use: Any = None
 
+    @property
+    def names_events(self) -> bool:
+        """Whether records have the numbers of their events, where the file has them."""
+        return self.dialect is None or {"run", "luminosity_block", "event"} <= set(self.dialect.event)
+
+    def domain(self, record: Any) -> Any:
+        """Counts of what the objects of a record are like, which add up; see `cortado.scoring.domain_counts`."""
+        from cortado.scoring.domain import domain_counts
+        from cortado.scoring.friends import collection_of
+
+        if "domain" not in self.use.bundle().provenance:
+            return 0.0
+        name = collection_of(self.use, record)
+        return domain_counts(self.use, record if name == "events" else record[name])
+
 
 class Sums(NamedTuple):
     """What is reported of all files."""
@@ -33,6 +50,7 @@ class Sums(NamedTuple):
     entries: int
     members: Counter[str]  # of each collection
     notes: Counter[str]  # sentences without the number with which they begin
+    domain: Any = 0.0  # counts of what the objects are like
 
 
 NOTHING = Sums(0, Counter(), Counter())
@@ -42,23 +60,21 @@ def plus(one: Sums, other: Sums) -> Sums:
     """Sums of both."""
     members = one.members.copy()
     members.update(other.members)  # not +, which drops what is zero
-    return Sums(one.entries + other.entries, members, one.notes + other.notes)
+    return Sums(one.entries + other.entries, members, one.notes + other.notes, one.domain + other.domain)
 
 
-def load(bundle: Path, options: dict[str, Any], *, device: str, precision: Any) -> Answering:
+def load(bundle: Path, options: dict[str, Any], **settings: Any) -> Answering:
     """What the bundle can say of events.
 
     Args:
-        bundle: Path of it.
+        bundle: Path of it, or of the folder of a training by folds.
         options: Of the vertex fits, as far as the user gave them.
-        device: Where the network runs.
-        precision: Of products.
+        **settings: For `cortado.load`.
     Raises:
+        FileNotFoundError: If there is no bundle in a folder.
         ValueError: If it says nothing of events, or has no such options.
     """
-    import cortado
-
-    use = cortado.load(bundle, device=device, precision=precision, without_constituents="nan")
+    use = _loaded(bundle, without_constituents="nan", **settings)
     if not hasattr(use, "events"):
         raise ValueError(f"{bundle} is for a {type(use).__name__}, which has nothing to say of events")
     known = inspect.signature(use.events).parameters
@@ -76,21 +92,38 @@ def _dialect(bundle: Any) -> Any:
     return Mapping(**mapped).needed(bundle.fields, bundle.provenance["study"]["objects"]["collection"])
 
 
-def sums(entries: int, columns: Columns, notes: Counter[str]) -> Sums:
+def _loaded(path: Path, **settings: Any) -> Any:
+    from cortado import scoring
+
+    if not path.is_dir() or (path / "bundle.json").exists():
+        return scoring.load(path, **settings)
+    if not (bundles := sorted(path.glob("fold*/*.cortado"))):
+        raise FileNotFoundError(f"{path} is neither a bundle nor a training by folds: it has no fold0/NAME.cortado")
+    return scoring.folds(bundles, **settings)
+
+
+def sums(entries: int, columns: Columns, notes: Counter[str], domain: Any = 0.0) -> Sums:
     """Of some entries."""
     import awkward as ak
 
-    members = {PLURALS.get(name, f"{name}s"): int(ak.sum(ak.num(each))) for name, each in columns.items()}
-    return Sums(entries, Counter(members), notes)
+    lists = {PLURALS.get(name, f"{name}s"): each for name, each in columns.items() if each.ndim > 1}
+    members = Counter({name: int(ak.sum(ak.num(each))) for name, each in lists.items()})
+    return Sums(entries, members if lists else Counter(events=entries), notes, domain)
 
 
-def report(total: Sums, where: str) -> list[str]:
-    """Lines that say what is in all files.
+def report(total: Sums, where: str, use: Answering) -> list[str]:
+    """Lines that say what is in all files, and whether it is like what the bundle was trained on.
 
     Args:
         total: Of all files.
         where: What was written.
+        use: What was asked.
     """
+    from cortado.scoring.domain import domain_shifts, told_of_shifts
+
     said = [f"{number} {note}" for note, number in total.notes.items()]
     written = ", ".join(f"{number} {name}" for name, number in total.members.items()) or "nothing"
-    return [*said, f"wrote {where}: {written} in {total.entries} entries"]
+    said.append(f"wrote {where}: {written} in {total.entries} entries")
+    known = not isinstance(total.domain, float)
+    told = told_of_shifts("warning: what was scored", domain_shifts(use.use, total.domain)) if known else ""
+    return [*said, told] if told else said

@@ -43,6 +43,8 @@ functions `branches(available)`, `jets(events)` or `showers(events)`, `record(ev
 own branches, without code; a module of your own with these names is one too.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection
 from types import ModuleType
 from typing import Any

@@ -1,5 +1,7 @@
 """A user's own branches as a dialect, without code: which branch is which field of the record."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections import abc
 from collections.abc import Iterable, Iterator
@@ -117,7 +119,7 @@ class Mapping:
             collections["jets"] = ak.unflatten(jets, ak.num(collections["jets"]))
         return columns.records(fields | collections)
 
-    def needed(self, fields: Iterable[str], collection: str = "jets") -> "Mapping":
+    def needed(self, fields: Iterable[str], collection: str = "jets") -> Mapping:
         """The mapping of what a bundle asks for alone, so that files without truth and weights can be scored.
 
         Args:

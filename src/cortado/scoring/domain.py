@@ -3,6 +3,8 @@
 See `cortado.bundle.domain` for what is compared and how much a shift matters.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import awkward as ak
@@ -11,10 +13,10 @@ from numpy.typing import NDArray
 
 from cortado import bundle as bundles
 from cortado.bundle import domain as domains
-from cortado.bundle.domain import Shift
+from cortado.bundle.domain import Shift, told_of_shifts
 from cortado.scoring.nesting import flatten
 
-__all__ = ["Shift", "domain_counts", "domain_shifts", "warn_outside_domain"]
+__all__ = ["Shift", "domain_counts", "domain_shifts", "told_of_shifts", "warn_outside_domain"]
 
 Floats = NDArray[np.float64]
 

@@ -1,5 +1,7 @@
 """What a predictor says of events, as collections of a friend tree."""
 
+from __future__ import annotations
+
 from collections import Counter
 from typing import Any
 
@@ -21,7 +23,7 @@ def friend(predictor: Any, record: ak.Array) -> tuple[dict[str, ak.Array], Count
     Raises:
         ValueError: If the record has none of the objects, or the predictor cannot answer.
     """
-    name = _collection(predictor, record)
+    name = collection_of(predictor, record)
     if name == "events":
         answers = predictor(record)
         return {f"event_{field}": answers[field] for field in answers.fields}, Counter()
@@ -32,8 +34,8 @@ def friend(predictor: Any, record: ak.Array) -> tuple[dict[str, ak.Array], Count
     return {written: answers}, Counter({f"{name} have no constituents: their score is NaN": empty})
 
 
-def _collection(predictor: Any, record: ak.Array) -> str:
-    """What the bundle was trained on, or of one that does not say so the jets or showers.
+def collection_of(predictor: Any, record: ak.Array) -> str:
+    """Name of what the bundle was trained on, "events" of whole ones; of bundles that do not say so jets or showers.
 
     Raises:
         ValueError: If the record has no such objects.

@@ -1,5 +1,7 @@
 """What the events of each sample weigh beside those of the others."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np
