@@ -53,7 +53,7 @@ def test_train_trains_the_networks_of_the_study(analysis, monkeypatch):
     assert printed[-1] == "wrote 1 bundles to folder: small"
     ((study, output, options),) = trained
     assert (study, str(output), options["resume"]) == ("quick", "folder/small", True)
-    assert "no network 'smal'" in fail("train", analysis, "--only", "smal")
+    assert "= 'smal', required: one of small, large; nearest: small" in fail("train", analysis, "--only", "smal")
 
 
 def test_a_folder_without_study_names_the_nearest(analysis):
