@@ -122,9 +122,11 @@ def test_a_few_steps_of_training_lower_the_loss(case):
     for _ in range(30):
         optimizer.zero_grad()
         losses.append(torch.nn.functional.cross_entropy(model(*inputs), label))
+        if losses[-1] < 0.9 * losses[0]:
+            return
         losses[-1].backward()
         optimizer.step()
-    assert losses[-1] < 0.9 * losses[0]
+    pytest.fail(f"after 30 steps the loss is still {losses[-1]:.3f}, it was {losses[0]:.3f}")
 
 
 @by_name(CASES)

@@ -4,8 +4,8 @@ import awkward as ak
 import numpy as np
 import pytest
 import samples
-import uproot
 from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
+from real_files import columns_of
 
 from cortado import readers
 from cortado.kinematics import delta_r
@@ -58,8 +58,7 @@ def test_truth_is_that_of_the_matched_generated_jet(dialect):
 
 @BOTH
 def test_real_files_have_truth(dialect, test_data):
-    with uproot.open(test_data / REAL_FILES[dialect]) as file:
-        events = file["Events"].arrays(dialect.branches(file["Events"].keys()))
+    events = columns_of(test_data / REAL_FILES[dialect], dialect)
     jets = ak.flatten(dialect.jets(events))
     for name in KINEMATICS:
         assert_same(dialect.jets(events)[f"true_{name}"], slow_truth(events, name))

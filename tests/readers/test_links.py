@@ -6,8 +6,8 @@ import awkward as ak
 import numpy as np
 import pytest
 import samples
-import uproot
 from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
+from real_files import columns_of
 
 from cortado import readers
 from cortado.event_keys import event_key
@@ -44,8 +44,7 @@ def slow_constituents(events, dialect, field):
 @cache
 def real_events(dialect, folder):
     """Branches of a real file that the dialect uses, and one that it does not, as plain arrays."""
-    with uproot.open(folder / REAL_FILES[dialect]) as file:
-        return file["Events"].arrays([*dialect.branches(file["Events"].keys()), "FatJet_rawFactor"])
+    return columns_of(folder / REAL_FILES[dialect], dialect, "FatJet_rawFactor")
 
 
 def nano_events(path):

@@ -4,8 +4,8 @@ import awkward as ak
 import numpy as np
 import pytest
 import samples
-import uproot
 from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
+from real_files import columns_of
 
 from cortado.kinematics import delta_r
 from cortado.readers import nanoaod
@@ -72,8 +72,7 @@ def test_vertices_have_what_the_file_has():
 
 
 def test_real_vertices_are_those_of_the_file(test_data):
-    with uproot.open(test_data / NANO_FILE) as file:
-        events = file["Events"].arrays(nanoaod.branches(file["Events"].keys()))
+    events = columns_of(test_data / NANO_FILE, nanoaod)
     vertices = nanoaod.record(events).secondary_vertices
     names = {"x": "x", "ndf": "ndof", "reduced_chi2": "chi2", "n_tracks": "ntracks", "significance_2d": "dxySig"}
     for ours, theirs in names.items():

@@ -119,6 +119,23 @@ def test_a_limit_without_uncertainties_is_that_of_a_slow_twin():
     assert np.all(np.diff(found.expected) > 0)
 
 
+def test_at_the_limits_cls_of_pyhf_is_what_is_left_of_the_level():
+    """Of a region with an excess and all kinds of uncertainties."""
+    pyhf = pytest.importorskip("pyhf")
+    (region,) = channels(searched(), **OPTIONS, regions=["10%"])
+    spec = workspace([region._replace(observed=region.background + 0.5 * region.signal)])
+    space, found = pyhf.Workspace(spec), limits(spec, level=0.9)
+    model = space.model()
+
+    def cls(strength):
+        return pyhf.infer.hypotest(strength, space.data(model), model, return_expected_set=True)
+
+    assert cls(found.observed)[0] == pytest.approx(0.1, rel=0.01)
+    for index, each in enumerate(found.expected):
+        assert cls(each)[1][index] == pytest.approx(0.1, rel=0.01)
+    assert found.observed > found.expected[2]
+
+
 def test_uncertainties_weaken_the_limit():
     pytest.importorskip("pyhf")
     (region,) = channels(searched(), **OPTIONS, regions=["10%"])
@@ -146,7 +163,7 @@ def test_bad_workspaces_are_named(monkeypatch):
     with pytest.raises(ValueError, match=r"level is 95"):
         limits({}, level=95)
     monkeypatch.setitem(sys.modules, "pyhf", None)
-    with pytest.raises(ImportError, match=r"cortado\[fit\]"):
+    with pytest.raises(ImportError, match="a limit needs pyhf, of the extra `fit`: pip install"):
         limits({})
 
 

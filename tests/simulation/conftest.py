@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import awkward as ak
@@ -79,3 +80,11 @@ def flavour_sample(tmp_path_factory):
             about.write_bytes(pickle.dumps(summary))
     with uproot.open(path) as file:
         return Sample(pickle.loads(about.read_bytes()), file["tree"].arrays())
+
+
+@pytest.fixture
+def one_worker(monkeypatch):
+    """Whoever wants several processes gets one: that shows as much, and the next costs seconds."""
+    from cortado.simulation import units
+
+    monkeypatch.setattr(units, "ProcessPoolExecutor", lambda _, *given: ProcessPoolExecutor(1, *given))

@@ -157,7 +157,7 @@ def test_longitudinal_pulls_of_primary_tracks(jets):
     assert np.std(pull) == pytest.approx(1, abs=0.03)
 
 
-def test_same_jets_for_any_number_of_workers(tmp_path, monkeypatch):
+def test_same_jets_for_any_number_of_workers(tmp_path, monkeypatch, one_worker):
     monkeypatch.setattr(flavour_room, "UNIT", 12)
     ticks = []
     options = {"jets": 20, "seed": 4, "pileup": 1.0}

@@ -68,7 +68,7 @@ def test_substructure_tells_w_from_qcd(samples):
     assert np.mean((qcd.msoftdrop > 65) & (qcd.msoftdrop < 95)) < 0.25
 
 
-def test_same_events_for_any_number_of_workers(simulate, tmp_path, monkeypatch):
+def test_same_events_for_any_number_of_workers(simulate, tmp_path, monkeypatch, one_worker):
     monkeypatch.setattr(jets_room, "UNIT", 5)
     ticks = []
     options = {"process": "qcd", "jets": 12, "seed": 4}

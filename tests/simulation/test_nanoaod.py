@@ -2,6 +2,7 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from real_files import tree_of
 
 pytest.importorskip("pythia8mc", reason="needs Pythia and FastJet (extra `sim`)", exc_type=ImportError)
 
@@ -54,8 +55,7 @@ def test_stored_constituents_sum_to_the_stored_jets(samples, process):
 
 
 def test_branches_have_the_types_of_cms(samples, test_data):
-    with uproot.open(test_data / "jets" / "nano_tt_v15.root") as file:
-        cms = {name: branch.typename for name, branch in file["Events"].items()}
+    cms = {name: branch.typename for name, branch in tree_of(test_data / "jets" / "nano_tt_v15.root").items()}
     with uproot.open(samples("wprime").summary.path) as file:
         ours = {name: branch.typename for name, branch in file["Events"].items()}
     added = {"PFCand_charge", "PFCand_d0", "PFCand_d0Err", "PFCand_dz", "PFCand_dzErr"}  # as in PFNano

@@ -200,7 +200,6 @@ def test_exports_answer_alike(study, tmp_path, which):
         "neighbours": FOREST | {"model": partial(models.NearestNeighbours), "task": neighbours, "scaling": "fit"},
     }
     result = train(study(**settings[which]), tmp_path, progress=False)
-    assert export.to_torch_export(result.bundle, tmp_path / "one.pt2").difference < 1e-5
     assert export.to_onnx(result.bundle, tmp_path / "one.onnx").difference < 1e-5
 
 

@@ -68,6 +68,11 @@ def gan_study(shower_file, **recipe):
     )
 
 
+@pytest.fixture(scope="session")
+def gan(shower_file, tmp_path_factory):
+    return train(gan_study(shower_file), tmp_path_factory.mktemp("gan"), progress=False, accelerator="cpu")
+
+
 def test_a_generator_learns_and_says_what_it_was_trained_on(vae):
     losses = [epoch.validation_loss for epoch in vae.epochs]
     assert losses[-1] < losses[0]
@@ -183,23 +188,21 @@ def test_a_student_takes_its_teacher_along_to_training_only(vae_study, flow, tmp
     assert not [name for name in found.model.state_dict() if name.startswith("teacher")]
 
 
-def test_an_adversarial_training_brings_energies_near_those_wanted(shower_file, tmp_path):
+def test_an_adversarial_training_brings_energies_near_those_wanted(shower_file, gan, tmp_path):
     study = gan_study(shower_file)
-    result = train(study, tmp_path / "gan", progress=False)
-    assert [sorted(epoch.merits) for epoch in result.epochs] == [["critic"]] * 3
+    assert [sorted(epoch.merits) for epoch in gan.epochs] == [["critic"]] * 3
     still = dataclasses.replace(study, recipe=dataclasses.replace(study.recipe, epochs=1, learning_rate=1e-12))
     (untrained,) = train(still, tmp_path / "still", progress=False).epochs
-    assert min(epoch.validation_loss for epoch in result.epochs) < untrained.validation_loss
-    found = bundle.load(result.bundle)
+    assert min(epoch.validation_loss for epoch in gan.epochs) < untrained.validation_loss
+    found = bundle.load(gan.bundle)
     assert not [name for name in found.model.state_dict() if name.startswith("critic")]
-    assert len(cortado.load(result.bundle)([10.0, 20.0])) == 2
+    assert len(cortado.load(gan.bundle)([10.0, 20.0])) == 2
 
 
-def test_an_interrupted_adversarial_training_ends_with_the_same_weights(shower_file, tmp_path, monkeypatch):
+def test_an_interrupted_adversarial_training_ends_with_the_same_weights(shower_file, gan, tmp_path, monkeypatch):
     from cortado.training.lightning import Training
 
     train_it = functools.partial(train, gan_study(shower_file), progress=False, accelerator="cpu")
-    whole = train_it(tmp_path / "whole")
     begin = Training.on_train_epoch_start
 
     def stopped(self):
@@ -212,7 +215,7 @@ def test_an_interrupted_adversarial_training_ends_with_the_same_weights(shower_f
         train_it(tmp_path / "cut")
     monkeypatch.setattr(Training, "on_train_epoch_start", begin)
     resumed = train_it(tmp_path / "cut", resume=True)
-    one, other = (bundle.load(result.bundle).model.state_dict() for result in (whole, resumed))
+    one, other = (bundle.load(result.bundle).model.state_dict() for result in (gan, resumed))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
@@ -271,10 +274,9 @@ def test_critics_that_cannot_be(changes, message):
         GenerateAgainst(**{"critic": functools.partial(CaloGANDiscriminator)} | changes)
 
 
-def test_gradients_are_clipped_in_an_adversarial_training_too(shower_file, tmp_path):
-    studies = {clip: gan_study(shower_file, gradient_clip=clip) for clip in (None, 1e-4)}
-    plain, clipped = (train(study, tmp_path / str(clip), progress=False) for clip, study in studies.items())
-    one, other = (bundle.load(result.bundle).model.state_dict() for result in (plain, clipped))
+def test_gradients_are_clipped_in_an_adversarial_training_too(shower_file, gan, tmp_path):
+    clipped = train(gan_study(shower_file, gradient_clip=1e-4), tmp_path, progress=False)
+    one, other = (bundle.load(result.bundle).model.state_dict() for result in (gan, clipped))
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
 

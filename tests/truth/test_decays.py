@@ -5,7 +5,7 @@ from functools import cache
 import awkward as ak
 import numpy as np
 import pytest
-import uproot
+from real_files import columns_of
 
 from cortado.readers import nanoaod
 from cortado.truth import truth_pdg_id
@@ -209,8 +209,7 @@ def test_mothers_in_a_circle_do_not_hang():
 
 @cache
 def real_record(folder):
-    with uproot.open(folder / "jets/nano_tt_v15.root") as file:
-        return nanoaod.record(file["Events"].arrays(nanoaod.branches(file["Events"].keys())))
+    return nanoaod.record(columns_of(folder / "jets" / "nano_tt_v15.root", nanoaod))
 
 
 def test_real_top_pairs(test_data):

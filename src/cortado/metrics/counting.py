@@ -1,13 +1,15 @@
 """Confusion matrices of weighted events, and every figure of merit that is read off them."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import confusion_matrix
 
+from cortado.extras import extra
 from cortado.metrics.inputs import binary_labels, event_weights
 from cortado.statistics import Estimate, proportion
 
@@ -221,6 +223,8 @@ def confusion_counts(
         if len(wrong := np.setdiff1d(index, np.arange(classes))):
             raise ValueError(f"{what} must be class indices in [0, {classes}), but there are {wrong[:5].tolist()}")
     weight = event_weights(weights, len(truth))
+    with extra("train", "a confusion matrix"):
+        from sklearn.metrics import confusion_matrix
     value, variance = (
         confusion_matrix(truth, taken, labels=np.arange(classes), sample_weight=w) for w in (weight, weight**2)
     )

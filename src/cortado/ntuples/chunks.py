@@ -1,5 +1,7 @@
 """Chunks of entries on their way into a file: what can be stored, and that all chunks are alike."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias

@@ -1,5 +1,7 @@
 """Chunks of arrays into HDF5: whole files or none."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping
 from io import FileIO

@@ -1,5 +1,7 @@
 """Chunks of arrays into TTrees and RNTuples: whole files or none."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias

@@ -1,5 +1,7 @@
 """What every processor keeps: event weights, cutflows, histograms that do not depend on the order of chunks."""
 
+from __future__ import annotations
+
 import awkward as ak
 import hist
 import numpy as np

@@ -1,5 +1,7 @@
 """The processor of a tagging analysis: cutflow, and mass, pT and score of the leading jet where it passes and fails."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

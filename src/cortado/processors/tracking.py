@@ -1,5 +1,7 @@
 """The processor of a tracking analysis: tracks of hits, their efficiency where truth is known, and event weights."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import awkward as ak

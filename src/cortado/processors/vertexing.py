@@ -1,5 +1,7 @@
 """The processor of a flavour-tagging analysis: secondary vertices of jets where they pass and fail a tagger."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import awkward as ak

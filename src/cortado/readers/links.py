@@ -1,5 +1,7 @@
 """Jets whose constituents are links into the candidates of the event: what NanoAOD v15 and PFNano share."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any

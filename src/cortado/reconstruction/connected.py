@@ -1,5 +1,7 @@
 """Connected components of graphs that are given by their edges."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_matrix

@@ -7,6 +7,8 @@ such as phi, rectangles and regions go over the seam.
 Shapes: n maps, h rows, w columns.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 

@@ -1,5 +1,7 @@
 """From scores of pairs of tracks to vertices: connected components."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

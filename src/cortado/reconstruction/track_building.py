@@ -4,6 +4,8 @@ An edge joins an inner hit to an outer one. Both builders work on all events at 
 order of the edges whose scores differ, and for any division of events into batches.
 """
 
+from __future__ import annotations
+
 import awkward as ak
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

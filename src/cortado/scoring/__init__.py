@@ -4,6 +4,8 @@
 network is read from disk once in each process, when it is first used there, and kept.
 """
 
+from __future__ import annotations
+
 from cortado.scoring.columns import vertex_columns
 from cortado.scoring.contributions import contributions
 from cortado.scoring.edges import Proposer, with_edges

@@ -1,5 +1,7 @@
 """Trainings that differ by their seed alone as one function of objects: their mean, and how far they disagree."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable
 from typing import Any

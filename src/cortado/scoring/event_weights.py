@@ -1,5 +1,7 @@
 """From weights of jets to weights of events, and what the weights of jets need to know."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

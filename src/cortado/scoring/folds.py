@@ -1,5 +1,7 @@
 """The bundles of a k-fold training as one function of objects that never scores what it was trained on."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable
 from typing import Any

@@ -1,5 +1,7 @@
 """The bundles of several trainings as one predictor: each object has the one of its fold, or the mean of all."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections import Counter
 from typing import ClassVar
@@ -120,7 +122,7 @@ class SeveralPredictors:
         """What a friend tree holds of events, and what is to be said of it; see `friend`."""
         return friend(self, record)
 
-    def with_use(self, use: Use) -> "SeveralPredictors":
+    def with_use(self, use: Use) -> SeveralPredictors:
         """The same with other answers."""
         return dataclasses.replace(self, predictors=tuple(each.with_use(use) for each in self.predictors))
 

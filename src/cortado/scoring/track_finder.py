@@ -1,5 +1,7 @@
 """A track finder: which hits of an event belong to one track, and the helices of these tracks."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
 from collections import Counter
@@ -73,7 +75,7 @@ class TrackFinder:
         min_hits: int = 3,
         build: Build = "best edges",
         proposers: Iterable[Any] = (),
-    ) -> "TrackFinder":
+    ) -> TrackFinder:
         """The finder of a predictor of edges; the arguments are the attributes.
 
         Proposers may be predictors or paths of bundles, each alone or with its threshold:
@@ -97,7 +99,7 @@ class TrackFinder:
         build: Build = "best edges",
         proposers: Iterable[Any] = (),
         **settings: Any,
-    ) -> "TrackFinder":
+    ) -> TrackFinder:
         """Track finder of the bundle at `path`; the other settings are those of `cortado.load`.
 
         Raises:

@@ -9,6 +9,8 @@ Example:
     print(hunt)  # mass, window, local and global p-value
 """
 
+from __future__ import annotations
+
 from cortado.searches.background import (
     BackgroundFit,
     FunctionChoice,
@@ -19,12 +21,13 @@ from cortado.searches.background import (
 from cortado.searches.bump_hunt import BumpHunt, Windows, bump_hunt
 from cortado.searches.dijet_function import DijetFunction
 from cortado.searches.draws import draw_masses
+from cortado.searches.limits import Limits, limits
 from cortado.searches.resonance import SignalFit, SignalShape, fit_signal
 from cortado.searches.spectrum import Spectrum, spectrum
 from cortado.searches.spurious_signal import SpuriousSignal, spurious_signal
 from cortado.searches.strength import Strength, fit_strength
 from cortado.searches.windows import excess
-from cortado.searches.workspace import Channel, Limits, channels, limits, workspace
+from cortado.searches.workspace import Channel, channels, workspace
 
 __all__ = [
     "BackgroundFit",

@@ -1,4 +1,6 @@
-"""Templates of a search as a workspace that pyhf fits, and the upper limit on a signal."""
+"""Templates of a search as a workspace that pyhf fits."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -11,11 +13,10 @@ from cortado.searches.background import BackgroundFit, fit_background
 from cortado.searches.dijet_function import DijetFunction
 from cortado.statistics import require_finite
 
-__all__ = ["Channel", "Limits", "channels", "limits", "workspace"]
+__all__ = ["Channel", "channels", "workspace"]
 
 Floats = NDArray[np.float64]
 _LEAST = 1e-6  # events expected in a bin: pyhf's likelihood needs more than none
-_LEAST_SCAN = 1e-4  # of the largest strength: CLs of none is 0 over 0
 
 
 class Channel(NamedTuple):
@@ -39,20 +40,6 @@ class Channel(NamedTuple):
     signal: Floats
     signal_error: Floats
     signal_shifts: Mapping[str, Floats]
-
-
-class Limits(NamedTuple):
-    """Upper limits on the signal strength by CLs.
-
-    Attributes:
-        observed: Of the data.
-        expected: Without signal: the median, and one and two standard deviations below and above, rising, shape (5,).
-        level: Confidence level.
-    """
-
-    observed: float
-    expected: Floats
-    level: float
 
 
 def channels(
@@ -233,37 +220,3 @@ def _channel_spec(region: Channel, normalisation: Mapping[str, float], poi: str)
 def _histosys(name: str, up: ArrayLike, down: ArrayLike) -> dict[str, Any]:
     data = {"hi_data": np.asarray(up).tolist(), "lo_data": np.asarray(down).tolist()}
     return {"name": name, "type": "histosys", "data": data}
-
-
-def limits(spec: Mapping[str, Any], *, level: float = 0.95) -> Limits:
-    """Observed and expected upper limit on the strength of a workspace, by CLs with asymptotic formulae.
-
-    Args:
-        spec: See `workspace`.
-        level: Confidence level.
-    Raises:
-        ImportError: If pyhf is not installed.
-        ValueError: If the level is not in (0, 1), or CLs is not defined for so weak a signal.
-    References:
-        Read, Presentation of search results: the CLs technique (2002), doi:10.1088/0954-3899/28/10/313.
-        Cowan et al. (2010), arXiv:1007.1727, section 3.8.
-    """
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}; needed is a confidence level in (0, 1)")
-    try:
-        import pyhf
-        from pyhf.infer.intervals.upper_limits import toms748_scan
-    except ImportError as error:
-        raise ImportError('limits need pyhf: pip install "cortado[fit]"') from error
-    model_space = pyhf.Workspace(dict(spec))
-    model = model_space.model()
-    largest = model.config.suggested_bounds()[model.config.poi_index][1]
-    ends = _LEAST_SCAN * largest / 5, largest / 5
-    try:
-        observed, expected = toms748_scan(model_space.data(model), model, *ends, level=1 - level, rtol=1e-4)
-    except ValueError as error:
-        raise ValueError(
-            f"no limit from {ends[0]:g} to {ends[1]:g}: the signal is too weak to be told from none, take "
-            f"wider regions, or one more in which it is expected ({error})"
-        ) from error
-    return Limits(float(observed), np.array([float(each) for each in expected]), level)

@@ -1,5 +1,7 @@
 """Samples in which b, c and light jets have equal spectra: triplets of one jet of each from one bin."""
 
+from __future__ import annotations
+
 from functools import reduce
 from typing import Any
 

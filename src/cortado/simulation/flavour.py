@@ -1,5 +1,7 @@
 """Samples of b, c and light jets with tracks and true vertices, in the dialect of Set2Graph."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType

@@ -3,6 +3,8 @@
 A toy: nothing here was tuned to an experiment. Shapes: n maps, h rows (eta), w columns (phi).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple

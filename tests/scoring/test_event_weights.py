@@ -1,0 +1,117 @@
+"""Scores and working points as weights of events: coffea gets what loops over events give."""
+
+import awkward as ak
+import numpy as np
+import pytest
+from coffea.analysis_tools import Weights
+from toy_taggers import (
+    HALF,
+)
+from toys import toy_event_jets, toy_jets
+
+from cortado import weights
+
+
+def test_passes_takes_jets_or_scores(scorer):
+    jets = ak.firsts(toy_event_jets(20))
+    passes = scorer.passes(jets, "50%")
+    assert str(passes.type) == "20 * ?bool"
+    assert passes.tolist() == scorer.passes(scorer(jets), "50%").tolist()
+    assert passes.tolist() == (scorer(jets) >= 0.5).tolist()
+
+
+def test_unknown_names_are_listed(scorer):
+    with pytest.raises(ValueError, match=r"working point of .* = '60%', required: one of 50%; nearest: 50%"):
+        scorer.passes(toy_jets(2), "60%")
+    with pytest.raises(ValueError, match="class = 'top', required: one of qcd, w"):
+        scorer.discriminant(toy_jets(2), ("top",), ("qcd",))
+    with pytest.raises(ValueError, match=r"scale factor = 'signals', required: one of .*; nearest: signal"):
+        scorer.add_weight(Weights(2), toy_jets(2), working_point="50%", scale_factors={"signals": (1.0, 0.1)})
+
+
+def expected_weights(scorer, jets, signal, background):
+    """Slow twin: loops over events, jets and variations."""
+    result = []
+    passing = scorer.passes(jets, "50%").tolist()
+    for shift in (0, 1, -1):
+        product = np.ones(len(jets))
+        for event, pdg_ids in enumerate(jets.truth_pdg_id.tolist()):
+            for pdg_id, passes in zip(pdg_ids, passing[event]):
+                is_w = pdg_id == 24
+                value, error = signal if is_w else background
+                efficiency = HALF.efficiency if is_w else HALF.mistag
+                s = value + shift * error
+                product[event] *= s if passes else (1 - s * efficiency) / (1 - efficiency)
+        result.append(product)
+    return result
+
+
+def test_scale_factors_reach_coffeas_weights(scorer):
+    jets = toy_event_jets(40)
+    given = {"signal": (0.9, 0.05), "background": weights.ScaleFactor(value=1.2, error=0.1)}
+    into = Weights(len(jets))
+    scorer.add_weight(into, jets, working_point="50%", scale_factors=given)
+    nominal, up, down = expected_weights(scorer, jets, (0.9, 0.05), (1.2, 0.1))
+    assert into.variations == {"taggerUp", "taggerDown"}
+    np.testing.assert_allclose(into.weight(), nominal)
+    np.testing.assert_allclose(into.weight("taggerUp"), up)
+    np.testing.assert_allclose(into.weight("taggerDown"), down)
+    assert np.ptp(nominal) > 0.1
+
+
+def test_without_scale_factors_the_efficiencies_of_training_vary(scorer):
+    jets = toy_event_jets(40)
+    into = Weights(len(jets))
+    scorer.add_weight(into, jets, working_point="50%", scores=scorer(jets), name="w")
+    np.testing.assert_allclose(into.weight(), 1)
+    _, up, _ = expected_weights(scorer, jets, (1, 0.05), (1, 0.1))
+    np.testing.assert_allclose(into.weight("wUp"), up)
+
+
+def test_one_nuisance_parameter_per_class(scorer):
+    jets = toy_event_jets(40)
+    is_signal = jets.truth_pdg_id == 24
+    together, apart = Weights(40), Weights(40)
+    given = {"signal": (0.9, 0.05), "background": (1.2, 0.1)}
+    scorer.add_weight(together, jets, working_point="50%", scale_factors=given)
+    for name, chosen in (("efficiency", is_signal), ("mistag", ~is_signal)):
+        scorer.add_weight(apart, jets[chosen], working_point="50%", scale_factors=given, name=name)
+    np.testing.assert_allclose(apart.weight(), together.weight())
+    assert apart.variations == {"efficiencyUp", "efficiencyDown", "mistagUp", "mistagDown"}
+
+
+def test_events_with_at_most_one_jet_and_truth_given_by_hand(scorer):
+    jets = toy_event_jets(40)
+    first, by_hand = Weights(40), Weights(40)
+    scorer.add_weight(first, jets[:, :1], working_point="50%", scale_factors={"signal": (0.8, 0.1)})
+    leading = ak.firsts(jets)
+    bare = leading[["pt", "eta", "phi", "constituents"]]
+    scorer.add_weight(
+        by_hand,
+        bare,
+        working_point="50%",
+        scale_factors={"signal": (0.8, 0.1)},
+        is_signal=leading.truth_pdg_id == 24,
+    )
+    np.testing.assert_allclose(by_hand.weight("taggerUp"), first.weight("taggerUp"))
+
+
+def test_truth_must_come_from_somewhere(scorer):
+    with pytest.raises(ValueError, match="truth of jets is not known for signal 'w': give is_signal="):
+        scorer.add_weight(Weights(3), toy_jets(3)[["pt", "eta", "phi", "constituents"]], working_point="50%")
+
+
+def test_likelihood_ratios_reach_coffeas_weights(scorer):
+    jets = toy_event_jets(40)
+    into = Weights(len(jets))
+    scores = 0.3 + 0.4 * scorer(jets)
+    scorer.add_likelihood_ratio(into, jets, prior=2.0, score_err=0.01, scores=scores)
+    expected = np.ones((3, len(jets)))
+    for event, of_event in enumerate(scores.tolist()):
+        for p in of_event:
+            spread = np.array([0, 1, -1]) * 0.01 / (p * (1 - p))
+            expected[:, event] *= p / (1 - p) / 2 * np.exp(spread)
+    np.testing.assert_allclose(into.weight(), expected[0], rtol=1e-5)
+    np.testing.assert_allclose(into.weight("likelihood_ratioUp"), expected[1], rtol=1e-5)
+    np.testing.assert_allclose(into.weight("likelihood_ratioDown"), expected[2], rtol=1e-5)
+    assert np.ptp(expected[0]) > 0.1
