@@ -32,6 +32,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `names`            what a message says of a name that is not there
 `files`            files that are written whole or not at all
 `workers`          processes that end with the one that started them
+`extras`           packages that only parts need, and how they are installed
 `monitoring`       maps of a detector: thresholds of alarms, faults found, the report
 `plotting`         histograms and metrics to figures
 `simulation`       Pythia jets in the NanoAOD dialect, b, c and light jets with tracks, showers (extra `sim`)
