@@ -1,14 +1,16 @@
 # make run    simulate, train, run the coffea processor and plot: the W-boson study, from an empty machine
 # make test   the test suite
 # make lint   ruff and mypy
+# make docs   the pages of docs/ as a site, in docs/_build/html
 # make bench  speed against weaver-core, memory, real-data benchmarks (long)
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PRESET ?= quick
+CONSTRAINTS ?= constraints.txt
 
-.PHONY: run test lint bench install clean
+.PHONY: run test lint docs bench install clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.installed
@@ -16,7 +18,7 @@ install: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable ".[sim,acts,graphs,dask,export,fit,explain,flows]"
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --group dev --editable ".[train,plot,sim,acts,graphs,dask,export,fit,explain,flows]"
 	touch $@
 
 run: install
@@ -30,8 +32,15 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/.installed-docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env -b html docs docs/_build/html
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --group docs
+	touch $@
+
 bench: install
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) output .bench
+	rm -rf $(VENV) output .bench docs/_build docs/api/rooms

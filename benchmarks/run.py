@@ -1,7 +1,7 @@
 """Speed and memory against weaver-core: python benchmarks/run.py [--only SECTION]
 
 Prints a table and writes it with every single measurement to .bench/results.json. It needs the simulation
-(pip install "cortado[sim]"), and, for the sections that need it, installs weaver-core in an environment of its own,
+(pip install ".[sim]"), and, for the sections that need it, installs weaver-core in an environment of its own,
 .bench/weaver. The ratios mean something on an idle machine only.
 """
 
@@ -45,7 +45,7 @@ def main() -> None:
     """Measure the sections that are asked for."""
     options = _options()
     if missing := [name for name in ("pythia8mc", "fastjet") if importlib.util.find_spec(name) is None]:
-        sys.exit(f'the benchmark simulates its jets and needs {" and ".join(missing)}: pip install "cortado[sim]"')
+        sys.exit(f'the benchmark simulates its jets and needs {" and ".join(missing)}: pip install ".[sim]"')
     folder = HERE.parent / ".bench"
     folder.mkdir(exist_ok=True)
     weaver = options.weaver_python or folder / "weaver" / "bin" / "python"

@@ -130,6 +130,19 @@ def test_an_export_with_a_size_baked_in_is_not_written(tmp_path):
     assert os.listdir(tmp_path) == ["a.cortado"]
 
 
+class Bessel(Sum):
+    def forward(self, features, mask):
+        return torch.special.bessel_j0(super().forward(features, mask))
+
+
+def test_an_operation_that_onnx_has_not_is_named(tmp_path):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    saved = save_toy(tmp_path / "a.cortado", model=Bessel(hidden=6))
+    with pytest.raises(ValueError, match=r"a\.cortado cannot be exported as ONNX, torch\.onnx says: .*bessel_j0"):
+        export.to_onnx(saved, tmp_path / "a.onnx", representations=OWN["representations"], models=[Bessel])
+
+
 def test_own_classes_are_passed_on(tmp_path):
     chain = {"representation": Kinematics(), "model": Linear(), "arguments": {}}
     saved = save_toy(tmp_path / "a.cortado", **chain)
@@ -138,7 +151,7 @@ def test_own_classes_are_passed_on(tmp_path):
 
 def test_onnx_names_the_extra_it_needs(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ImportError, match=r"ONNX needs the extra `export`: pip install 'cortado\[export\]'"):
+    with pytest.raises(ImportError, match=r'ONNX needs onnxruntime, of the extra `export`: pip install "\.\[export\]"'):
         export.to_onnx(tmp_path / "a.cortado", tmp_path / "a.onnx")
 
 

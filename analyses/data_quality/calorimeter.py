@@ -4,14 +4,10 @@ Each map is judged by the mean of the other maps of its element, and its score c
 rate of false alarms below one in ten can be stated. Rows close on themselves (phi).
 """
 
-import json
-
 import awkward as ak
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
-from cortado import bundle, metrics, monitoring
+from cortado import analysis, bundle, metrics, monitoring
 from cortado.readers.occupancy import map_record
 from cortado.weights import binomial_interval
 
@@ -20,20 +16,27 @@ PLACES = 40  # of a fault of each kind in each map
 FAULTS = {"dead channel": (1, 0.0), "hot channel": (1, 2.0), "dead tower": (2, 0.0), "hot tower": (2, 2.0)}
 """Cells along each side, and factor of the hits."""
 CYCLIC = "y"
-console = Console(highlight=False)
 
 
 def run(every, files, folder):
-    """Judge each element with each fault; a bundle for each element, and a report of one with faults."""
+    """Judge each element with each fault; a bundle for each with enough hits, and a report of one with faults."""
     folder.mkdir(parents=True, exist_ok=True)
     names = list(dict.fromkeys(every.name.tolist()))
     numbers = {name: element(every[every.name == name]) for name in names}
-    for name in names:
+    judged = [name for name in names if numbers[name]["judged"]]
+    if not judged:
+        raise ValueError(f"no element has {FEWEST} hits a map, required: at least one; there are {', '.join(names)}")
+    for name in judged:
         save_watcher(every[every.name == name], folder / f"{name}.cortado")
-    content = {"files": list(files), "elements": numbers, "all": together(numbers)}
-    (folder / "calorimeter.json").write_text(json.dumps(content, indent=1))
-    console.print(table(numbers, content["all"]))
-    demonstrate(every[every.name == names[0]], folder)
+    summary = together(numbers)
+    analysis.write_results(folder, {"files": list(files), "elements": numbers, "all": summary})
+    title = "part of the faults found at one false alarm in ten"
+    analysis.console.print(analysis.results_table(rows(numbers), title=title, first="element"))
+    for fault, row in summary.items():
+        low, high = row["interval"]
+        whole = f"{row['lumisections in which all are found']} of {row['of']} lumisections ({low:.2f} to {high:.2f})"
+        analysis.console.print(f"{fault}: {row['found']:.4f} of {row['faults']} found; all of them in {whole}")
+    demonstrate(every[every.name == judged[0]], folder)
 
 
 def element(maps):
@@ -49,7 +52,8 @@ def element(maps):
     numbers["threshold"], numbers["above"] = threshold.tolist(), int((good > threshold).sum())
     numbers["faults"] = {}
     for fault, (side, factor) in FAULTS.items():
-        broken = np.stack([scores(w, with_fault(maps, k, live, side, factor)) for k, w in enumerate(watchers)])
+        made = [monitoring.with_squares(maps[k], live, side, factor, places=PLACES, seed=[k, side]) for k in range(n)]
+        broken = np.stack([scores(watcher, some) for watcher, some in zip(watchers, made)])
         labels = np.repeat([0, 1], [n, broken.size])
         groups = np.concatenate([np.arange(n), np.repeat(np.arange(n), PLACES)])
         area = metrics.clustered_auc(labels, np.concatenate([good, broken.ravel()]), groups)
@@ -77,23 +81,6 @@ def spread(maps, watchers):
     return float(np.sqrt(np.mean(np.square(np.stack(pulls)[:, 0, 0][:, live]))))
 
 
-def with_fault(maps, k, live, side, factor):
-    """One map with a fault at each of several places, at least one live cell in it, shape (places,)."""
-    values = ak.to_numpy(maps["values"][k]).astype(float)
-    rows, columns = np.nonzero(live)
-    rng = np.random.default_rng([k, side])
-    chosen = rng.integers(0, len(rows), PLACES)
-    # A tower begins up to one cell before a live one; over the seam of phi, too.
-    top, left = (rng.integers(0, side, PLACES) for _ in range(2))
-    in_rows = (np.arange(values.shape[0]) - (rows[chosen] - top)[:, np.newaxis]) % values.shape[0] < side
-    first = np.clip(columns[chosen] - left, 0, values.shape[1] - side)[:, np.newaxis]
-    in_columns = (np.arange(values.shape[1]) >= first) & (np.arange(values.shape[1]) < first + side)
-    inside = in_rows[:, :, np.newaxis] & in_columns[:, np.newaxis, :]
-    made = np.where(inside, np.round(values * factor), values)
-    run, lumi, name = ([maps[field][k]] * PLACES for field in ("run", "lumi", "name"))
-    return map_record(run, lumi, name, made)
-
-
 def together(numbers):
     """All elements: how many of their faults are found, and in how many maps all of them."""
     judged = [each for each in numbers.values() if each["judged"]]
@@ -112,17 +99,16 @@ def together(numbers):
     return rows
 
 
-def table(numbers, summary):
-    lines = Table("element", "live cells", "width", *FAULTS, title="AUC; part found at 1 in 10")
-    for name, each in numbers.items():
-        rows = (each["faults"][fault] for fault in FAULTS)
-        cells = (f"{row['auc'].value:.4f}; {row['found'].value:.3f}" for row in rows)
-        lines.add_row(name.replace("_Occupancy_depth_", " "), str(each["cells"]), f"{each['spread']:.2f}", *cells)
-    for fault, row in summary.items():
-        low, high = row["interval"]
-        whole = f"{row['lumisections in which all are found']} of {row['of']} lumisections ({low:.2f} to {high:.2f})"
-        console.print(f"{fault}: {row['found']:.4f} of {row['faults']} found; all of them in {whole}")
-    return lines
+def rows(numbers):
+    """What is found of each fault by element."""
+    return {
+        name.replace("Task_Occupancy_depth_", " "): {
+            "cells": each["cells"],
+            "width": f"{each['spread']:.2f}",
+            **{fault: f"{row['found'].value:.3f}" for fault, row in each["faults"].items()},
+        }
+        for name, each in numbers.items()
+    }
 
 
 def save_watcher(maps, path):
@@ -136,10 +122,8 @@ def save_watcher(maps, path):
 def demonstrate(maps, folder):
     """What `cortado monitor` writes of maps of which the last ones have a hot tower over the seam of phi."""
     values = ak.to_numpy(maps["values"]).astype(float)
-    values[6:, [71, 0], 34:36] *= 2
+    values[6:, [-1, 0], 34:36] *= 2
     broken = map_record(maps.run, maps.lumi, maps.name.tolist(), values)
     watcher = bundle.load(folder / f"{maps.name[0]}.cortado")
-    found = monitoring.report(watcher, monitoring.examine(watcher, broken))
-    worst = broken[monitoring.worst_maps(found, 2)]
-    page, _ = monitoring.write_report(found, watcher, folder / "report", worst=worst)
-    console.print(f"wrote {page}: {len(found.faults)} faults")
+    report = monitoring.report_maps(watcher, broken, folder / "report", most=2)
+    analysis.console.print(f"wrote {folder / 'report'}: {len(report.faults)} faults", markup=False)

@@ -40,6 +40,8 @@ Example:
     score = tagger(jets)
 """
 
+from __future__ import annotations
+
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any

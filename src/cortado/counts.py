@@ -4,6 +4,8 @@ A count of mean m has the variance m + d m^2, with the dispersion d, the square 
 it is that is counted; d = 0 is Poisson.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

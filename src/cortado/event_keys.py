@@ -4,6 +4,8 @@ Bits are mixed by SplitMix64, never taken from the position in a file: keys surv
 reordering and merging of the files, and all jets of an event share theirs.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import awkward as ak

@@ -13,8 +13,11 @@ on the canary before the file is put in place.
 Needs the extra `export` for ONNX.
 """
 
+from __future__ import annotations
+
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +29,7 @@ from numpy.typing import NDArray
 
 from cortado import bundle as bundles
 from cortado.bundle import Own
+from cortado.extras import extra
 from cortado.files import replacing
 
 TOLERANCE = 1e-4
@@ -62,15 +66,17 @@ def to_onnx(
         ImportError: If the extra `export` is not installed.
         ValueError: If the network cannot be exported, or outputs differ by more than 1e-4 from the original's.
     """
-    try:
+    with extra("export", "ONNX"):
         import onnxruntime
         import onnxscript  # noqa: F401  (torch.onnx needs it and says so less clearly)
-    except ImportError as error:
-        raise ImportError(f"ONNX needs the extra `export`: pip install 'cortado[export]' ({error})") from error
     original = _read(bundle, Own(tuple(representations), tuple(models), tuple(uses)))
-    program = torch.onnx.export(
-        original.program, input_names=original.names, output_names=original.answers, dynamo=True, verbose=False
-    )
+    try:
+        program = torch.onnx.export(
+            original.program, input_names=original.names, output_names=original.answers, dynamo=True, verbose=False
+        )
+    except torch.onnx.OnnxExporterError as error:  # operations that ONNX has not
+        reason = re.sub(r"\s+", " ", str(error.__cause__ or error))[:200]
+        raise ValueError(f"{bundle} cannot be exported as ONNX, torch.onnx says: {reason}") from error
     assert program is not None, "torch.onnx gives no program only for TorchScript exports"
     program.model.metadata_props["cortado"] = original.description
 

@@ -4,6 +4,8 @@ Every function works element by element on numbers, numpy arrays and awkward arr
 structure and their precision. Units are GeV and rad.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Names that a user wrote: are they there, and if not, which may have been meant."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from difflib import get_close_matches
 

@@ -12,6 +12,8 @@ References:
     Billoir, Qian, Fast vertex fitting with a local parametrization of tracks, NIM A 311 (1992) 139.
 """
 
+from __future__ import annotations
+
 from itertools import combinations_with_replacement
 from typing import NamedTuple
 

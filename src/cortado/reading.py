@@ -4,6 +4,8 @@ Example:
     jets = cortado.read("nano.root").jets
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
@@ -23,7 +25,7 @@ def read(
     path: str | Path,
     *,
     tree: str | None = None,
-    dialect: str | None = None,
+    dialect: str | ModuleType | None = None,
     start: int | None = None,
     stop: int | None = None,
 ) -> ak.Array:
@@ -32,7 +34,7 @@ def read(
     Args:
         path: File or URL.
         tree: Name of the tree; the only one of the file if not given.
-        dialect: Name of the dialect if it shall not be guessed, such as "PFNano".
+        dialect: Name of the dialect if it shall not be guessed, such as "PFNano"; or a module of your own.
         start: First entry; the first of the file if not given.
         stop: Entry after the last; the end of the file if not given.
 
@@ -51,7 +53,7 @@ def iterate(
     paths: str | Path | Iterable[str | Path],
     *,
     tree: str | None = None,
-    dialect: str | None = None,
+    dialect: str | ModuleType | None = None,
     size: int = 20_000,
 ) -> Iterator[ak.Array]:
     """Read files as records, step by step; memory is bounded by one step.
@@ -161,7 +163,7 @@ def _maps(file: str, histograms: tuple[MonitoringHistogram, ...]) -> ak.Array:
         raise ValueError(f"{file}: {error}") from error
 
 
-def records(step: Step, *, dialect: str | None = None) -> ak.Array:
+def records(step: Step, *, dialect: str | ModuleType | None = None) -> ak.Array:
     """Read one step of `ntuples.steps` as a record, in whatever process.
 
     Args:
@@ -178,7 +180,7 @@ def records(step: Step, *, dialect: str | None = None) -> ak.Array:
     return _record(reader, step, ntuples.arrays(step, branches))
 
 
-def choose(path: str, tree: str, dialect: str | None = None) -> tuple[ModuleType, list[str]]:
+def choose(path: str, tree: str, dialect: str | ModuleType | None = None) -> tuple[ModuleType, list[str]]:
     """The reader for a tree, and the branches that it wants.
 
     Args:

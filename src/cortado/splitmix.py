@@ -4,6 +4,8 @@ References:
     Steele, Lea, Flood, Fast splittable pseudorandom number generators (2014), doi:10.1145/2660193.2660195.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

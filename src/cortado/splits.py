@@ -4,6 +4,8 @@ Decisions are made from the key of the event (see `event_keys`), mixed with a se
 they survive skimming, reordering and merging of the files, and all jets of an event share them.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

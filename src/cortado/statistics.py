@@ -1,5 +1,7 @@
 """Counting: numbers with their uncertainties, proportions, what a weighted sample is worth, resampled groups."""
 
+from __future__ import annotations
+
 import math
 from typing import Any, NamedTuple
 

@@ -3,6 +3,8 @@
 A pool ends its workers, but who is killed ends nothing, and an interrupt may miss a worker that is just starting.
 """
 
+from __future__ import annotations
+
 import os
 import threading
 import time

@@ -4,8 +4,8 @@ from collections import namedtuple
 
 import pytest
 
-from cortado import manifest
-from cortado.analysis import sample_paths, simulate_samples, training_seconds
+from cortado import manifest, metrics
+from cortado.analysis import results_table, sample_paths, simulate_samples, training_seconds
 
 LISTED = """
 name = "two"
@@ -52,3 +52,17 @@ def test_the_time_of_a_training_is_that_of_all_its_epochs(tmp_path):
     (tmp_path / "network").mkdir()
     (tmp_path / "network" / "history.csv").write_text("epoch,train_loss,seconds\n1,0.7,2.5\n2,0.6,1.25\n")
     assert training_seconds(tmp_path, "network") == 3.75
+
+
+def test_tables_show_errors_of_pairs_and_records_as_they_say():
+    interval = metrics.Interval(0.912, 0.02, 0.874, 0.946)
+    rows = {
+        "a": {"AUC": metrics.Estimate(0.75, 0.01), "found": interval},
+        "b": {"AUC": [0.75, 0.01, False], "maps": 1234},
+    }
+    table = results_table(rows, title="two", titles={"a": "A"})
+    cells = {str(column.header): list(column.cells) for column in table.columns}
+    assert cells[""] == ["A", "b"]
+    assert cells["AUC"] == ["0.750 ± 0.010"] * 2
+    assert cells["found"] == ["0.912 (0.874 to 0.946)", ""]
+    assert cells["maps"] == ["", "1,234"]

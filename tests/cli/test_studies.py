@@ -2,8 +2,14 @@
 
 import sys
 
+import awkward as ak
+import numpy as np
 import pytest
-from commands import fail, succeed
+import uproot
+from commands import fail, invoke, succeed
+
+import cortado
+from cortado import bundle, scoring
 
 STUDY = """
 from pathlib import Path
@@ -16,6 +22,29 @@ def run(**options):
 
 def plot(folder, plots):
     return [Path(plots) / "a.png", Path(plots) / "b.png"]
+"""
+
+FOLDED = """
+from functools import partial
+
+from cortado import models, representations, tasks, training
+
+
+def is_w(jets):
+    return jets.is_signal == 1
+
+
+def studies(preset, folder):
+    study = training.Study(
+        name="small",
+        objects=training.Objects(files=FILES, folds=None),
+        representation=representations.HighLevel(features=("multiplicity", "mass")),
+        scaling="fit",
+        model=partial(models.MLP, features=2, hidden=(4,)),
+        task=tasks.Classify(classes={"qcd": lambda each: each.is_signal == 0, "w": is_w}, signal="w"),
+        recipe=training.Recipe(epochs=1, batch_size=64, workers=0),
+    )
+    return {"small": study}
 """
 
 
@@ -53,7 +82,26 @@ def test_train_trains_the_networks_of_the_study(analysis, monkeypatch):
     assert printed[-1] == "wrote 1 bundles to folder: small"
     ((study, output, options),) = trained
     assert (study, str(output), options["resume"]) == ("quick", "folder/small", True)
-    assert "no network 'smal'" in fail("train", analysis, "--only", "smal")
+    assert "= 'smal', required: one of small, large; nearest: small" in fail("train", analysis, "--only", "smal")
+
+
+def test_train_by_folds_trains_as_often_and_says_where_the_bundles_are(tmp_path, analysis, toy_files):
+    text = f"FILES = {toy_files}\n" + FOLDED
+    (analysis / "study.py").write_text(text)
+    lines = succeed("train", analysis, "--out", "trained", "--folds", 3)
+    assert lines[-1] == "wrote 3 bundles to trained/small, fold0 to fold2"
+    rules = [bundle.load(f"trained/small/fold{i}/small.cortado").provenance["fold"] for i in range(3)]
+    assert [(rule["index"], rule["folds"]) for rule in rules] == [(0, 3), (1, 3), (2, 3)]
+    succeed("score", "trained/small", toy_files[0], "--out", "scores.root")
+    jets = cortado.read(toy_files[0]).jets
+    expected = scoring.folds(sorted(tmp_path.glob("trained/small/*/*.cortado"))).probabilities(jets)
+    with uproot.open("scores.root") as file:
+        np.testing.assert_allclose(ak.flatten(file["scores/jet_w"].array()), ak.flatten(expected.w), atol=1e-5)
+    assert "has no fold0/NAME.cortado" in fail("score", "trained", toy_files[0], "--out", "scores.root")
+    other = analysis.parent / "other"
+    other.mkdir()
+    (other / "study.py").write_text(text.replace("folds=None", "folds=4"))
+    assert "--folds 3: the study 'small' has folds = 4" in fail("train", other, "--folds", 3)
 
 
 def test_a_folder_without_study_names_the_nearest(analysis):
@@ -64,9 +112,59 @@ def test_a_folder_without_study_names_the_nearest(analysis):
     assert str(analysis) in message
 
 
-def test_a_study_that_lacks_a_function_is_named(analysis):
+def test_a_study_that_lacks_a_function_is_told_what_it_must_define(analysis):
     (analysis / "study.py").write_text("studies = None\n")
-    assert f"{analysis / 'study.py'} has no function 'run'" in fail("run", analysis)
+    message = fail("run", analysis)
+    assert f"{analysis / 'study.py'} has no function 'run'" in message
+    assert "run: run(*, preset, folder, files, executor, workers, scheduler, accelerator), which" in message
+    assert "has no function 'studies'" in fail("train", analysis)
+
+
+def test_a_study_may_be_named_by_its_file(analysis):
+    assert succeed("run", analysis / "study.py") == succeed("run", analysis)
+
+
+@pytest.mark.parametrize(
+    "text, message, line",
+    [
+        ("import math\nmath.squareroot\n", "AttributeError: module 'math' has no attribute 'squareroot'", 2),
+        ("def run(**options):\n\n    return undefined\n", "NameError: name 'undefined' is not defined", 3),
+        ("def run(**options):\n    return sorted(options, key=3)\n", "TypeError: 'int' object is not callable", 2),
+        ("def run(**options):\n    return {}['a']\n", "KeyError: a", 2),
+        ("import no_such_package\n", "ModuleNotFoundError: No module named 'no_such_package'", 1),
+        ("def run(:\n", "SyntaxError: ", 1),
+    ],
+)
+def test_an_error_in_a_study_is_told_with_its_line(analysis, text, message, line):
+    (analysis / "study.py").write_text(text)
+    first, second = fail("run", analysis).splitlines()
+    assert first.startswith(message)
+    assert second == f"  {analysis / 'study.py'}, line {line}: {text.splitlines()[line - 1].strip()}"
+
+
+def test_an_error_that_says_itself_what_is_wrong_is_one_line(analysis):
+    text = "from cortado.splits import Split\n\ndef run(**options):\n    Split(validation=2.0)\n"
+    (analysis / "study.py").write_text(text)
+    (line,) = fail("run", analysis).splitlines()
+    assert line.startswith("ValueError: ")
+
+
+def test_a_fault_of_our_own_is_not_hidden(monkeypatch, tmp_path):
+    from cortado import ntuples
+
+    monkeypatch.setattr(ntuples, "find_tree", None)
+    with pytest.raises(TypeError, match="not callable"):
+        raise invoke("inspect", tmp_path / "a.root").exception
+
+
+def test_an_executor_that_is_not_there_is_refused_before_anything_is_made(analysis, monkeypatch):
+    message = fail("run", analysis, "--executor", "future")
+    assert "executor = 'future', required: one of iterative, futures, dask; nearest: futures" in message
+    assert "is for the executor dask" in fail("run", analysis, "--scheduler", "tcp://head:8786")
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert 'needs distributed, of the extra `dask`: pip install ".[dask]"' in fail(
+        "run", analysis, "--executor", "dask"
+    )
 
 
 def test_a_folder_with_the_name_of_a_package_is_refused(tmp_path, monkeypatch):

@@ -4,7 +4,17 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from cortado.metrics import edge_finding, hit_accuracy, parameter_residuals, proportion, track_pulls, track_residuals
+from cortado.metrics import (
+    edge_finding,
+    hit_accuracy,
+    match_tracks,
+    matched_pulls,
+    parameter_residuals,
+    proportion,
+    track_pulls,
+    track_residuals,
+    true_edges,
+)
 
 
 def test_edges_by_hand():
@@ -15,6 +25,12 @@ def test_edges_by_hand():
     assert edge_finding(ak.flatten(score), ak.flatten(target)) == finding
     assert edge_finding(score, target, threshold=0.7).purity == proportion(2, 0, 2, 0)
     assert edge_finding(score, target, segments=5).efficiency == proportion(2, 3, 2, 3)
+
+
+def test_true_edges_join_hits_of_one_particle_and_no_noise():
+    particle = ak.Array([[7, 0, 7, 5, 0], [], [7, 7]])
+    edges = ak.zip({"inner": [[0, 1, 0, 1], [], [0]], "outer": [[2, 4, 3, 0], [], [1]]})
+    assert true_edges(edges, particle).to_list() == [[True, False, False, False], [], [True]]
 
 
 def test_no_edge_kept():
@@ -95,3 +111,40 @@ def test_pulls_have_width_one_across_the_seam():
 def test_parameters_of_other_tracks_are_refused():
     with pytest.raises(ValueError, match=r"parameters \(3, 5\) and true \(2, 5\) must have one shape \(t, 5\)"):
         track_residuals(np.zeros((3, 5)), np.zeros((2, 5)))
+
+
+NAMES = ("d0", "z0", "phi", "theta", "q_over_p")
+LABELS = ak.Array([[0, 0, 0, 1, 1, 1, 2, -1], [0, 0, 0, 1, 1]])
+OF_PARTICLE = ak.Array([[1, 1, 1, 2, 2, 2, 0, 0], [1, 1, 1, 1, 1]])
+PARTICLES = ak.Array([[{"particle_id": 1}, {"particle_id": 2}], [{"particle_id": 1}]])
+
+
+def fitted_tracks(true, sigma, pulls, converged):
+    """Two tracks of the particles of the first event and one of noise, then two of the particle of the second."""
+    parameters = true[[0, 1, 0, 2, 2]] + sigma * pulls
+    fields = dict(zip(NAMES, parameters.T))
+    fields |= {f"cov_{name}_{name}": np.full(5, width**2) for name, width in zip(NAMES, sigma)}
+    return ak.unflatten(ak.zip(fields | {"converged": converged}), [3, 2])
+
+
+@pytest.mark.parametrize(
+    ("selected", "converged", "kept"),
+    [
+        ([[True, True], [True]], [True] * 5, [0, 1, 3]),  # neither noise nor the smaller part of a track
+        ([[True, False], [True]], [True] * 5, [0, 3]),
+        ([[True, True], [True]], [False, True, True, True, True], [1, 3]),
+        ([[False, False], [False]], [True] * 5, []),
+    ],
+)
+def test_pulls_are_those_of_matched_tracks_whose_fits_converged(selected, converged, kept):
+    rng = np.random.default_rng(2)
+    true, pulls = rng.normal(size=(3, 5)), rng.normal(size=(5, 5))
+    tracks = fitted_tracks(true, np.array([0.1, 0.2, 1e-3, 2e-3, 0.01]), pulls, np.array(converged))
+    found = matched_pulls(tracks, true, match_tracks(LABELS, OF_PARTICLE), PARTICLES, ak.Array(selected))
+    np.testing.assert_allclose(found, pulls[kept], rtol=1e-9)
+
+
+def test_tracks_of_other_labels_are_refused():
+    tracks = fitted_tracks(np.zeros((3, 5)), np.ones(5), np.zeros((5, 5)), np.ones(5, bool))[:, :2]
+    with pytest.raises(ValueError, match="there are 4 fitted tracks and 5 that were matched"):
+        matched_pulls(tracks, np.zeros((3, 5)), match_tracks(LABELS, OF_PARTICLE), PARTICLES, PARTICLES.particle_id > 0)

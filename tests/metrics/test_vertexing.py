@@ -196,9 +196,9 @@ def test_few_jets_have_no_error():
         (
             [[0, 1]],
             [[0, 0.5]],
-            r"found must be vertex indices of shape \(n, var\) or \(n, p\), got 1 \* var \* float64",
+            r"reconstructed must be vertex indices of shape \(n, var\) or \(n, p\), got 1 \* var \* float64",
         ),
-        ([[0, 1]], [[0, None]], r"found must be vertex indices of shape .* got 1 \* var \* \?int64"),
+        ([[0, 1]], [[0, None]], r"reconstructed must be vertex indices of shape .* got 1 \* var \* \?int64"),
         ([0, 1], [0, 1], r"truth must be vertex indices of shape .* got 2 \* int64"),
         ([[[0]]], [[0]], "truth must be vertex indices"),
         (np.array([[0, -1]]), np.array([[-1, 0]]), "must have their tracks in the same places, not of jet 0"),

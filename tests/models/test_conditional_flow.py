@@ -88,5 +88,5 @@ def test_other_widths_are_refused():
 
 def test_without_zuko_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "zuko", None)
-    with pytest.raises(ImportError, match=r"extra `flows`: pip install \"cortado\[flows\]\""):
+    with pytest.raises(ImportError, match="ConditionalFlow needs zuko, of the extra `flows`: pip install"):
         ConditionalFlow(features=2)

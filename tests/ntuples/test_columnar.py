@@ -202,5 +202,5 @@ def test_a_compression_that_needs_another_package_names_it(tmp_path):
         dataset = h5py.h5d.create(file.id, b"x", kind, space, dcpl=options)
         dataset.write_direct_chunk((0,), bytes(32))
     (step,) = ntuples.steps(tmp_path / "a.h5")
-    with pytest.raises(OSError, match=r"cannot read branch 'x'.*needs another package: pip install hdf5plugin"):
+    with pytest.raises(OSError, match=r"cannot read branch 'x'.*needs hdf5plugin, of the extra `blosc`: pip install"):
         ntuples.arrays(step, ["x"])

@@ -187,5 +187,5 @@ def test_folder_that_does_not_exist(tmp_path):
 
 
 def test_unknown_compression(old_file):
-    with pytest.raises(ValueError, match="no compression 'zstd'; there are gzip, lzf, none"):
+    with pytest.raises(ValueError, match="compression = 'zstd', required: one of gzip, lzf, none"):
         ntuples.write_hdf5(old_file, [chunk()], compression="zstd")

@@ -252,5 +252,5 @@ def test_folder_that_does_not_exist(tmp_path):
 
 
 def test_unknown_compression(old_file):
-    with pytest.raises(ValueError, match="no compression 'zip'; there are zstd, lz4, lzma, none"):
+    with pytest.raises(ValueError, match="compression = 'zip', required: one of zstd, lz4, lzma, none"):
         ntuples.write(old_file, "Events", [chunk()], compression="zip")

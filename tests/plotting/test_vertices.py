@@ -343,7 +343,7 @@ def test_jets_that_cannot_be_displayed_are_refused(shown):
         plotting.vertex_display(flavour_jets(np.empty((0, 5)), None, [0])[0], [], [])
     with pytest.raises(ValueError, match=r"truth must be one vertex index for each of the \d+ tracks, got int32"):
         plotting.vertex_display(jet, index[1:], index)
-    with pytest.raises(ValueError, match=r"found must be one vertex index .* got float64"):
+    with pytest.raises(ValueError, match=r"reconstructed must be one vertex index .* got float64"):
         plotting.vertex_display(jet, index, index.astype(float))
     for options in ({"reach": 0.0}, {"stretch": -1.0}):
         with pytest.raises(ValueError, match=f"{next(iter(options))} must be above 0, got"):

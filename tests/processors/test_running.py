@@ -245,5 +245,5 @@ def test_bad_settings_are_named(fileset, options, message):
 
 def test_dask_is_an_extra(fileset, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ImportError, match=r'pip install "cortado\[dask\]"'):
+    with pytest.raises(ImportError, match="the executor dask needs distributed, of the extra `dask`: pip install"):
         processors.run(fileset, Count(), executor="dask")

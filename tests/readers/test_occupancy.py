@@ -51,6 +51,17 @@ def test_truth_is_kept():
     np.testing.assert_array_equal(ak.to_numpy(maps.fault_cells), VALUES > 20)
 
 
+def test_maps_that_are_written_are_read_again(tmp_path):
+    maps = readers.occupancy.map_record(
+        [7, 8], [1, 2], ["digi", "cluster"], VALUES + 0.5, {"fault": np.array([0, 2]), "fault_cells": VALUES > 20}
+    )
+    ntuples.write(tmp_path / "maps.root", "maps", [readers.occupancy.columns_of(maps)])
+    again = reading.read_maps(tmp_path / "maps.root")
+    assert set(again.fields) == set(maps.fields)
+    for field in maps.fields:
+        assert again[field].tolist() == maps[field].tolist(), field
+
+
 def test_no_maps_are_a_record(tmp_path):
     ntuples.write(tmp_path / "none.root", "maps", [{name: events()[name][:0] for name in events().fields}])
     assert len(reading.read(tmp_path / "none.root").maps) == 0

@@ -228,7 +228,7 @@ def test_trees_have_no_gradients(tmp_path):
 
 def test_what_cannot_be_explained_is_refused(tmp_path, loaded):
     folds = scoring.folds(fold_bundles(tmp_path, is_fold=True), **OWN)
-    with pytest.raises(ValueError, match="FoldPredictor: contributions are those of one bundle"):
+    with pytest.raises(ValueError, match="SeveralPredictors: contributions are those of one bundle"):
         contributions(folds, toy_jets(3))
     with pytest.raises(
         ValueError, match=r"Prongs gives features, mask; contributions are of particles of ParticleList"
@@ -244,7 +244,7 @@ def test_what_cannot_be_explained_is_refused(tmp_path, loaded):
 
 def test_without_the_extra_the_error_says_how_to_install_it(loaded, monkeypatch):
     monkeypatch.setitem(sys.modules, "captum.attr", None)
-    with pytest.raises(ImportError, match=r"need the extra `explain`: pip install 'cortado\[explain\]'"):
+    with pytest.raises(ImportError, match="needs captum, of the extra `explain`: pip install"):
         contributions(loaded("particles"), toy_jets(3))
 
 

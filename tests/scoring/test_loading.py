@@ -192,12 +192,12 @@ def test_folds_and_ensembles_of_numbers_are_predictors(tmp_path):
     each = [cortado.load(path, **OWN)(jets) for path in paths]
     fold = cortado.splits.fold(jets.event_key, 3, 11)
     found = scoring.folds(paths, **OWN)(jets)
-    assert type(scoring.folds(paths, **OWN)) is scoring.FoldPredictor
+    assert type(scoring.folds(paths, **OWN)) is scoring.SeveralPredictors
     for i, number in enumerate(fold):
         assert found.mass[i] == pytest.approx(each[number].mass[i], rel=1e-5)
     (tmp_path / "alike").mkdir()
     together = scoring.ensemble(fold_bundles(tmp_path / "alike", is_fold=False, use=MASS), **OWN)
-    assert type(together) is scoring.EnsemblePredictor
+    assert type(together) is scoring.SeveralPredictors
     values, widths = (np.array([one[name] for one in each]) for name in ("mass", "mass_width"))
     np.testing.assert_allclose(together(jets).mass, values.mean(axis=0), rtol=1e-5)
     spread = np.sqrt((widths**2).mean(axis=0) + values.std(axis=0) ** 2)

@@ -67,5 +67,5 @@ def test_a_deficit_has_a_strength_of_nought():
 
 def test_without_pyhf_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyhf", None)
-    with pytest.raises(ImportError, match=r"cortado\[fit\]"):
+    with pytest.raises(ImportError, match="a fit of the strength needs pyhf, of the extra `fit`: pip install"):
         fit_strength({})

@@ -163,7 +163,7 @@ def test_bad_workspaces_are_named(monkeypatch):
     with pytest.raises(ValueError, match=r"level is 95"):
         limits({}, level=95)
     monkeypatch.setitem(sys.modules, "pyhf", None)
-    with pytest.raises(ImportError, match=r"cortado\[fit\]"):
+    with pytest.raises(ImportError, match="a limit needs pyhf, of the extra `fit`: pip install"):
         limits({})
 
 

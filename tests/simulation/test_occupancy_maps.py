@@ -104,7 +104,7 @@ def test_progress_counts_all_maps(tmp_path):
         ({"starved": -0.1}, "starved is -0.1; it must be a probability"),
         ({"hits": 0}, "hits is 0, drift 0.03; required"),
         ({"drift": 0.9}, "drift 0.9; required"),
-        ({"kinds": ("dead", "hott")}, "unknown kind of fault 'hott'; there are dead, hot"),
+        ({"kinds": ("dead", "hott")}, "kind of fault = 'hott', required: one of dead, hot, .*; nearest: hot"),
     ],
 )
 def test_wrong_settings_are_refused(tmp_path, settings, message):

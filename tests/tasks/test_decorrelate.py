@@ -226,6 +226,8 @@ def test_the_ising_model_is_ordered_below_its_critical_temperature(tmp_path):
     chosen = every.members("unlabelled")
     temperatures, hot = (ak.to_numpy(column)[chosen] for column in (every.objects.label, every.answers.hot))
     assert abs(crossing(temperatures, hot) - CRITICAL) < 0.15
+    with pytest.raises(ValueError, match="category = 'hott', required: one of cold, hot, unlabelled; nearest: hot"):
+        every.members("hott")
 
 
 def crossing(temperature, probability):

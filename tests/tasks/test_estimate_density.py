@@ -11,7 +11,7 @@ import cortado
 from cortado import ntuples, reading, training
 from cortado.models import ConditionalFlow
 from cortado.representations import ConditionalColumns
-from cortado.scoring import EventSampler, FoldPredictor
+from cortado.scoring import ByFold, EventSampler, SeveralPredictors
 from cortado.simulation import simulate_dijets
 from cortado.tasks import Density, EstimateDensity
 from cortado.training import Objects, Recipe, Study
@@ -115,7 +115,7 @@ def test_masses_that_it_was_not_trained_on_are_refused(bundle):
 
 def test_several_bundles_give_a_mean_density_and_no_samples(bundle, fresh):
     assert type(cortado.load(bundle)) is EventSampler
-    several = FoldPredictor(predictors=(cortado.load(bundle).predictor,) * 2, seed=1)
+    several = SeveralPredictors(predictors=(cortado.load(bundle).predictor,) * 2, rule=ByFold(seed=1))
     with pytest.raises(ValueError, match="an event is drawn from one density, not from several"):
         EventSampler.of(several)
     records = [ak.Array({"log_probability": np.log([1.0, 2.0])}), ak.Array({"log_probability": np.log([3.0, 2.0])})]

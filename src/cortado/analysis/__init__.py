@@ -5,6 +5,8 @@ networks and how they are judged, and leaves to this room what every study does:
 already are kept, histograms and numbers are written where `plot` finds them again.
 """
 
+from __future__ import annotations
+
 from cortado.analysis.figures import histogram_of, save_figures
 from cortado.analysis.presets import preset_named
 from cortado.analysis.processing import at_luminosity, fileset_of, named_files, process, process_files, saved_histograms

@@ -1,5 +1,7 @@
 """Figures of a study, and the histograms that they show."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,7 @@
 """Sizes of a study by name."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import TypeVar
 

@@ -1,5 +1,7 @@
 """coffea processors of a study: over its samples or the user's files, with all histograms kept."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path

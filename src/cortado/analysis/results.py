@@ -1,5 +1,7 @@
 """Figures of merit of a study: computed, written, shown as a table."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,7 +46,7 @@ def read_results(folder: str | Path) -> Any:
 def results_table(
     results: Mapping[str, Mapping[str, Any]], *, title: str, titles: Mapping[str, str] | None = None, first: str = ""
 ) -> Table:
-    """Rows of named numbers as a table; pairs are shown as value and error.
+    """Rows of named numbers as a table; pairs are shown as value and error, intervals and other records as they say.
 
     Args:
         results: By row and column; a row need not have all columns.
@@ -60,6 +62,6 @@ def results_table(
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, list | tuple):
+    if type(value) in (list, tuple):
         return str(metrics.Estimate(*value))
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,5 +1,7 @@
 """Simulated samples of a study; files that are there are kept."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Files of showers: their shapes, how they differ, and generated twins of simulated showers."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -1,5 +1,7 @@
 """What a run says."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """Trainings of a study, their bundles and their histories, each in a folder of its own."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -15,6 +15,8 @@ write its checksums, but can still not make it run code.
 Format 1 (a task and classes in the place of the use) is read as well.
 """
 
+from __future__ import annotations
+
 from cortado.bundle.answering import answers, in_batches
 from cortado.bundle.chain import Bundle, columns, lengths, run, tensors
 from cortado.bundle.loading import Own, canary_objects, describe, fingerprint, load

@@ -3,6 +3,8 @@
 Objects of like length go together, the shortest first, so that little is padded and memory is bounded.
 """
 
+from __future__ import annotations
+
 import contextlib
 import math
 import re

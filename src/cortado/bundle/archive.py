@@ -3,6 +3,8 @@
 Knows bytes and names only; what they mean is the business of `cortado.bundle`.
 """
 
+from __future__ import annotations
+
 import io
 import os
 import platform

@@ -1,5 +1,7 @@
 """The canary: a few objects, what was prepared from them and what the network says, asked again on load."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from typing import Any
 

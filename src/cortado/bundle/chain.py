@@ -1,5 +1,7 @@
 """What a bundle holds: the chain from objects to what a network says of them, and what is known about it."""
 
+from __future__ import annotations
+
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Mapping

@@ -4,6 +4,8 @@ The kernels of torch can share out one batch instead, but then all threads wait 
 of short steps; where other processes want the cores, too, that waiting takes most of the time.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import multiprocessing

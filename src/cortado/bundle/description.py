@@ -1,5 +1,7 @@
 """`bundle.json`: its making and its checks."""
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 import importlib.metadata

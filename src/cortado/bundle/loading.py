@@ -1,5 +1,7 @@
 """Files to bundles, without trust: nothing in them is executed."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping

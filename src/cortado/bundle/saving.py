@@ -1,5 +1,7 @@
 """Bundles to files."""
 
+from __future__ import annotations
+
 import copy
 import dataclasses
 import os

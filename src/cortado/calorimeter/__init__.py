@@ -4,6 +4,8 @@ Showers are records (n,) with the incident `energy` [GeV] and an array of cells 
 (n, rows, columns), `layer_1`, ...
 """
 
+from __future__ import annotations
+
 from cortado.calorimeter.cells import cells, layer_names, layer_shapes, layers, require_valid
 from cortado.calorimeter.geometry import (
     CALOCHALLENGE_1_PHOTONS,

@@ -1,5 +1,7 @@
 """Cells of showers: layers of a record to one row of numbers each, and back."""
 
+from __future__ import annotations
+
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray

@@ -1,5 +1,7 @@
 """Cells of calorimeters: edges of rows and columns, layer by layer."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -43,6 +45,10 @@ class Geometry(NamedTuple):
     name: str
     coordinates: str
     layers: tuple[Layer, ...]
+
+    def __repr__(self) -> str:
+        """In short: the edges of all cells are in `layers`."""
+        return f"Geometry(name={self.name!r}, coordinates={self.coordinates!r}, layers=<{len(self.layers)}>)"
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:

@@ -25,6 +25,8 @@ References:
     Krause et al., CaloChallenge 2022 (2024), arXiv:2410.21611, section 4.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 import awkward as ak

@@ -1,5 +1,7 @@
 """Commands of a whole analysis: `run` makes everything, `plot` draws its figures again."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +25,12 @@ def run(
 
     Example: [cyan]cortado run analyses/w_tagging --preset full --executor dask --scheduler tcp://head:8786[/]
     """
+    made = studies.function(analysis, "run")
+    from cortado.processors import require_executor
+
+    require_executor(executor, scheduler)
     folder = out or studies.output(analysis, preset)
-    studies.function(analysis, "run")(
+    made(
         preset=preset,
         folder=folder,
         files=tuple(files or ()),

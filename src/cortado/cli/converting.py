@@ -1,5 +1,7 @@
 """The command `convert`: hits of any dialect, or features of the LHC Olympics, to ROOT."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple

@@ -1,5 +1,7 @@
 """The command `convert` for tables of dijets: features of the LHC Olympics to ROOT."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple

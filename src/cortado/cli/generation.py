@@ -1,11 +1,14 @@
 """The command `generate`: showers of a trained generator, as many as wanted, in the form of simulated ones."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from cortado.cli import own
 from cortado.cli.terminal import console, progress
 
 
@@ -36,20 +39,20 @@ def generate(
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     precision: Annotated[str, typer.Option(help="float32 or bfloat16")] = "float32",
     extrapolate: Annotated[bool, typer.Option(help="allow energies outside those of the training")] = False,
+    module: own.Modules = None,
 ) -> None:
     """Make showers with a trained generator, streamed to a file that reads like a simulated one.
 
     Example: [cyan]cortado generate calogan.cortado --n 1000000 --energy 1:100 --out showers.root[/]
     """
     energies = energy_range(energy)
-    with console.status(f"loading {bundle}"):
+    with console.status(f"loading {bundle}"), own.told_of_module():
         from cortado import ntuples
         from cortado.readers import calogan
         from cortado.scoring import ShowerGenerator
 
-        generator = ShowerGenerator.load(
-            bundle, batch_size=batch, device=device, precision=precision, extrapolate=extrapolate
-        )
+        settings: dict[str, Any] = {"batch_size": batch, "device": device, "precision": precision}
+        generator = ShowerGenerator.load(bundle, extrapolate=extrapolate, **settings, **own.classes(module))
     with progress(f"generating with {bundle.name}", n) as advance:
 
         def chunks() -> Iterator[dict[str, Any]]:

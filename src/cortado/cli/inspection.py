@@ -1,5 +1,7 @@
 """The command `inspect`: what a file is."""
 
+from __future__ import annotations
+
 import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,27 +9,35 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from cortado.cli import own
 from cortado.cli.terminal import console
 
 _LONGEST = 80  # letters of a value
 
 
-def inspect(path: Annotated[Path, typer.Argument(help="a bundle or an ntuple")]) -> None:
+def inspect(
+    path: Annotated[Path, typer.Argument(help="a bundle or an ntuple")],
+    tree: Annotated[str | None, typer.Option(help="name of the tree of an ntuple")] = None,
+    module: own.Modules = None,
+    dialect: own.DialectName = None,
+) -> None:
     """Say what a file is: the making of a bundle, or the dialect and size of an ntuple.
 
     Example: [cyan]cortado inspect w_tagger.cortado[/]
     """
     if path.suffix == ".cortado" or (path / "bundle.json").is_file():
-        _inspect_bundle(path)
+        if tree or dialect:
+            raise ValueError(f"{path} is a bundle: --tree and --dialect are for ntuples")
+        _inspect_bundle(path, module)
     else:
-        _inspect_ntuple(path)
+        _inspect_ntuple(path, tree, own.reader(module, dialect))
 
 
-def _inspect_bundle(path: Path) -> None:
-    with console.status(f"loading {path}"):
+def _inspect_bundle(path: Path, modules: own.Modules) -> None:
+    with console.status(f"loading {path}"), own.told_of_module():
         from cortado import bundle as bundles
 
-        bundle = bundles.load(path)
+        bundle = bundles.load(path, **own.classes(modules))
     parameters = sum(weight.numel() for weight in bundle.model.parameters())
     console.print(f"{path}: {type(bundle.model).__name__}, {parameters:,} parameters", markup=False)
     console.print(f"{'representation':16} {_short(bundle.representation)}", markup=False)
@@ -61,14 +71,14 @@ def _working_points(points: Any) -> Table:
     return table
 
 
-def _inspect_ntuple(path: Path) -> None:
+def _inspect_ntuple(path: Path, tree: str | None, dialect: Any) -> None:
     with console.status(f"opening {path}"):
         from cortado import ntuples, readers
 
-        tree = ntuples.find_tree(str(path))
+        tree = ntuples.find_tree(str(path), tree)
         branches = ntuples.branch_names(str(path), tree)
         entries = ntuples.num_entries(str(path), tree)
     console.print(f"{path}: tree {tree}, {entries:,} entries, {len(branches)} branches", markup=False)
-    dialect = readers.dialect(branches, str(path))
-    used = dialect.branches(branches)
-    console.print(f"{dialect.NAME}; read are {', '.join(used)}", markup=False)
+    reader = readers.dialect(branches, str(path), name=dialect)
+    used = reader.branches(branches)
+    console.print(f"{reader.NAME}; read are {', '.join(used)}", markup=False)

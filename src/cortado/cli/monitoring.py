@@ -1,11 +1,14 @@
 """The command `monitor`: faults in monitoring maps, as a report."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
 
+from cortado.cli import own
 from cortado.cli.terminal import console
 
 FAULTS_FOUND = 3
@@ -26,6 +29,7 @@ def monitor(
     ] = None,
     figures: Annotated[int, typer.Option(min=0, help="worst maps to draw")] = 6,
     simulated: Annotated[bool, typer.Option("--simulated", help="say so in the figures")] = False,
+    module: own.Modules = None,
 ) -> None:
     """Look for regions of a detector that broke: a report by run, lumisection and region.
 
@@ -35,13 +39,13 @@ def monitor(
 
     Example: [cyan]cortado monitor pixels.cortado "monitoring/*.root" --out report[/]
     """
-    with console.status(f"loading {bundle}"):
+    with console.status(f"loading {bundle}"), own.told_of_module():
         from cortado import bundle as bundles
         from cortado import monitoring, reading
         from cortado.ntuples import FOLDERS
         from cortado.reconstruction import Cyclic
 
-        watcher: Any = bundles.load(bundle)
+        watcher: Any = bundles.load(bundle, **own.classes(module))
         alarm = monitoring.alarm_of(watcher, rate)
     if cyclic not in (None, *get_args(Cyclic)):
         raise ValueError(f"--cyclic is {cyclic!r}, required: x, y or xy")

@@ -1,5 +1,7 @@
 """Commands that get samples: `simulate` makes them, `fetch` downloads them."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Annotated, Any
 

@@ -1,5 +1,7 @@
 """What bundles say of events: columns of friend trees, and how these are summed up in words."""
 
+from __future__ import annotations
+
 import inspect
 from collections import Counter
 from collections.abc import Callable
@@ -41,26 +43,34 @@ def plus(one: Sums, other: Sums) -> Sums:
     return Sums(one.entries + other.entries, members, one.notes + other.notes)
 
 
-def load(bundle: Path, options: dict[str, Any], *, device: str, precision: Any) -> Answering:
+def load(bundle: Path, options: dict[str, Any], **settings: Any) -> Answering:
     """What the bundle can say of events.
 
     Args:
-        bundle: Path of it.
+        bundle: Path of it, or of the folder of a training by folds.
         options: Of the vertex fits, as far as the user gave them.
-        device: Where the network runs.
-        precision: Of products.
+        **settings: For `cortado.load`.
     Raises:
+        FileNotFoundError: If there is no bundle in a folder.
         ValueError: If it says nothing of events, or has no such options.
     """
-    import cortado
-
-    use = cortado.load(bundle, device=device, precision=precision, without_constituents="nan")
+    use = _loaded(bundle, without_constituents="nan", **settings)
     if not hasattr(use, "events"):
         raise ValueError(f"{bundle} is for a {type(use).__name__}, which has nothing to say of events")
     known = inspect.signature(use.events).parameters
     if unknown := [f"--{name.replace('_', '-')}" for name in options if name not in known]:
         raise ValueError(f"{', '.join(unknown)}: no option of a {type(use).__name__}, for which {bundle} is")
     return Answering(use.tree, partial(use.events, **options))
+
+
+def _loaded(path: Path, **settings: Any) -> Any:
+    from cortado import scoring
+
+    if not path.is_dir() or (path / "bundle.json").exists():
+        return scoring.load(path, **settings)
+    if not (bundles := sorted(path.glob("fold*/*.cortado"))):
+        raise FileNotFoundError(f"{path} is neither a bundle nor a training by folds: it has no fold0/NAME.cortado")
+    return scoring.folds(bundles, **settings)
 
 
 def sums(entries: int, columns: Columns, notes: Counter[str]) -> Sums:

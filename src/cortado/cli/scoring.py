@@ -1,17 +1,19 @@
 """The command `score`: what a bundle says of the jets of ntuples, in friend trees."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cortado.cli import scored
+from cortado.cli import own, scored
 from cortado.cli.terminal import console, progress
 
 
 def score(
-    bundle: Annotated[Path, typer.Argument(help="NAME.cortado")],
+    bundle: Annotated[Path, typer.Argument(help="NAME.cortado, or the folder of a training by folds")],
     files: Annotated[list[str], typer.Argument(help="ntuples: paths, globs or URLs; `file.root:tree` names the tree")],
     out: Annotated[Path, typer.Option(help="NAME.root, or a folder that gets one file of scores for each ntuple")],
     tree: Annotated[str | None, typer.Option(help="name of the tree")] = None,
@@ -24,6 +26,8 @@ def score(
     skip_unfit: Annotated[
         bool, typer.Option("--skip-unfit", help="of vertices: leave out tracks that cannot be fitted, and count them")
     ] = False,
+    module: own.Modules = None,
+    dialect: own.DialectName = None,
 ) -> None:
     """Score the jets of ntuples, or find vertices, or the tracks of hits; no truth is needed, all entries are kept.
 
@@ -39,18 +43,23 @@ def score(
     (track_d0, track_z0, track_phi, track_theta, track_q_over_p, track_pt, track_eta, track_n_hits, track_chi2,
     track_ndf, track_converged). Lines say where no track was found, or layers are not known.
 
+    Of a training by folds (`cortado train --folds`) each event is scored by the bundle that has not seen it.
+
     Example: [cyan]cortado score w_tagger.cortado nano.root --out scores.root[/]
+
+    Example: [cyan]cortado score own.cortado private.root --module my_network.py --module my_reader.py --out s.root[/]
 
     Example: [cyan]cortado score set2graph.cortado jets.root --out vertices.root[/]
     """
     wanted = _targets(files, out)
     fit = {"magnetic_field": magnetic_field, "skip_unfit": skip_unfit or None}
-    with console.status(f"loading {bundle}"):
+    with console.status(f"loading {bundle}"), own.told_of_module():
         options = {name: value for name, value in fit.items() if value is not None}
-        use = scored.load(bundle, options, device=device, precision=precision)
+        use = scored.load(bundle, options, device=device, precision=precision, **own.classes(module))
+        reader = own.reader(module, dialect)
     total = scored.NOTHING
     for file, own_tree, target in wanted:
-        total = scored.plus(total, _score_file(use, file, own_tree or tree, target, step))
+        total = scored.plus(total, _score_file(use, file, own_tree or tree, reader, target, step))
     written = str(wanted[0][2]) if len(wanted) == 1 else f"{len(wanted)} files to {out}"
     for line in scored.report(total, written):
         console.print(line, markup=False)
@@ -79,7 +88,9 @@ def _targets(files: list[str], out: Path) -> list[tuple[str, str | None, Path]]:
     return [(file, tree, target) for (file, tree), target in zip(inputs, targets)]
 
 
-def _score_file(use: scored.Answering, file: str, tree: str | None, target: Path, size: int) -> scored.Sums:
+def _score_file(
+    use: scored.Answering, file: str, tree: str | None, dialect: Any, target: Path, size: int
+) -> scored.Sums:
     """Write what a bundle says of one file; the sums to be reported."""
     import numpy as np
 
@@ -93,7 +104,8 @@ def _score_file(use: scored.Answering, file: str, tree: str | None, target: Path
     def chunks() -> Iterator[dict[str, Any]]:
         nonlocal total
         # A tree without entries has no steps, but its scores have types too.
-        records = reading.iterate(file, tree=tree, size=size) if entries else [reading.read(file, tree=tree)]
+        known = {"tree": tree, "dialect": dialect}
+        records = reading.iterate(file, **known, size=size) if entries else [reading.read(file, **known)]
         for record in records:
             done = total.entries
             try:

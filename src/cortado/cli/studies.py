@@ -1,29 +1,43 @@
 """Studies that the commands name: folders with a study.py, their functions and networks."""
 
-import importlib
-import sys
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cortado.cli.own import imported
 from cortado.names import nearest, require_one_of
+
+DEFINES = {
+    "train": "studies(preset, folder), which gives the training.Study of each network by name",
+    "run": "run(*, preset, folder, files, executor, workers, scheduler, accelerator), which makes everything",
+    "plot": "plot(folder, plots), which draws the figures of a run and gives their paths",
+}
+"""What each command calls."""
 
 
 def function(folder: Path, name: str) -> Callable[..., Any]:
-    """A function of the module `study` in an analysis folder, imported so that worker processes can import it too."""
-    folder = folder.resolve()
+    """A function of the module `study` in an analysis folder.
+
+    Args:
+        folder: Of the analysis, or the path of its study.py.
+        name: Of the function.
+    Raises:
+        FileNotFoundError: If there is no such file; names the nearest.
+        ValueError: If it has no such function; says what it must define.
+    """
+    folder = _folder(folder)
     if not (folder / "study.py").is_file():
         there = [path.parent.name for path in sorted(folder.parent.glob("*/study.py"))]
         raise FileNotFoundError(f"no study.py in {folder}; {nearest(folder.name, there, prefix=f'{folder.parent}/')}")
-    root = folder.parent.parent
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
-    module = importlib.import_module(".".join([*folder.relative_to(root).parts, "study"]))
-    if (imported := Path(str(module.__file__)).resolve()) != folder / "study.py":
-        raise ImportError(f"{folder} has the name of an installed package ({imported}): rename the folder")
-    if not hasattr(module, name):
-        raise ValueError(f"{folder / 'study.py'} has no function {name!r}, which this command calls")
-    wanted: Callable[..., Any] = getattr(module, name)
+    module = imported(folder / "study.py", folder.parent.parent)
+    wanted: Callable[..., Any] | None = getattr(module, name, None)
+    if not callable(wanted):
+        needs = "".join(f"\n  {command}: {what}" for command, what in DEFINES.items())
+        raise ValueError(
+            f"{folder / 'study.py'} has no function {name!r}, which this command calls; commands need{needs}"
+        )
     return wanted
 
 
@@ -37,4 +51,9 @@ def networks(folder: Path, preset: str, out: Path, only: str | None) -> dict[str
 
 def output(analysis: Path, preset: str) -> Path:
     """Folder of everything that a preset makes, if the user names none."""
-    return Path("output") / analysis.resolve().name / preset
+    return Path("output") / _folder(analysis).name / preset
+
+
+def _folder(analysis: Path) -> Path:
+    path = analysis.resolve()
+    return path.parent if path.name == "study.py" else path

@@ -1,5 +1,7 @@
 """What is printed, and how far a command has come."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,10 @@
 """The command `train`: bundles of the networks of a study."""
 
+from __future__ import annotations
+
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,20 +17,45 @@ def train(
     out: Annotated[Path | None, typer.Option(help="folder of the trainings")] = None,
     preset: Annotated[str, typer.Option(help="preset of the study")] = "quick",
     only: Annotated[str | None, typer.Option(help="train this network alone")] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="train each network as often, each time without one part of the events")
+    ] = None,
     resume: Annotated[bool, typer.Option(help="go on after an interruption")] = False,
     accelerator: Annotated[str, typer.Option(help="cpu, gpu or auto")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="devices to train on")] = 1,
 ) -> None:
     """Train the networks of a study on its samples and write their bundles.
 
+    With folds, `cortado score OUT/NETWORK` scores each event by the training that has not seen it.
+
     Example: [cyan]cortado train analyses/w_tagging --only particlenet_lite --resume[/]
+
+    Example: [cyan]cortado train analyses/w_tagging --only pfn --folds 5[/]
     """
     folder = out or studies.output(study, preset)
     networks = studies.networks(study, preset, folder, only)
+    if folds is not None:
+        networks = {name: _with_folds(chosen, folds) for name, chosen in networks.items()}
 
     from cortado import training
 
+    run: Any = training.train if folds is None else training.train_folds
     for name, chosen in networks.items():
         console.print(f"[bold]{name}[/]")
-        training.train(chosen, folder / name, resume=resume, accelerator=accelerator, devices=devices)
-    console.print(f"wrote {len(networks)} bundles to {folder}: {', '.join(networks)}", markup=False)
+        run(chosen, folder / name, resume=resume, accelerator=accelerator, devices=devices)
+    if folds is None:
+        console.print(f"wrote {len(networks)} bundles to {folder}: {', '.join(networks)}", markup=False)
+        return
+    for name in networks:
+        console.print(f"wrote {folds} bundles to {folder / name}, fold0 to fold{folds - 1}", markup=False)
+
+
+def _with_folds(study: Any, folds: int) -> Any:
+    """A study with as many folds.
+
+    Raises:
+        ValueError: If it has another number of them.
+    """
+    if study.objects.folds not in (None, folds):
+        raise ValueError(f"--folds {folds}: the study {study.name!r} has folds = {study.objects.folds}")
+    return replace(study, objects=replace(study.objects, folds=folds))

@@ -6,6 +6,8 @@ falls out: every axis needs its under- and overflow bins, and the sum over all b
 of weights.
 """
 
+from __future__ import annotations
+
 from cortado.histograms.axes import (
     axis_category,
     axis_dataset,

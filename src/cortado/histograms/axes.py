@@ -1,5 +1,7 @@
 """Axes of the histograms, and empty histograms made of them."""
 
+from __future__ import annotations
+
 import hist
 import numpy as np
 

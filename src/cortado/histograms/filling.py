@@ -1,5 +1,7 @@
 """Filling histograms with weighted events, under every variation of the weights."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 

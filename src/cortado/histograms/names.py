@@ -1,5 +1,7 @@
 """Names of axes and categories that a histogram must have."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 import hist

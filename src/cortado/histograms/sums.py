@@ -1,5 +1,7 @@
 """Arithmetic of filled histograms: luminosity, sums of data sets and their systematic uncertainties."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 import hist

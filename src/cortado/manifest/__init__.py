@@ -4,6 +4,8 @@
 hands them to coffea. A sample without files to download has a recipe, from which `cortado simulate` makes it.
 """
 
+from __future__ import annotations
+
 from cortado.manifest.description import File, Manifest, Sample, fileset, load
 from cortado.manifest.download import Fetched, fetch, verify
 

@@ -1,5 +1,7 @@
 """Manifests read from TOML, and the coffea fileset that they give."""
 
+from __future__ import annotations
+
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields

@@ -1,5 +1,7 @@
 """Files of a manifest downloaded, resumed where the connection broke, and verified."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import shutil
@@ -9,7 +11,6 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-import pooch
 import requests
 from rich.progress import (
     BarColumn,
@@ -20,6 +21,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from cortado.extras import extra
 from cortado.files import replacing
 from cortado.manifest.description import File, Manifest, unpacked_folder
 
@@ -85,6 +87,8 @@ def _bars(shown: bool) -> Progress:
 
 
 def _fetch_one(file: File, folder: Path, bars: Progress) -> Fetched:
+    with extra("train", "a download"):
+        import pooch
     target = folder / file.path
     target.parent.mkdir(parents=True, exist_ok=True)
 

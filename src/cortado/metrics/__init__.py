@@ -1,5 +1,7 @@
 """Metrics: arrays in, numbers with uncertainties out."""
 
+from __future__ import annotations
+
 from cortado.metrics.agreement import Agreement, Closure, agreement, closure
 from cortado.metrics.binned import Chi2, chi2_test, separation_power
 from cortado.metrics.calibration import Reliability, expected_calibration_error, reliability
@@ -23,6 +25,7 @@ from cortado.metrics.discrimination import (
     separability,
 )
 from cortado.metrics.distributions import Discrepancy, ShapeDifference, shape_difference, wasserstein_distance
+from cortado.metrics.multiclass import MulticlassMerits, multiclass_merits
 from cortado.metrics.regression import Residuals, coverage, residuals, weighted_quantiles
 from cortado.metrics.showers import NearestShowers, nearest_showers
 from cortado.metrics.significance import (
@@ -36,9 +39,11 @@ from cortado.metrics.track_learning import (
     ParameterResiduals,
     edge_finding,
     hit_accuracy,
+    matched_pulls,
     parameter_residuals,
     track_pulls,
     track_residuals,
+    true_edges,
 )
 from cortado.metrics.track_matching import (
     Match,
@@ -88,6 +93,7 @@ __all__ = [
     "Estimate",
     "Interval",
     "Match",
+    "MulticlassMerits",
     "NearestShowers",
     "PairCounts",
     "ParameterResiduals",
@@ -135,6 +141,8 @@ __all__ = [
     "match_tracks",
     "match_vertices",
     "matched_particles",
+    "matched_pulls",
+    "multiclass_merits",
     "nearest_showers",
     "pairwise_f1",
     "parameter_residuals",
@@ -163,6 +171,7 @@ __all__ = [
     "track_rate",
     "track_residuals",
     "trackml_scores",
+    "true_edges",
     "values_at",
     "vertex_finding",
     "vertex_rate",

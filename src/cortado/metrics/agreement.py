@@ -1,5 +1,7 @@
 """How well two samples agree in many quantities: how many of the means, widths and chi2 are near enough."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import NamedTuple
 

@@ -3,6 +3,8 @@
 As in `distributions`, the first sample is the reference; its quantiles make the bins.
 """
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 

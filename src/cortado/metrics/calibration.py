@@ -1,5 +1,7 @@
 """Do scores mean what they say: reliability curve and expected calibration error of weighted events."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,11 +1,14 @@
 """How well a score separates signal from background: ROC curve, area, and rejection, with uncertainties."""
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cortado.extras import extra
 from cortado.metrics.counting import ConfusionMatrix, confusion, confusion_counts
 from cortado.metrics.inputs import Binary, binary
 from cortado.statistics import Estimate, effective_sample_size, proportion_error
@@ -153,8 +156,8 @@ def _index(curve: RocCurve, efficiency: Floats) -> NDArray[np.intp]:
 
 
 def _curve(events: Binary, weights: Floats) -> tuple[Floats, Floats, Floats]:
-    from sklearn.metrics import roc_curve  # its import takes a second, which most users spare
-
+    with extra("train", "a ROC curve"):
+        from sklearn.metrics import roc_curve
     background, signal, thresholds = roc_curve(
         events.signal, events.scores, sample_weight=weights, drop_intermediate=False
     )

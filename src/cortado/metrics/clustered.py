@@ -1,5 +1,7 @@
 """Areas under ROC curves of objects that are alike in groups, such as the lumisections of runs."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

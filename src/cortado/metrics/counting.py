@@ -1,5 +1,7 @@
 """Confusion matrices of weighted events, and every figure of merit that is read off them."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cortado.extras import extra
 from cortado.metrics.inputs import binary_labels, event_weights
 from cortado.statistics import Estimate, proportion
 
@@ -213,8 +216,6 @@ def confusion_counts(
         ValueError: If there are no events, the lengths differ, a class index is not in [0, classes), or a
             weight is NaN or infinite.
     """
-    from sklearn.metrics import confusion_matrix  # its import takes a second, which most users spare
-
     truth, taken = np.asarray(labels), np.asarray(predictions)
     if truth.ndim != 1 or truth.shape != taken.shape or not len(truth):
         raise ValueError(f"labels {truth.shape} and predictions {taken.shape} must have one shape (n,), n > 0")
@@ -222,6 +223,8 @@ def confusion_counts(
         if len(wrong := np.setdiff1d(index, np.arange(classes))):
             raise ValueError(f"{what} must be class indices in [0, {classes}), but there are {wrong[:5].tolist()}")
     weight = event_weights(weights, len(truth))
+    with extra("train", "a confusion matrix"):
+        from sklearn.metrics import confusion_matrix
     value, variance = (
         confusion_matrix(truth, taken, labels=np.arange(classes), sample_weight=w) for w in (weight, weight**2)
     )

@@ -4,6 +4,8 @@ Both measures are never negative and have a floor: what they give on average for
 knows nothing.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

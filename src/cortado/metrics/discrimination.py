@@ -4,6 +4,8 @@ Label 1 is the sample that is imitated (simulated showers), 0 its imitation (gen
 the classifier was not trained on. Both samples count alike, however large they are.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cortado.extras import extra
 from cortado.metrics.classification import auc
 from cortado.metrics.distributions import weighted_mean
 from cortado.metrics.inputs import Binary, binary
@@ -118,12 +121,12 @@ def calibrate(labels: ArrayLike, scores: ArrayLike, others: ArrayLike, weights: 
     Raises:
         ValueError: If the events are not fit for `auc`.
     """
-    from sklearn.isotonic import IsotonicRegression  # its import takes a second, which most users spare
-
     events, given = binary(labels, scores, weights), np.asarray(others, dtype=np.float64)
     require_finite("scores to calibrate", given)
     totals = [events.weights[events.signal == label].sum() for label in (False, True)]
     share = events.weights / np.where(events.signal, totals[1], totals[0])
+    with extra("train", "a calibration of scores"):
+        from sklearn.isotonic import IsotonicRegression
     fit = IsotonicRegression(y_min=_EDGE, y_max=1 - _EDGE, out_of_bounds="clip")
     fit.fit(events.scores, events.signal.astype(np.float64), sample_weight=share)
     return np.asarray(fit.predict(given), dtype=np.float64)

@@ -4,6 +4,8 @@ The first sample is the reference (simulated showers), the other one (generated 
 be weighted; weights count in errors by their squares. Only shapes are compared: each sample is scaled to one.
 """
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 

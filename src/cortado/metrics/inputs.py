@@ -1,5 +1,7 @@
 """Checks that every metric makes on its input."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

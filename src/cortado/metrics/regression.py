@@ -1,5 +1,7 @@
 """Differences of measured and true numbers: where they are centred, and how wide they are."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Generated showers beside the simulated ones that are most like them."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -5,6 +5,8 @@ the significance improvement. Its maximum is found where hardly any background i
 unless enough events of it are asked for: a floor, which belongs to every number quoted.
 """
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 

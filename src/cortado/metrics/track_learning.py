@@ -1,5 +1,7 @@
 """What networks for tracks are judged by before there are tracks (edges, pixels), and fits of tracks after it."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import awkward as ak
@@ -7,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cortado.metrics.regression import Residuals, residuals
+from cortado.metrics.track_matching import TrackMatches
+from cortado.metrics.tracking import classify_tracks, matched_particles
 from cortado.statistics import Estimate, proportion, require_finite
 
 __all__ = [
@@ -14,9 +18,11 @@ __all__ = [
     "ParameterResiduals",
     "edge_finding",
     "hit_accuracy",
+    "matched_pulls",
     "parameter_residuals",
     "track_pulls",
     "track_residuals",
+    "true_edges",
 ]
 
 Floats = NDArray[np.float64]
@@ -63,6 +69,17 @@ def edge_finding(
         raise ValueError(f"segments must be {true.sum()} or more, the number of true edges, got {segments}")
     both, either = int((true & kept).sum()), int(kept.sum())
     return EdgeFinding(*(proportion(both, other, both, other) for other in (total - both, either - both)))
+
+
+def true_edges(edges: ak.Array, particle_id: ak.Array) -> ak.Array:
+    """Whether both hits of each edge are of one particle, shape (n, var).
+
+    Args:
+        edges: `inner` and `outer`, indices of hits in their event, shape (n, var).
+        particle_id: Of each hit, 0 for noise, shape (n, var).
+    """
+    inner = particle_id[edges["inner"]]
+    return (inner == particle_id[edges["outer"]]) & (inner != 0)
 
 
 def hit_accuracy(
@@ -131,6 +148,33 @@ def track_pulls(parameters: Floats, covariance: Floats, true: Floats) -> Floats:
         ValueError: If the shapes are not (t, 5).
     """
     return np.asarray(track_residuals(parameters, true) / np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)))
+
+
+def matched_pulls(
+    tracks: ak.Array, true: Floats, matches: TrackMatches, particles: ak.Array, selected: ArrayLike
+) -> Floats:
+    """Pulls of the tracks that match a selected particle, its best, as far as their fits converged, shape (m, 5).
+
+    Args:
+        tracks: Fitted, in the order of the matches (`reconstruction.fit_tracks` of the same labels), shape (n, var).
+        true: Parameters of all particles (`reconstruction.true_tracks`), shape (p, 5).
+        matches: From `match_tracks`, of the same events.
+        particles: With `particle_id`, shape (n, var).
+        selected: Whether a particle counts (`reconstructable`), shape (n, var).
+    Raises:
+        ValueError: As `classify_tracks`; or if there are not as many tracks as matches.
+    """
+    flat = ak.flatten(tracks)
+    if len(flat) != len(matches.label):
+        raise ValueError(f"there are {len(flat)} fitted tracks and {len(matches.label)} that were matched")
+    chosen = classify_tracks(matches, particles, selected).matched & ak.to_numpy(flat.converged)
+    names = ParameterResiduals._fields
+    fitted, variances = (
+        np.stack([ak.to_numpy(flat[name])[chosen] for name in columns], axis=1)
+        for columns in (names, [f"cov_{name}_{name}" for name in names])
+    )
+    differences = track_residuals(fitted, true[matched_particles(matches, particles)[chosen]])
+    return np.asarray(differences / np.sqrt(variances))
 
 
 def parameter_residuals(differences: Floats) -> ParameterResiduals:

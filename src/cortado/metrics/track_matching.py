@@ -13,6 +13,8 @@ then no number depends on the division into batches, and none on sectors once th
 =======================  =========================================================================================
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

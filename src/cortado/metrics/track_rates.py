@@ -1,5 +1,7 @@
 """Which particles are to be found, and rates of particles and tracks against anything."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import awkward as ak

@@ -3,6 +3,8 @@
 Rates are Wilson's (`statistics.proportion`), and undefined where there is nothing of which they are the part.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import NamedTuple
 

@@ -5,6 +5,8 @@ CaloChallenge uses. Its features are log10 of the incident energy and of the ene
 widths of each layer. Papers quote both distances times 1000.
 """
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 

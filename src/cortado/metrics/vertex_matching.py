@@ -1,5 +1,7 @@
 """Which vertices were found: efficiency of the true and purity of the reconstructed ones, against flight distance."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import awkward as ak

@@ -5,6 +5,8 @@ negative index where there is no track. Only which indices are equal matters. Je
 pairs: NaN for the single jet, left out of means, and counted there.
 """
 
+from __future__ import annotations
+
 from collections.abc import Hashable
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias

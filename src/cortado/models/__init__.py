@@ -89,6 +89,8 @@ also samples (arXiv:1705.07057, 1906.04032).
 `CaloGANDiscriminator` is CaloGAN's critic.
 """
 
+from __future__ import annotations
+
 from cortado.models.as_reference import AsReference
 from cortado.models.boosted_trees import BoostedTrees
 from cortado.models.calo_flow_matching import CaloFlowMatching

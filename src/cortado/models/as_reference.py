@@ -1,5 +1,7 @@
 """No network: every map is expected to be as the reference of its representation."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor, nn
 

@@ -5,6 +5,8 @@ References:
     Germain et al., MADE: Masked Autoencoder for Distribution Estimation (2015), arXiv:1502.03509.
 """
 
+from __future__ import annotations
+
 import copy
 import math
 from collections.abc import Iterator, Sequence

@@ -8,6 +8,8 @@ References:
     (2023), arXiv:2309.13111.
 """
 
+from __future__ import annotations
+
 from typing import Any, ClassVar
 
 import numpy as np
@@ -46,7 +48,7 @@ class BoostedTrees(nn.Module):
         self.baseline = nn.Buffer(torch.zeros(outputs, dtype=torch.float64))
 
     @classmethod
-    def of(cls, estimator: Any) -> "BoostedTrees":
+    def of(cls, estimator: Any) -> BoostedTrees:
         """The same trees as those of a fitted estimator.
 
         Raises:

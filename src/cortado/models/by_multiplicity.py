@@ -7,6 +7,8 @@ a slice of it, seen as (g, k, c), is g whole sets. All that looks at several tra
 An exported program (torch.export, ONNX) has no ragged arrays: there the nodes are (n, p, c), one group with its mask.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 

@@ -6,6 +6,8 @@ References:
     Karras et al., Elucidating the Design Space of Diffusion-Based Generative Models (2022), arXiv:2206.00364, sec. 5.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 
 import torch

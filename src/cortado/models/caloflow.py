@@ -5,6 +5,8 @@ References:
     arXiv:2106.05285.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch

@@ -5,6 +5,8 @@ References:
     (2021), arXiv:2110.11377.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 

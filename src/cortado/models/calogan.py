@@ -7,6 +7,8 @@ References:
     Calorimeters with Generative Adversarial Networks (2018), arXiv:1712.10321.
 """
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
@@ -123,7 +125,7 @@ class CaloGANDiscriminator(nn.Module):
         inputs = sum(stream.features for stream in streams) + len(layers) + 3 + self.energies.kernels
         self.head = _glorot(nn.Linear(inputs, 1))
 
-    def forward(self, energy: Tensor, features: Tensor) -> "Judgement":
+    def forward(self, energy: Tensor, features: Tensor) -> Judgement:
         """Judge showers of incident energy (n,) [GeV] and cells (n, cells) [GeV], layer after layer.
 
         Raises:

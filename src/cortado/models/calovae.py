@@ -5,6 +5,8 @@ References:
     Krause et al., CaloChallenge 2022 (2024), arXiv:2410.21611, compares autoencoders of showers.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 

@@ -1,11 +1,14 @@
 """Normalising flows of a few observables, given others: densities that can be evaluated and sampled (extra `flows`)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from cortado.extras import extra
 from cortado.models.layers import require_positive, require_width
 
 Kind = Literal["affine", "spline"]
@@ -93,8 +96,6 @@ def _flows() -> Any:
     Raises:
         ImportError: If the extra `flows` is not installed.
     """
-    try:
+    with extra("flows", "ConditionalFlow"):
         import zuko
-    except ImportError as error:
-        raise ImportError(f'ConditionalFlow needs the extra `flows`: pip install "cortado[flows]" ({error})') from error
     return zuko.flows

@@ -4,6 +4,8 @@ References:
     Komiske, Metodiev, Thaler, Energy Flow Networks: Deep Sets for Particle Jets (2019), arXiv:1810.05165.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from torch import Tensor, nn

@@ -4,6 +4,8 @@ References:
     Bols, Kieseler, Verzetti, Stoye, Stakia, Jet Flavour Classification Using DeepJet (2020), arXiv:2008.10519.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,5 +1,7 @@
 """Autoencoders of linear layers: of a few numbers, plain and variational, and of the pixels of images."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch

@@ -1,5 +1,7 @@
 """Random numbers that a loss needs: fresh ones in training, the same ones for the same shower in evaluation."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor
 

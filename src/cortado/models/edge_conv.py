@@ -7,6 +7,8 @@ References:
     Wang et al., Dynamic Graph CNN for Learning on Point Clouds (2019), arXiv:1801.07829.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import cast

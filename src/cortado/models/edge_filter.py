@@ -1,5 +1,7 @@
 """Perceptron that judges edges one by one: what thins a graph before a network on graphs sees it."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor, nn
 

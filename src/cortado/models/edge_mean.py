@@ -5,6 +5,8 @@ other layers are linear with ReLU. The activations of N k edges are the largest 
 blocks that stay in the cache.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, cast

@@ -1,6 +1,10 @@
 """The door to PyTorch Geometric, opened when a network on graphs is made: importing `cortado.models` stays light."""
 
+from __future__ import annotations
+
 from types import ModuleType
+
+from cortado.extras import extra
 
 
 def graph_layers(model: str) -> ModuleType:
@@ -12,8 +16,6 @@ def graph_layers(model: str) -> ModuleType:
     Raises:
         ImportError: If the extra `graphs` is not installed.
     """
-    try:
+    with extra("graphs", model):
         from cortado.models import message_passing
-    except ImportError as error:
-        raise ImportError(f"{model} needs the extra `graphs`: pip install 'cortado[graphs]' ({error})") from error
     return message_passing

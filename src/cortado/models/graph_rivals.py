@@ -4,6 +4,8 @@ Edges pass messages in both directions, and each layer has a linear shortcut in 
 then a perceptron judges the two ends and the features of each edge. As in `InteractionNetwork` these are standardised.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch

@@ -1,5 +1,7 @@
 """Small convolutional autoencoder of jet images."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor, nn
 

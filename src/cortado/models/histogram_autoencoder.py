@@ -1,5 +1,7 @@
 """Autoencoder of counts in histograms, with Poisson rates for outputs."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch

@@ -1,5 +1,7 @@
 """Perceptron that places hits in a space where those of one track are near each other."""
 
+from __future__ import annotations
+
 from torch import Tensor, nn
 
 from cortado.models.layers import perceptron, require_positive, require_width

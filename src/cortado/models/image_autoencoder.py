@@ -1,5 +1,7 @@
 """Convolutional autoencoder of images."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch

@@ -1,5 +1,7 @@
 """Interaction network on graphs of hits: which segments between layers are pieces of a track."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch

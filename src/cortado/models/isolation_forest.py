@@ -4,6 +4,8 @@ References:
     Liu, Ting, Zhou, Isolation Forest (2008), doi:10.1109/ICDM.2008.17.
 """
 
+from __future__ import annotations
+
 from typing import Any, ClassVar
 
 import numpy as np
@@ -45,7 +47,7 @@ class IsolationForest(nn.Module):
         self.usual = float(_average_path(np.array([samples]))[0])
 
     @classmethod
-    def of(cls, estimator: Any) -> "IsolationForest":
+    def of(cls, estimator: Any) -> IsolationForest:
         """The same trees as those of a fitted estimator."""
         grown = zip(estimator.estimators_, estimator.estimators_features_)
         trees = [_tree(each.tree_, np.asarray(features)) for each, features in grown]

@@ -4,6 +4,8 @@ References:
     de Oliveira, Kagan, Mackey, Nachman, Schwartzman, Jet-images: Deep Learning Edition (2016), arXiv:1511.05190.
 """
 
+from __future__ import annotations
+
 from torch import Tensor, nn
 
 from cortado.models.layers import require_positive

@@ -6,6 +6,8 @@ exported program (torch.export, ONNX) has no ragged arrays; there the nodes are 
 and those without a constituent are zeros that no result sees.
 """
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Callable, Sequence
 

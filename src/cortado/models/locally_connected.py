@@ -1,5 +1,7 @@
 """Locally connected layer: a convolution whose weights differ from place to place."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional

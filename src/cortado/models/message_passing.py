@@ -3,6 +3,8 @@
 Sums run by torch's own `index_add` and `scatter_reduce`, so exported networks need no extension.
 """
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor
 from torch_geometric.nn import GATConv, GCNConv, MessagePassing

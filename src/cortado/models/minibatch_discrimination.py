@@ -4,6 +4,8 @@ References:
     Salimans et al., Improved Techniques for Training GANs (2016), arXiv:1606.03498, section 3.2.
 """
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor, nn
 

@@ -1,5 +1,7 @@
 """Multilayer perceptron on jet observables: the baseline that networks on constituents have to beat."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Literal
 

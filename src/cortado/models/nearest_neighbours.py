@@ -6,6 +6,8 @@ References:
     doi:10.1007/3-540-45681-3_2.
 """
 
+from __future__ import annotations
+
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,7 +43,7 @@ class NearestNeighbours(nn.Module):
         self.references = nn.Buffer(torch.zeros(references, features))
 
     @classmethod
-    def of(cls, estimator: Any) -> "NearestNeighbours":
+    def of(cls, estimator: Any) -> NearestNeighbours:
         """The same sample as that of a fitted estimator.
 
         Raises:

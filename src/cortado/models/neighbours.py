@@ -1,5 +1,7 @@
 """Nearest neighbours of each constituent in its jet, for batches of jets of any length."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch

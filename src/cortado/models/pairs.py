@@ -1,5 +1,7 @@
 """Perceptrons on pairs of tracks, whose first layer is applied to the tracks: there are fewer of them than pairs."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch

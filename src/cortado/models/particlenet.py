@@ -4,6 +4,8 @@ References:
     Qu, Gouskos, ParticleNet: Jet Tagging via Particle Clouds (2020), arXiv:1902.08570.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -5,6 +5,8 @@ References:
         arXiv:2203.05556, sec. 3.2 and 3.4.
 """
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional

@@ -1,5 +1,7 @@
 """Maps as their mean and a few directions in which good ones differ."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,7 +41,7 @@ class PrincipalComponents(nn.Module):
         self.register_buffer("mean", torch.zeros(rows * columns))
         self.register_buffer("directions", torch.zeros(components, rows * columns))
 
-    def fitted(self, images: ArrayLike) -> "PrincipalComponents":
+    def fitted(self, images: ArrayLike) -> PrincipalComponents:
         """The same module, after a fit to images (n, 1, h, w) of more maps than components.
 
         Raises:

@@ -1,5 +1,7 @@
 """Long short-term memory with one bias a gate, which an exported program unrolls for any number of steps."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch

@@ -1,5 +1,7 @@
 """Large graphs of hits through a network one sector of azimuth after the other, with the answers of the whole."""
 
+from __future__ import annotations
+
 import math
 
 import torch

@@ -5,6 +5,8 @@ References:
     Shlomi et al., Secondary Vertex Finding in Jets with Neural Networks (2021), arXiv:2008.02831.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 

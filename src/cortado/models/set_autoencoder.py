@@ -1,5 +1,7 @@
 """Autoencoder of sets: particles of a jet, whatever their number and order."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from torch import Tensor, nn

@@ -4,6 +4,8 @@ References:
     Durkan et al., Neural Spline Flows (2019), arXiv:1906.04032, section 3.1.
 """
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 

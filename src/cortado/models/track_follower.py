@@ -1,5 +1,7 @@
 """Recurrent network that follows a particle through a detector: where its next hit will be, and how sure that is."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import torch

@@ -3,6 +3,8 @@
 Shapes: n objects, f features, t trees, m nodes of all trees together.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 

@@ -1,5 +1,7 @@
 """Recurrent network of the HEP.TrkX project: reads a detector layer by layer and says where the track is in each."""
 
+from __future__ import annotations
+
 from torch import Tensor, nn
 
 from cortado.models.layers import require_positive

@@ -1,5 +1,7 @@
 """Graph network of the HEP.TrkX project: edges and hits take turns."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch

@@ -1,5 +1,7 @@
 """Velocity of flow matching: one perceptron sees all features, a small one each of them."""
 
+from __future__ import annotations
+
 import math
 
 import torch

@@ -4,6 +4,8 @@ References:
     Shlomi et al., Secondary Vertex Finding in Jets with Neural Networks (2021), arXiv:2008.02831, "RNN".
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch

@@ -1,5 +1,7 @@
 """Which axes of a map close on themselves, as its histogram says."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from cortado.reconstruction import Cyclic

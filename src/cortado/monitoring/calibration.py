@@ -1,5 +1,7 @@
 """Good maps to bundles that watch others."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Literal, get_args
@@ -15,7 +17,7 @@ from cortado.representations.occupancy_map import OccupancyMap, dispersion_of, r
 from cortado.tasks import Watched
 from cortado.weights import AlarmThreshold, alarm_threshold
 
-__all__ = ["alarm_of", "calibrated", "classical", "linear", "watching"]
+__all__ = ["alarm_of", "calibrated", "classical", "linear", "three_ways", "watching"]
 
 Boxes = tuple[tuple[int, int], ...]
 Dispersion = Literal["none", "one", "cells"]
@@ -137,6 +139,42 @@ def calibrated(bundle: Bundle, good: ak.Array, rates: Iterable[float] = (0.01,))
     judged = ~ak.to_numpy(answers.few_hits)
     scores, runs = ak.to_numpy(answers.anomaly)[judged], ak.to_numpy(good.run)[judged]
     return replace(bundle, alarms=tuple(alarm_threshold(scores, rate, groups=runs) for rate in rates))
+
+
+def three_ways(
+    trained: Bundle,
+    good: ak.Array,
+    others: ak.Array,
+    rates: Iterable[float] = (0.01,),
+    *,
+    components: int,
+    fewest_hits: float = 1000.0,
+    cyclic: Cyclic = "",
+) -> dict[str, Bundle]:
+    """An autoencoder, its linear rival and the mean map, all calibrated on the same maps: is the network worth it?
+
+    Args:
+        trained: Bundle of the autoencoder, as for `watching`.
+        good: Good maps, such as those of the training, shape (n,).
+        others: Good maps of other runs, which calibrate, shape (m,).
+        rates: Wanted rates of false alarms per map.
+        components: Directions of the linear one; as many as the autoencoder has latent numbers compares like with like.
+        fewest_hits: Maps with less are not judged.
+        cyclic: As of `classical`.
+
+    Returns:
+        The bundles `autoencoder`, `linear` and `classical`.
+
+    Raises:
+        ValueError: As `watching`, `linear` and `calibrated` do.
+    """
+    bare = {
+        "autoencoder": watching(trained, good, fewest_hits=fewest_hits, cyclic=cyclic),
+        "linear": linear(good, components, fewest_hits=fewest_hits, cyclic=cyclic),
+        "classical": classical(good, fewest_hits=fewest_hits, cyclic=cyclic),
+    }
+    wanted = tuple(rates)
+    return {name: calibrated(bundle, others, wanted) for name, bundle in bare.items()}
 
 
 def alarm_of(bundle: Bundle, rate: float | None = None) -> AlarmThreshold:

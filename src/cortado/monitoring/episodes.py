@@ -1,5 +1,7 @@
 """Faults of single lumisections to faults that last."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

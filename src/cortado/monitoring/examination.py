@@ -1,5 +1,7 @@
 """What is wrong in single maps."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 

@@ -1,5 +1,7 @@
 """What was found in maps, for people and for programs: a self-contained HTML page, and JSON."""
 
+from __future__ import annotations
+
 import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,10 +18,10 @@ from cortado import plotting
 from cortado.bundle import Bundle
 from cortado.monitoring.calibration import alarm_of
 from cortado.monitoring.episodes import Episode, episodes
-from cortado.monitoring.examination import STATUS, Examined, pictures
+from cortado.monitoring.examination import STATUS, Examined, examine, pictures
 from cortado.weights import AlarmThreshold, FalseAlarms, false_alarms
 
-__all__ = ["Report", "report", "worst_maps", "write_report"]
+__all__ = ["Report", "report", "report_maps", "worst_maps", "write_report"]
 
 MOST_ROWS = 200
 """Rows of the tables of the page; JSON has all."""
@@ -60,6 +62,28 @@ def report(bundle: Bundle, examined: Examined, alarm: AlarmThreshold | None = No
 def worst_maps(report: Report, most: int = 6) -> list[int]:
     """Indices of the maps of the worst faults, each map once."""
     return list(dict.fromkeys(fault.worst for fault in report.faults))[:most]
+
+
+def report_maps(
+    bundle: Bundle, maps: ak.Array, folder: str | Path, *, rate: float | None = None, most: int = 6, **options: Any
+) -> Report:
+    """Examine maps and write what was found: `examine`, `report` and `write_report` in one, for maps in memory.
+
+    Args:
+        bundle: From `calibrated`.
+        maps: With run, lumi, name, values, shape (n,).
+        folder: Gets `report.html` and `report.json`.
+        rate: Of false alarms per good map, one of the bundle; the first if not given.
+        most: Worst maps to draw.
+        options: For `write_report`: source, simulation.
+
+    Raises:
+        ValueError: If the bundle has no such threshold, or the maps do not fit it.
+    """
+    alarm = alarm_of(bundle, rate)
+    judged = report(bundle, examine(bundle, maps, alarm), alarm)
+    write_report(judged, bundle, folder, worst=maps[worst_maps(judged, most)], **options)
+    return judged
 
 
 def write_report(

@@ -8,6 +8,8 @@ A path is a local file, a glob, or a URL (`root://`, `https://`) that is passed 
 followed by `:tree`, as in `nano.root:Events`.
 """
 
+from __future__ import annotations
+
 from cortado.ntuples.friends import ENTRY_KEY, EVENT_KEYS, check_aligned, friend, write_friend
 from cortado.ntuples.hdf5 import write_hdf5
 from cortado.ntuples.histograms import read_histograms, write_histograms

@@ -1,5 +1,7 @@
 """Chunks of entries on their way into a file: what can be stored, and that all chunks are alike."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -52,16 +54,6 @@ def types_of(branches: Mapping[str, ak.Array]) -> dict[str, Any]:
 def counter(branch: str, known: Collection[str]) -> str:
     """Name of the branch that counts the elements of a jagged one."""
     return f"n{collection(branch, known) or branch}"
-
-
-def check_compression(compression: str, known: Collection[str]) -> None:
-    """Refuse an unknown compression.
-
-    Raises:
-        ValueError: If it is none of the known ones.
-    """
-    if compression not in known:
-        raise ValueError(f"no compression {compression!r}; there are {', '.join(known)}")
 
 
 def _branches(chunk: Chunk, number: int) -> dict[str, ak.Array]:

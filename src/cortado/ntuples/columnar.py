@@ -1,5 +1,7 @@
 """HDF5 and parquet, read with h5py and pyarrow."""
 
+from __future__ import annotations
+
 import pickletools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -142,7 +144,10 @@ def _rows(dataset: h5py.Dataset, start: int, stop: int) -> Any:
     except OSError as error:
         if "filter" not in str(error) and "plugin" not in str(error):
             raise
-        raise OSError("compressed in a way that needs another package: pip install hdf5plugin") from error
+        raise OSError(
+            'compressed in a way that needs hdf5plugin, of the extra `blosc`: pip install ".[blosc]" in your clone of '
+            "cortado"
+        ) from error
 
 
 @contextmanager

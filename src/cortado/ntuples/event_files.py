@@ -8,6 +8,8 @@ Identifiers (columns whose name ends with "_id" or begins with "particle_id") ar
 through a floating-point number; all other columns of CSV files as float64.
 """
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,5 +1,7 @@
 """Friend trees: new columns in a file of their own, entry by entry beside the tree they were made from."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any

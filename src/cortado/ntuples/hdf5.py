@@ -1,5 +1,7 @@
 """Chunks of arrays into HDF5: whole files or none."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping
 from io import FileIO
@@ -10,7 +12,8 @@ import awkward as ak
 import h5py
 
 from cortado.files import replacing
-from cortado.ntuples.chunks import Chunk, check_compression, prepared
+from cortado.names import require_one_of
+from cortado.ntuples.chunks import Chunk, prepared
 
 Filter: TypeAlias = Literal["gzip", "lzf", "none"]
 
@@ -32,7 +35,7 @@ def write_hdf5(path: str | Path, chunks: Iterable[Chunk], *, compression: Filter
     Returns:
         Number of entries written.
     """
-    check_compression(compression, _FILTERS)
+    require_one_of("compression", compression, _FILTERS)
     written = 0
     datasets: dict[str, h5py.Dataset] = {}
     with replacing(path) as partial, _Stream(partial, "w+") as stream:

@@ -1,5 +1,7 @@
 """Histograms to files and back: ROOT for others, JSON for everything that hist knows."""
 
+from __future__ import annotations
+
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping

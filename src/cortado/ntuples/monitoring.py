@@ -5,6 +5,8 @@ element, as of the maps of the HCAL in ML4DQM. CSV: a histogram a row, as text, 
 ML4DQM-DC.
 """
 
+from __future__ import annotations
+
 import csv
 import gzip
 import json

@@ -1,5 +1,7 @@
 """Tables of files of any format, opened for a while, or kept open between the steps that are read of them."""
 
+from __future__ import annotations
+
 import os
 import threading
 from collections import OrderedDict

@@ -1,5 +1,7 @@
 """Names of files: user syntax ``path:tree``, globs and URLs."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
 from glob import glob, has_magic

@@ -1,5 +1,7 @@
 """Entries out of files, in steps."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache

@@ -1,5 +1,7 @@
 """TTree and RNTuple, read with uproot."""
 
+from __future__ import annotations
+
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

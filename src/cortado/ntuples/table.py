@@ -1,5 +1,7 @@
 """What every file format gives the reader: an open table of entries."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """Chunks of arrays into TTrees and RNTuples: whole files or none."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -7,7 +9,8 @@ from typing import Any, Literal, TypeAlias
 import uproot
 
 from cortado.files import replacing
-from cortado.ntuples.chunks import Chunk, check_compression, counter, prepared, types_of
+from cortado.names import require_one_of
+from cortado.ntuples.chunks import Chunk, counter, prepared, types_of
 
 Compression: TypeAlias = Literal["zstd", "lz4", "lzma", "none"]
 
@@ -68,7 +71,7 @@ def _write(
     make: Callable[[Any, Mapping[str, Any]], Any],
     compression: Compression,
 ) -> int:
-    check_compression(compression, _COMPRESSIONS)
+    require_one_of("compression", compression, _COMPRESSIONS)
     written, writable = 0, None
     with replacing(path) as partial, uproot.recreate(partial, compression=_COMPRESSIONS[compression]) as file:
         for branches in prepared(chunks, path, jagged=True):

@@ -1,5 +1,7 @@
 """What an autoencoder makes of images, and where it puts objects in the space of its latent numbers."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from itertools import cycle
 from typing import Any
@@ -11,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import gaussian_kde
 
-from cortado.plotting.style import CURVES, label, legend, style, subplots
+from cortado.plotting.style import CURVES, legend, style, subplots, write_label
 
 __all__ = ["latent_space", "reconstructions"]
 
@@ -23,7 +25,12 @@ _GRID = 100  # points along each side
 
 
 def reconstructions(
-    given: Mapping[str, ArrayLike], made: Mapping[str, ArrayLike], *, half_width: tuple[float, float]
+    given: Mapping[str, ArrayLike],
+    made: Mapping[str, ArrayLike],
+    *,
+    half_width: tuple[float, float],
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, NDArray[Any]]:
     """Single images beside what a network makes of them and the loss of each pixel, a row for each kind.
 
@@ -34,6 +41,8 @@ def reconstructions(
         given: One image by its title, shape (eta, phi).
         made: The same as reproduced.
         half_width: From the centre of an image to its edge, in pseudorapidity and azimuth [rad].
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Returns:
         The figure and its axes, shape (kinds, 3).
     Raises:
@@ -57,11 +66,13 @@ def reconstructions(
                 figure.colorbar(mesh, ax=ax, pad=0.02, label="per pixel")
                 ax.set(xlabel=r"Transformed $\Delta\eta$", ylabel=r"Transformed $\Delta\phi$ [rad]", aspect="equal")
                 ax.set_title(f"{name}: {title.lower()}", fontsize=13, loc="right")
-        label(axes[0, 0])
+        write_label(axes[0, 0], experiment=experiment, label=label)
     return figure, axes
 
 
-def latent_space(codes: Mapping[str, ArrayLike], *, right: str = "") -> tuple[Figure, Axes]:
+def latent_space(
+    codes: Mapping[str, ArrayLike], *, right: str = "", experiment: str = "cortado", label: str = "Simulation"
+) -> tuple[Figure, Axes]:
     """Where the kinds of objects lie in a latent space of two dimensions: contours with 50 % and 90 % of each inside.
 
     The contours are those of a kernel density estimate (Scott's width) of at most 4,000 objects of each kind.
@@ -69,6 +80,8 @@ def latent_space(codes: Mapping[str, ArrayLike], *, right: str = "") -> tuple[Fi
     Args:
         codes: Latent numbers by the kind of objects, shape (n, 2).
         right: Text above the frame.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Raises:
         ValueError: If there are no kinds, other than two numbers, or fewer than three objects or no area to lie in.
     """
@@ -97,7 +110,7 @@ def latent_space(codes: Mapping[str, ArrayLike], *, right: str = "") -> tuple[Fi
             ax.plot([], [], color="black", linestyle=line, label=f"{inside:.0%} inside")
         ax.set(xlabel="First latent number", ylabel="Second latent number")
         ax.set(xlim=(sides[0][0], sides[0][-1]), ylim=(sides[1][0], sides[1][-1]))
-        label(ax, right=right)
+        write_label(ax, right=right, experiment=experiment, label=label)
         legend(ax)
     return figure, ax
 

@@ -1,5 +1,7 @@
 """What all figures of binned quantities need: titles, units, bands, points and vertical ranges."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

@@ -1,5 +1,7 @@
 """What made a score: constituents or pixels of jets in the colour of what they add to it."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cortado.kinematics import delta_phi
 from cortado.plotting.jets import image_mesh, log_colours
-from cortado.plotting.style import GREY, label, style, subplots
+from cortado.plotting.style import GREY, style, subplots, write_label
 
 __all__ = ["constituent_contributions", "pixel_contributions"]
 
@@ -22,7 +24,13 @@ _COLOURS = "RdBu_r"  # red for the signal
 
 
 def constituent_contributions(
-    jets: Mapping[str, Any], contributions: Mapping[str, ArrayLike], *, radius: float = 0.8, score: str = "score"
+    jets: Mapping[str, Any],
+    contributions: Mapping[str, ArrayLike],
+    *,
+    radius: float = 0.8,
+    score: str = "score",
+    experiment: str = "cortado",
+    label: str = "",
 ) -> tuple[Figure, NDArray[np.object_]]:
     """Single jets beside each other: constituents with an area by pT, in the colour of what they add to the score.
 
@@ -33,6 +41,8 @@ def constituent_contributions(
         contributions: Of the constituents of each, as `scoring.contributions` gives them, shape (p,).
         radius: Of the jets, drawn as a circle.
         score: What the contributions add up to.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Returns:
         The figure and its axes, shape (jets,).
     Raises:
@@ -59,7 +69,7 @@ def constituent_contributions(
         figure.colorbar(
             points, ax=axes[0], label=rf"Contribution to the {score} (area $\propto p_\mathrm{{T}}$)", pad=0.02
         )
-        label(axes[0, 0], simulation=False)
+        write_label(axes[0, 0], experiment=experiment, label=label)
     return figure, axes[0]
 
 
@@ -69,6 +79,8 @@ def pixel_contributions(
     *,
     half_width: float | tuple[float, float] = 1.25,
     score: str = "score",
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, NDArray[np.object_]]:
     """Mean images above the mean contributions of their pixels, a column for each kind; one image is its own mean.
 
@@ -80,6 +92,8 @@ def pixel_contributions(
         contributions: Of their pixels, of the same shape; those of all channels are added.
         half_width: From the centre of an image to its edge, in pseudorapidity and azimuth [rad].
         score: What the contributions add up to.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Returns:
         The figure and its axes, shape (2, kinds).
     Raises:
@@ -107,7 +121,7 @@ def pixel_contributions(
                 _write(ax, text)
         for line, mesh, title, extend in zip(axes, meshes, titles, ("neither", "both")):
             figure.colorbar(mesh, ax=line, label=title, pad=0.02, extend=extend)
-        label(axes[0, 0])
+        write_label(axes[0, 0], experiment=experiment, label=label)
     return figure, axes
 
 

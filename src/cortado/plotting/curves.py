@@ -1,5 +1,7 @@
 """Curves: rejection against efficiency, training histories, calibration."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import NamedTuple
@@ -11,14 +13,16 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from cortado.metrics import Reliability, RocCurve, SignificanceImprovement, background_at
-from cortado.plotting.style import COLOURS, CURVES, GREY, label, legend, style, subplots
+from cortado.plotting.style import COLOURS, CURVES, GREY, legend, style, subplots, write_label
 
 __all__ = ["calibration_curve", "learning_curves", "roc_curves", "significance_improvement"]
 
 Floats = NDArray[np.float64]
 
 
-def roc_curves(curves: Mapping[str, RocCurve], *, right: str = "") -> tuple[Figure, Axes]:
+def roc_curves(
+    curves: Mapping[str, RocCurve], *, right: str = "", experiment: str = "cortado", label: str = "Simulation"
+) -> tuple[Figure, Axes]:
     """Background rejection against signal efficiency of all models in one frame, with one-sigma bands.
 
     The band is the error of `metrics.background_at`, drawn as a factor so that it stays positive. A curve
@@ -27,6 +31,8 @@ def roc_curves(curves: Mapping[str, RocCurve], *, right: str = "") -> tuple[Figu
     Args:
         curves: ROC curve by the name that the legend shows, with its area.
         right: Text above the frame: the selection of the jets.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Raises:
         ValueError: If there are no curves.
     """
@@ -45,12 +51,16 @@ def roc_curves(curves: Mapping[str, RocCurve], *, right: str = "") -> tuple[Figu
         ax.set(xlim=(0, 1), ylim=(1, 3 * top), yscale="log")
         ax.set(xlabel=r"Signal efficiency $\varepsilon_S$", ylabel=r"Background rejection $1/\varepsilon_B$")
         legend(ax)
-        label(ax, right=right)
+        write_label(ax, right=right, experiment=experiment, label=label)
     return figure, ax
 
 
 def significance_improvement(
-    curves: Mapping[str, SignificanceImprovement | Sequence[SignificanceImprovement]], *, right: str = ""
+    curves: Mapping[str, SignificanceImprovement | Sequence[SignificanceImprovement]],
+    *,
+    right: str = "",
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, Axes]:
     """Significance improvement against background efficiency of all methods in one frame.
 
@@ -61,6 +71,8 @@ def significance_improvement(
         curves: From `metrics.significance_improvement`, one or those of several seeds, by the name that the legend
             shows.
         right: Text above the frame: the sample.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Raises:
         ValueError: If there are no curves, or they have different floors.
     """
@@ -81,12 +93,17 @@ def significance_improvement(
         ax.set(xlim=(lowest, 1), ylim=(0, 1.5 * top), xscale="log")
         ax.set(xlabel=r"Background efficiency $\varepsilon_B$", ylabel=_IMPROVEMENT)
         ax.legend(loc="upper right", title=f"at least {floors.pop():g} background events")
-        label(ax, right=right)
+        write_label(ax, right=right, experiment=experiment, label=label)
     return figure, ax
 
 
 def learning_curves(
-    table: Mapping[str, ArrayLike], *, epoch: str = "epoch", titles: Mapping[str, str] | None = None
+    table: Mapping[str, ArrayLike],
+    *,
+    epoch: str = "epoch",
+    titles: Mapping[str, str] | None = None,
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, NDArray[np.object_]]:
     """Every quantity of a training against the epoch: a frame for each, training and validation together.
 
@@ -95,6 +112,8 @@ def learning_curves(
             NaN where a row has no entry.
         epoch: The column of the horizontal axis.
         titles: Of quantities, such as {"loss": study.task.loss_title}; others are called by their name.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Returns:
         The figure and its axes, shape (frames,).
     Raises:
@@ -112,15 +131,19 @@ def learning_curves(
         for ax, (quantity, stages) in zip(axes[0], quantities.items()):
             _history(ax, columns[epoch], stages)
             ax.set(xlabel="Epoch", ylabel=titles.get(quantity, quantity.replace("_", " ").capitalize()))
-        label(axes[0, 0])
+        write_label(axes[0, 0], experiment=experiment, label=label)
     return figure, axes[0]
 
 
-def calibration_curve(curves: Mapping[str, Reliability]) -> tuple[Figure, Axes]:
+def calibration_curve(
+    curves: Mapping[str, Reliability], *, experiment: str = "cortado", label: str = "Simulation"
+) -> tuple[Figure, Axes]:
     """Signal fraction against mean score, with errors; a calibrated score lies on the diagonal.
 
     Args:
         curves: From `metrics.reliability`, by the name that the legend shows.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Raises:
         ValueError: If there are no curves.
     """
@@ -141,7 +164,7 @@ def calibration_curve(curves: Mapping[str, Reliability]) -> tuple[Figure, Axes]:
             )
         ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="Mean score", ylabel="Signal fraction")
         ax.legend(loc="upper left")
-        label(ax)
+        write_label(ax, experiment=experiment, label=label)
     return figure, ax
 
 

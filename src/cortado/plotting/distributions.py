@@ -1,5 +1,7 @@
 """Shapes: distributions scaled to unit area."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 
@@ -11,7 +13,7 @@ from matplotlib.figure import Figure
 
 from cortado.histograms import project
 from cortado.plotting.bins import Values, band, titles_of, unit_of, values_of, vertical_range
-from cortado.plotting.style import CURVES, label, legend, style, subplots
+from cortado.plotting.style import CURVES, legend, style, subplots, write_label
 
 __all__ = ["score_distributions"]
 
@@ -23,6 +25,8 @@ def score_distributions(
     by: str = "dataset",
     log: bool = True,
     right: str = "",
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, Axes]:
     """Shapes of a distribution, each scaled to unit area, with bands of the statistical error.
 
@@ -32,6 +36,8 @@ def score_distributions(
         by: The axis that tells the curves from each other; "truth" for those of b, c and light jets, say.
         log: Logarithmic vertical axis.
         right: Text above the frame.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Raises:
         KeyError: If the histogram has no such axis or category.
         ValueError: If a category is empty, or the histogram has further axes.
@@ -49,7 +55,7 @@ def score_distributions(
         unit = unit_of(axis.label)
         ax.set(xlim=(axis.edges[0], axis.edges[-1]), xlabel=axis.label)
         ax.set_ylabel("Probability density" + (f" [1/{unit}]" if unit else ""))
-        label(ax, right=right)
+        write_label(ax, right=right, experiment=experiment, label=label)
         legend(ax)
     return figure, ax
 

@@ -1,5 +1,7 @@
 """What generators cost and what they are worth: time per shower, fidelity against training time, weights."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 
@@ -9,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from cortado.plotting.style import CURVES, GREY, label, legend, style, subplots
+from cortado.plotting.style import CURVES, GREY, legend, style, subplots, write_label
 from cortado.statistics import Estimate, effective_sample_size
 
 __all__ = ["auc_against_time", "time_against_size", "weight_distribution"]
@@ -26,6 +28,8 @@ def time_against_size(
     xlabel: str = "Batch size",
     ylabel: str = "Time per shower [ms]",
     right: str = "",
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, Axes]:
     """Time against size, both logarithmic, with other times as horizontal lines: of showers against their batch size.
 
@@ -35,6 +39,8 @@ def time_against_size(
         xlabel: What is counted.
         ylabel: What takes the time.
         right: Text above the frame: the processor.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Raises:
         ValueError: If there are no times, shapes differ, or a number is not positive.
     """
@@ -53,7 +59,7 @@ def time_against_size(
         everything = np.concatenate([*(values for _, values in series.values()), list(lines.values())])
         ax.set_ylim(everything.min() / 2, 2 * everything.max())
         legend(ax, fontsize=11)
-        label(ax, right=right)
+        write_label(ax, right=right, experiment=experiment, label=label)
     return figure, ax
 
 
@@ -63,6 +69,8 @@ def auc_against_time(
     references: Mapping[str, float] | None = None,
     unit: str = "min",
     right: str = "",
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, Axes]:
     """Area under the ROC curve of classifiers of generated showers, against the time that the generator was trained.
 
@@ -71,6 +79,8 @@ def auc_against_time(
         references: Areas that others published, by name.
         unit: Of the time.
         right: Text above the frame: the particle and the classifier.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Raises:
         ValueError: If there are no curves, or the lengths differ, or a time is not positive.
     """
@@ -92,17 +102,26 @@ def auc_against_time(
         ax.axhline(0.5, color="black", linewidth=0.8)
         ax.set_ylim(0.48, 1.02)
         legend(ax, fontsize=11)
-        label(ax, right=right)
+        write_label(ax, right=right, experiment=experiment, label=label)
     return figure, ax
 
 
-def weight_distribution(weights: Mapping[str, ArrayLike], *, bins: int = 60, right: str = "") -> tuple[Figure, Axes]:
+def weight_distribution(
+    weights: Mapping[str, ArrayLike],
+    *,
+    bins: int = 60,
+    right: str = "",
+    experiment: str = "cortado",
+    label: str = "Simulation",
+) -> tuple[Figure, Axes]:
     """Weights of reweighted showers over their mean, both axes logarithmic; the legend has their effective number.
 
     Args:
         weights: Weights of all showers, shape (n,), by the name that the legend shows.
         bins: Number of bins between the smallest and the largest weight.
         right: Text above the frame: the particle and its energy.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Raises:
         ValueError: If there are no weights, or one is not positive.
     """
@@ -121,7 +140,7 @@ def weight_distribution(weights: Mapping[str, ArrayLike], *, bins: int = 60, rig
         ax.set(xscale="log", yscale="log", xlim=(edges[0], edges[-1]))
         ax.set(xlabel="Weight / mean weight", ylabel="Share of showers / bin")
         legend(ax)
-        label(ax, right=right)
+        write_label(ax, right=right, experiment=experiment, label=label)
     return figure, ax
 
 

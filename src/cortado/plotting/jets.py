@@ -1,5 +1,7 @@
 """Jets to look at: average images of classes, and one jet as a cloud and as an image."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +14,7 @@ from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
 
 from cortado.kinematics import delta_phi
-from cortado.plotting.style import COLOURS, GREY, label, style, subplots
+from cortado.plotting.style import COLOURS, GREY, style, subplots, write_label
 
 __all__ = ["average_images", "image_mesh", "jet_display", "log_colours"]
 
@@ -28,6 +30,8 @@ def average_images(
     half_width: float | tuple[float, float] = 1.25,
     before_unit: str = r"$\langle p_\mathrm{T}\rangle$ per pixel [GeV]",
     after_unit: str = "Mean intensity per pixel (normalised)",
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, NDArray[np.object_]]:
     """Average jet images, a row for each class, before and after preprocessing, in logarithmic colours.
 
@@ -41,6 +45,8 @@ def average_images(
             or one for each.
         before_unit: Label of the left colour bar.
         after_unit: Label of the right colour bar.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Returns:
         The figure and its axes, shape (classes, 2).
     Raises:
@@ -62,11 +68,13 @@ def average_images(
             figure.colorbar(mesh, ax=column, label=unit, aspect=18 * len(before), pad=0.02)
         for ax in axes[:, 1]:
             ax.set(xlabel=f"Transformed {_ETA}", ylabel=f"Transformed {_PHI}")
-        label(axes[0, 0])
+        write_label(axes[0, 0], experiment=experiment, label=label)
     return figure, axes
 
 
-def jet_display(jet: Any, *, radius: float = 0.8, pixels: int = 25) -> tuple[Figure, tuple[Axes, Axes]]:
+def jet_display(
+    jet: Any, *, radius: float = 0.8, pixels: int = 25, experiment: str = "cortado", label: str = ""
+) -> tuple[Figure, tuple[Axes, Axes]]:
     """One jet as a cloud of constituents (area by pT, colour by charge), and as an image of its pT.
 
     All constituents are in the frame, which is centred on the jet axis.
@@ -75,6 +83,8 @@ def jet_display(jet: Any, *, radius: float = 0.8, pixels: int = 25) -> tuple[Fig
         jet: One jet, with `pt eta phi mass` and `constituents` that have `pt eta phi` and perhaps `charge`.
         radius: Radius of the jet, drawn as a circle.
         pixels: Pixels of the image along each side.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Returns:
         The figure, and the axes of the cloud and of the image.
     Raises:
@@ -97,7 +107,7 @@ def jet_display(jet: Any, *, radius: float = 0.8, pixels: int = 25) -> tuple[Fig
             ax.add_patch(Circle((0, 0), radius, fill=False, edgecolor=GREY, linestyle="--", linewidth=1.2))
             ax.set(xlim=(-half_width, half_width), ylim=(-half_width, half_width), aspect="equal")
             ax.set(xlabel=_ETA, ylabel=_PHI)
-        label(cloud, simulation=False)
+        write_label(cloud, experiment=experiment, label=label)
         properties = rf"$p_\mathrm{{T}}$ = {jet['pt']:.0f} GeV, $m$ = {jet['mass']:.0f} GeV"
         picture.set_title(properties, fontsize=14, loc="right")
     return figure, (cloud, picture)

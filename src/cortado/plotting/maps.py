@@ -1,11 +1,13 @@
 """Monitoring maps to look at: what was counted, what was expected, and where they differ."""
 
+from __future__ import annotations
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from cortado.plotting.style import COLOURS, label, style, subplots
+from cortado.plotting.style import COLOURS, style, subplots, write_label
 
 __all__ = ["fault_map"]
 
@@ -24,6 +26,8 @@ def fault_map(
     right: str = "",
     simulation: bool = True,
     axes: tuple[str, str] = ("Column", "Row"),
+    experiment: str = "cortado",
+    label: str | None = None,
 ) -> tuple[Figure, NDArray[np.object_]]:
     """One map: counts, expected counts with the same colours, pulls with the outline of the regions that were found.
 
@@ -37,6 +41,8 @@ def fault_map(
         right: Text above the frames: run, lumisection, element.
         simulation: False where recorded data are shown.
         axes: Titles of columns and rows; of histograms there is none.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary"; None: "Simulation", unless data are shown.
     Returns:
         The figure and its axes, shape (3,), or (2,) for histograms.
     Raises:
@@ -49,8 +55,10 @@ def fault_map(
         )
     with style():
         if len(given[0]) == 1:
-            return _histogram(*(each[0] for each in given), right=right, simulation=simulation)
-        return _map(*given, right=right, simulation=simulation, titles=axes)
+            return _histogram(
+                *(each[0] for each in given), right=right, simulation=simulation, experiment=experiment, label=label
+            )
+        return _map(*given, right=right, simulation=simulation, titles=axes, experiment=experiment, label=label)
 
 
 def _map(
@@ -62,6 +70,8 @@ def _map(
     right: str,
     simulation: bool,
     titles: tuple[str, str],
+    experiment: str,
+    label: str | None,
 ) -> tuple[Figure, NDArray[np.object_]]:
     figure, axes = subplots(1, 3, figsize=(17, 5.2))
     # A noisy cell must not make the rest dark.
@@ -75,7 +85,7 @@ def _map(
     for ax in axes:
         ax.set_xlabel(titles[0])
         ax.set_ylabel(titles[1])
-    label(axes[0], simulation=simulation)
+    write_label(axes[0], simulation=simulation, experiment=experiment, label=label)
     axes[2].set_title(right, fontsize=14, loc="right")
     return figure, axes
 
@@ -91,7 +101,15 @@ def _outline(ax: Axes, inside: NDArray[np.bool_]) -> None:
 
 
 def _histogram(
-    counts: Floats, expected: Floats, pulls: Floats, region: Floats, *, right: str, simulation: bool
+    counts: Floats,
+    expected: Floats,
+    pulls: Floats,
+    region: Floats,
+    *,
+    right: str,
+    simulation: bool,
+    experiment: str,
+    label: str | None,
 ) -> tuple[Figure, NDArray[np.object_]]:
     figure, axes = subplots(2, 1, figsize=(8, 6.5), sharex=True, height_ratios=(2, 1))
     edges = np.arange(len(counts) + 1) - 0.5
@@ -106,5 +124,5 @@ def _histogram(
     axes[1].set_ylabel("Pull")
     axes[1].set_xlabel("Bin")
     axes[0].yaxis.get_offset_text().set_x(-0.12)  # beside the label above the axes
-    label(axes[0], right=right, simulation=simulation)
+    write_label(axes[0], right=right, simulation=simulation, experiment=experiment, label=label)
     return figure, axes

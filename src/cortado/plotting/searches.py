@@ -1,5 +1,7 @@
 """Searches for a bump: mass spectrum with its background fit, local p-value against mass, limits on a strength."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import hist
@@ -11,7 +13,7 @@ from scipy import stats
 from scipy.special import xlogy
 
 from cortado.plotting.bins import band, unit_of, vertical_range, yield_label
-from cortado.plotting.style import COLOURS, GREY, label, legend, style, subplots
+from cortado.plotting.style import COLOURS, GREY, legend, style, subplots, write_label
 from cortado.searches import BackgroundFit, BumpHunt, Limits, SignalFit, Strength
 
 __all__ = ["local_p_values", "mass_spectrum", "strength_limits"]
@@ -29,6 +31,8 @@ def mass_spectrum(
     counted: str = "Events",
     simulation: bool = True,
     right: str = "",
+    experiment: str = "cortado",
+    label: str | None = None,
 ) -> tuple[Figure, tuple[Axes, Axes]]:
     """Counts with the fitted background, and below them how far they are from it.
 
@@ -44,6 +48,8 @@ def mass_spectrum(
         counted: What is counted.
         simulation: False where recorded data are shown.
         right: Text above the frame.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary"; None: "Simulation", unless data are shown.
     Returns:
         The figure, and the axes of the spectrum and of the pulls.
     Raises:
@@ -77,13 +83,19 @@ def mass_spectrum(
         pull_ax.set(xlabel=xlabel)
         pull_ax.set_ylabel("Pull", loc="center")
         figure.align_ylabels([ax, pull_ax])
-        label(ax, right=right, simulation=simulation)
+        write_label(ax, right=right, simulation=simulation, experiment=experiment, label=label)
         legend(ax, first=name)
     return figure, (ax, pull_ax)
 
 
 def local_p_values(
-    bump: BumpHunt, *, xlabel: str = "Dijet mass [GeV]", simulation: bool = True, right: str = ""
+    bump: BumpHunt,
+    *,
+    xlabel: str = "Dijet mass [GeV]",
+    simulation: bool = True,
+    right: str = "",
+    experiment: str = "cortado",
+    label: str | None = None,
 ) -> tuple[Figure, Axes]:
     """Local p-value against the centre of the window, the smallest of all widths, with lines of whole significances.
 
@@ -92,6 +104,8 @@ def local_p_values(
         xlabel: Of the mass, with its unit.
         simulation: False where recorded data are shown.
         right: Text above the frame.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary"; None: "Simulation", unless data are shown.
     """
     table = bump.windows
     centres = (table.low + table.high) / 2
@@ -110,7 +124,7 @@ def local_p_values(
                 rf"${sigma}\,\sigma$", (1, stats.norm.sf(sigma)), (4, 0), xycoords=ax.get_yaxis_transform(),
                 textcoords="offset points", va="center", fontsize=13, color=GREY, annotation_clip=False,
             )  # fmt: skip
-        label(ax, right=right, simulation=simulation)
+        write_label(ax, right=right, simulation=simulation, experiment=experiment, label=label)
         legend(ax)
         ax.set_yticks([tick for tick in ax.get_yticks() if tick <= 1])  # above it is room for the legend
         ax.set_ylim(bottom=floor / 30)
@@ -124,6 +138,8 @@ def strength_limits(
     xlabel: str = "Signal strength",
     simulation: bool = True,
     right: str = "",
+    experiment: str = "cortado",
+    label: str | None = None,
 ) -> tuple[Figure, Axes]:
     """Upper limits on a signal strength with what is expected without signal, and the fitted strength; a row each.
 
@@ -133,6 +149,8 @@ def strength_limits(
         xlabel: What a strength of 1 means.
         simulation: False where recorded data are shown.
         right: Text above the frame.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary"; None: "Simulation", unless data are shown.
     Raises:
         ValueError: If there is nothing to draw, or levels differ.
     """
@@ -162,7 +180,7 @@ def strength_limits(
         ax.minorticks_on()
         ax.tick_params(axis="y", which="minor", left=False, right=False)
         ax.set(xlim=(0, None), ylim=(len(results) - 0.5, -0.5), xlabel=xlabel)
-        label(ax, right=right, simulation=simulation)
+        write_label(ax, right=right, simulation=simulation, experiment=experiment, label=label)
         ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=13)
     return figure, ax
 

@@ -1,5 +1,7 @@
 """Shapes of generated and of reweighted showers over those of simulated ones, with ratios."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Collection, Mapping, Sequence
 from itertools import cycle
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from cortado.histograms import project, systematic_shifts
 from cortado.plotting.bins import band, titles_of, values_of, vertical_range, yield_label
-from cortado.plotting.style import CURVES, GREY, label, legend, style, subplots
+from cortado.plotting.style import CURVES, GREY, legend, style, subplots, write_label
 
 __all__ = ["shape_histograms"]
 
@@ -39,6 +41,8 @@ def shape_histograms(
     log: Collection[str] = (),
     counted: str = "showers",
     right: str = "",
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, NDArray[np.object_]]:
     """Shapes of samples as lines over that of the reference, and their ratio to it; a panel for each histogram.
 
@@ -54,6 +58,8 @@ def shape_histograms(
         log: Names of the shown axes whose panels have a logarithmic vertical axis.
         counted: What is counted.
         right: Text above the frames: the particle and its energy.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Returns:
         The figure, and the axes of shapes and of ratios, shape (histograms, 2).
     Raises:
@@ -79,7 +85,7 @@ def shape_histograms(
             _draw_ratios(pair[1], axis, shapes, reference)
         figure.align_ylabels()
         legend(axes[0, 0], first=titles[reference])
-        label(axes[0, 0], right=right if len(shown) == 1 else "")
+        write_label(axes[0, 0], right=right if len(shown) == 1 else "", experiment=experiment, label=label)
         if len(shown) > 1:
             axes[min(len(shown), _COLUMNS) - 1, 0].set_title(right, fontsize=14, loc="right")
     return figure, axes

@@ -1,5 +1,7 @@
 """Showers to look at: averages of samples, layer by layer, and single ones beside their nearest neighbours."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -13,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cortado.calorimeter import Geometry, layer_names
 from cortado.calorimeter import layers as in_layers
-from cortado.plotting.style import label, style, subplots
+from cortado.plotting.style import style, subplots, write_label
 
 __all__ = ["average_showers", "shower_neighbours"]
 
@@ -30,6 +32,8 @@ def average_showers(
     layers: Sequence[int] | None = None,
     half_width: float | None = None,
     right: str = "",
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, NDArray[np.object_]]:
     """Average energy of each cell: a row of frames for each sample, a column for each layer.
 
@@ -43,6 +47,8 @@ def average_showers(
         layers: Positions of the layers to show; all of them if not given.
         half_width: From the centre of each frame to its edge [mm]; that of the layer if not given.
         right: Text above the frames: the particle and its energy.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Returns:
         The figure and its axes, shape (samples, layers).
     Raises:
@@ -51,7 +57,18 @@ def average_showers(
     """
     cells = np.array([np.asarray(one, dtype=np.float64) for one in averages.values()])
     unit = "Mean energy per cell [MeV]"
-    return _grid(cells[:, None], list(averages), ("",), geometry, layers, half_width, unit=unit, right=right)
+    return _grid(
+        cells[:, None],
+        list(averages),
+        ("",),
+        geometry,
+        layers,
+        half_width,
+        unit=unit,
+        right=right,
+        experiment=experiment,
+        label=label,
+    )
 
 
 def shower_neighbours(
@@ -63,6 +80,8 @@ def shower_neighbours(
     layers: Sequence[int] | None = None,
     half_width: float | None = None,
     right: str = "",
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, NDArray[np.object_]]:
     """Single generated showers, one a row, each layer beside that of the simulated shower that is nearest.
 
@@ -76,6 +95,8 @@ def shower_neighbours(
         layers: Positions of the layers to show; all of them if not given.
         half_width: From the centre of each frame to its edge [mm]; that of the layer if not given.
         right: Text above the frames: the particle and the generator.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Returns:
         The figure and its axes, shape (n, 2 layers).
     Raises:
@@ -91,7 +112,9 @@ def shower_neighbours(
     cells, titles = np.stack([above, below], axis=1), [f"{one:.3g} GeV" for one in energies]
     kinds = ("generated, ", "nearest sim., ")
     unit = "Energy per cell [MeV]"
-    return _grid(cells, titles, kinds, geometry, layers, half_width, unit=unit, right=right)
+    return _grid(
+        cells, titles, kinds, geometry, layers, half_width, unit=unit, right=right, experiment=experiment, label=label
+    )
 
 
 def _grid(
@@ -104,6 +127,8 @@ def _grid(
     *,
     unit: str,
     right: str,
+    experiment: str,
+    label: str,
 ) -> tuple[Figure, NDArray[np.object_]]:
     """Frames of cells [GeV] of shape (rows, kinds, cells): a row for each title, columns of layers and their kinds."""
     if not titles:
@@ -130,7 +155,7 @@ def _grid(
         for ax, title in zip(axes[:, 0], titles):
             ax.set_ylabel(f"{title}\n$y$ [mm]", loc="center")
         axes[0, -1].set_title(right, fontsize=14, loc="right")
-        label(axes[0, 0])
+        write_label(axes[0, 0], experiment=experiment, label=label)
     return figure, axes
 
 

@@ -1,5 +1,7 @@
 """Stacked samples with their uncertainties, over a ratio."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 from cortado.histograms import NOMINAL, project, systematic_of, systematic_shifts
 from cortado.plotting.bins import Values, band, points, titles_of, values_of, vertical_range, yield_label
-from cortado.plotting.style import COLOURS, CURVES, GREY, label, legend, style, subplots
+from cortado.plotting.style import COLOURS, CURVES, GREY, legend, style, subplots, write_label
 
 __all__ = ["stacked"]
 
@@ -39,6 +41,8 @@ def stacked(
     counted: str = "Jets",
     log: bool = False,
     right: str = "",
+    experiment: str = "cortado",
+    label: str | None = None,
 ) -> tuple[Figure, tuple[Axes, Axes]]:
     """Stacked samples with their uncertainty, and below them a ratio.
 
@@ -57,6 +61,8 @@ def stacked(
         counted: What is counted, for the vertical axis.
         log: Logarithmic vertical axis.
         right: Text above the frame: luminosity, region.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary"; None: "Simulation", unless data are shown.
     Returns:
         The figure, and the axes of the stack and of the ratio.
     Raises:
@@ -97,7 +103,7 @@ def stacked(
         ax.set(xlim=(axis.edges[0], axis.edges[-1]), xlabel="", ylabel=yield_label(counted, axis))
         ratio_ax.set(xlabel=axis.label)
         figure.align_ylabels([ax, ratio_ax])
-        label(ax, right=right, simulation=data is None)
+        write_label(ax, right=right, simulation=data is None, experiment=experiment, label=label)
         legend(ax, first="Data", ncols=2)
     return figure, (ax, ratio_ax)
 

@@ -1,8 +1,11 @@
 """One look for all figures: colours, fonts, labels, legends, and how a figure becomes a file.
 
-Figures are made without pyplot, so no backend is chosen, no window opens and none stays in memory. The style
-holds only while a figure is being made or saved; matplotlib's own settings are never changed.
+Figures are made without pyplot, so no backend is chosen, no window opens and none stays in memory; but in
+notebooks, and where pyplot is interactive, it shows them. The style holds only while a figure is being made or saved;
+matplotlib's own settings are never changed.
 """
+
+from __future__ import annotations
 
 import io
 import os
@@ -22,7 +25,7 @@ from matplotlib.path import Path as MplPath
 
 from cortado.files import replacing
 
-__all__ = ["COLOURS", "CURVES", "GREY", "label", "legend", "png", "save", "style", "subplots"]
+__all__ = ["COLOURS", "CURVES", "GREY", "legend", "png", "save", "style", "subplots", "write_label"]
 
 # Ten colours that people with any colour vision can tell apart: Petroff, arXiv:2107.02270
 COLOURS = (
@@ -61,29 +64,38 @@ def style() -> Iterator[None]:
 
 
 def subplots(rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
-    """Figure that pyplot does not know of, and its axes (a single one, or an array of them).
+    """Figure and its axes (a single one, or an array of them).
+
+    Pyplot knows of the figure in a notebook, where it then shows at the end of the cell, or if it is interactive.
 
     Args:
         rows: Rows of axes.
         columns: Columns of axes.
         options: `figsize`, or anything for `Figure.subplots`.
     """
-    figure = Figure(layout="constrained", figsize=options.pop("figsize", None))
+    # In a notebook pyplot's backend is known by name, and becomes interactive with the first figure.
+    shows = mpl.is_interactive() or "inline" in (mpl.get_backend(auto_select=False) or "")
+    make = plt.figure if shows else Figure
+    figure = make(layout="constrained", figsize=options.pop("figsize", None))
     return figure, figure.subplots(rows, columns, **options)
 
 
-def label(ax: Axes, *, right: str = "", simulation: bool = True) -> None:
-    """Write "cortado Simulation" above the axes on the left, and what is shown on the right.
+def write_label(
+    ax: Axes, *, experiment: str = "cortado", label: str | None = None, right: str = "", simulation: bool = True
+) -> None:
+    """Write "cortado Simulation", or what else is wanted, above the axes on the left, and what is shown on the right.
 
     Args:
         ax: The axes.
+        experiment: In bold.
+        label: Beside it, such as "Preliminary"; None: "Simulation", unless data are shown.
         right: Luminosity, energy, jet selection; mathematics between dollars.
         simulation: False where recorded data are shown.
     """
-    name = ax.annotate("cortado", (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points",
+    name = ax.annotate(experiment, (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points",
                        fontsize=18, fontweight="bold", va="bottom")  # fmt: skip
-    if simulation:
-        ax.annotate("Simulation", (1, 0), (6, 0), xycoords=name, textcoords="offset points",
+    if beside := ("Simulation" * simulation if label is None else label):
+        ax.annotate(beside, (1, 0), (6, 0), xycoords=name, textcoords="offset points",
                     fontsize=15, fontstyle="italic", va="bottom")  # fmt: skip
     if right:
         ax.annotate(right, (1, 1), (0, 5), xycoords="axes fraction", textcoords="offset points",

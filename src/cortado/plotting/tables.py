@@ -1,5 +1,7 @@
 """Figures of tables: the confusion matrix and the cutflow."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 
@@ -11,18 +13,22 @@ from matplotlib.figure import Figure
 from cortado.histograms.names import require_names
 from cortado.metrics import Counts, Estimate, proportion
 from cortado.plotting.bins import titles_of
-from cortado.plotting.style import CURVES, label, legend, style, subplots
+from cortado.plotting.style import CURVES, legend, style, subplots, write_label
 
 __all__ = ["confusion_matrix", "cutflow"]
 
 
-def confusion_matrix(counts: Counts, classes: Sequence[str], *, right: str = "") -> tuple[Figure, Axes]:
+def confusion_matrix(
+    counts: Counts, classes: Sequence[str], *, right: str = "", experiment: str = "cortado", label: str = "Simulation"
+) -> tuple[Figure, Axes]:
     """For every true class the percentage that is taken for each class, with its error.
 
     Args:
         counts: From `metrics.confusion_counts`, shape (c, c) as (truth, prediction).
         classes: Names of the c classes.
         right: Text above the frame.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Raises:
         ValueError: If the number of names is not that of the classes, or a true class has no events.
     """
@@ -44,12 +50,18 @@ def confusion_matrix(counts: Counts, classes: Sequence[str], *, right: str = "")
         ax.minorticks_off()
         ax.set_xlabel("Predicted class", loc="center")
         ax.set_ylabel("True class", loc="center")
-        label(ax, right=right)
+        write_label(ax, right=right, experiment=experiment, label=label)
     return figure, ax
 
 
 def cutflow(
-    histogram: hist.Hist, names: Sequence[str] | Mapping[str, str], *, by: str = "dataset", right: str = ""
+    histogram: hist.Hist,
+    names: Sequence[str] | Mapping[str, str],
+    *,
+    by: str = "dataset",
+    right: str = "",
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, Axes]:
     """Part of the weight that is left after each cut, with its statistical error.
 
@@ -59,6 +71,8 @@ def cutflow(
         names: Categories of `by` to draw, or what the legend calls them by category.
         by: The axis that tells the curves from each other.
         right: Text above the frame.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Raises:
         KeyError: If the histogram has not these axes and categories.
         ValueError: If a category has no events before the cuts.
@@ -82,7 +96,7 @@ def cutflow(
         ax.set_xticks(range(len(cuts)), cuts, rotation=25, ha="right", rotation_mode="anchor")
         ax.tick_params(axis="x", which="minor", length=0)
         ax.set(xlim=(-0.5, len(cuts) - 0.5), ylabel="Fraction of events left")
-        label(ax, right=right)
+        write_label(ax, right=right, experiment=experiment, label=label)
         legend(ax)
     return figure, ax
 

@@ -1,5 +1,7 @@
 """One event with tracks found, missed and fake; and efficiencies of many events."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -20,7 +22,7 @@ from cortado.metrics import (
     reconstructed_particles,
     residuals,
 )
-from cortado.plotting.style import COLOURS, GREY, label, style, subplots
+from cortado.plotting.style import COLOURS, GREY, style, subplots, write_label
 from cortado.plotting.vertices import binned_rates
 
 __all__ = ["parameter_pulls", "track_display", "track_rates"]
@@ -53,6 +55,8 @@ def track_display(
     match: Match = acts_double_match,
     reach: tuple[float, float] | None = None,
     right: str = "",
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, tuple[Axes, Axes]]:
     """One event in the transverse plane and in radius against z: hits, and tracks found, missed and fake.
 
@@ -67,6 +71,8 @@ def track_display(
         match: The definition by which a particle is found.
         reach: Radius and z that the frames show [mm]; if not given, all hits.
         right: Text above the right frame.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Returns:
         The figure, and the axes of x-y and of r-z.
     Raises:
@@ -86,7 +92,7 @@ def track_display(
         left_ax.set(xlabel="x [mm]", ylabel="y [mm]", aspect="equal", xlim=(-across, across), ylim=(-across, across))
         right_ax.set(xlabel="z [mm]", ylabel="r [mm]", xlim=(-along, along), ylim=(0, across))
         figure.legend(handles=_handles(kinds), loc="outside lower center", ncols=len(kinds) + 1, fontsize=13)
-        label(left_ax, right="")
+        write_label(left_ax, right="", experiment=experiment, label=label)
         label_right = right or f"{len(points)} hits"
         right_ax.set_title(label_right, fontsize=14, loc="right")
     return figure, (left_ax, right_ax)
@@ -101,6 +107,8 @@ def track_rates(
     low: float = 0.0,
     log: bool = False,
     right: str = "",
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, Axes]:
     """Efficiency, or rate of fake or double tracks, of several finders in bins of pt, eta, or anything else.
 
@@ -114,12 +122,16 @@ def track_rates(
         low: Lower end of the vertical axis, below 1; above 0, the axis ends where the legend fits above 1.
         log: Logarithmic horizontal axis.
         right: Text above the frame: the selection of the particles.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Raises:
         ValueError: As `binned_rates`, or if `low` is not in [0, 1).
     """
     if not 0 <= low < 1:
         raise ValueError(f"low must be in [0, 1), got {low}")
-    figure, ax = binned_rates(rates, edges, xlabel=xlabel, ylabel=ylabel, log=log, right=right)
+    figure, ax = binned_rates(
+        rates, edges, xlabel=xlabel, ylabel=ylabel, log=log, right=right, experiment=experiment, label=label
+    )
     if low:
         with style():
             ax.set_ylim(low, 1 + (1 - low) * (0.12 + 0.09 * len(rates)))
@@ -127,7 +139,9 @@ def track_rates(
     return figure, ax
 
 
-def parameter_pulls(pulls: Mapping[str, ArrayLike], *, right: str = "") -> tuple[Figure, NDArray[Any]]:
+def parameter_pulls(
+    pulls: Mapping[str, ArrayLike], *, right: str = "", experiment: str = "cortado", label: str = "Simulation"
+) -> tuple[Figure, NDArray[Any]]:
     """Pulls of track parameters beside the Gaussian of width 1 that a fit with the right errors has.
 
     Bias and width are those of `metrics.residuals`: median, and half of the central 68 %.
@@ -135,6 +149,8 @@ def parameter_pulls(pulls: Mapping[str, ArrayLike], *, right: str = "") -> tuple
     Args:
         pulls: Of all tracks, by the title of the parameter, shape (t,) each.
         right: Text above the last frame.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Returns:
         The figure, and one axes for each parameter.
     Raises:
@@ -162,7 +178,7 @@ def parameter_pulls(pulls: Mapping[str, ArrayLike], *, right: str = "") -> tuple
             ax.set(xlabel=f"Pull of {name}", xlim=(-_PULLS, _PULLS))
         axes[0, 0].set(ylabel="Probability density", ylim=(0, 0.62))
         axes[0, 0].legend(loc="upper left", fontsize=11)
-        label(axes[0, 0])
+        write_label(axes[0, 0], experiment=experiment, label=label)
         axes[0, -1].set_title(right, fontsize=14, loc="right")
     return figure, axes[0]
 

@@ -1,5 +1,7 @@
 """One jet with its tracks, its true vertices, and those that were reconstructed."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -14,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cortado.kinematics import momentum
 from cortado.perigee import PARAMETERS, point
-from cortado.plotting.style import GREY, label, style, subplots
+from cortado.plotting.style import GREY, style, subplots, write_label
 from cortado.plotting.vertex_groups import Group, reconstructed_groups, true_groups, true_positions
 
 __all__ = ["vertex_display"]
@@ -39,6 +41,8 @@ def vertex_display(
     stretch: float = 1.0,
     magnetic_field: float = 2.0,
     right: str = "",
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, tuple[Axes, Axes]]:
     """One jet with its true vertices beside the reconstructed ones, seen such that the jet axis points to the right.
 
@@ -63,6 +67,8 @@ def vertex_display(
             says so. Tracks of a narrow jet are told apart at 4 or so.
         magnetic_field: Along z [T].
         right: Text above the frame; if not given, flavour, momentum and pseudorapidity of the jet.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Returns:
         The figure, and the axes of the true and of the reconstructed vertices.
     Raises:
@@ -83,7 +89,7 @@ def vertex_display(
         figure, (left_ax, right_ax) = subplots(1, 2, figsize=(13.4, _height(scene, max(len(true), len(groups) + 1))))
         _panel(left_ax, true, scene, marker="*")
         _panel(right_ax, groups, scene, marker="o", stars=[group.position for group in true])
-        label(left_ax, right="True vertices")
+        write_label(left_ax, right="True vertices", experiment=experiment, label=label)
         right_ax.set_title("Found vertices", fontsize=14, loc="left")
         right_ax.set_title(right or _jet_label(jet), fontsize=14, loc="right")
     return figure, (left_ax, right_ax)

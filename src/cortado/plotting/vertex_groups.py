@@ -1,5 +1,7 @@
 """What a display of a jet shows of its vertices: their tracks, names, colours and positions."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import cycle
 from typing import Any, NamedTuple

@@ -1,5 +1,7 @@
 """How well vertices are found or numbers are learned: rates, means and other estimates in bins of anything."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any, NamedTuple
@@ -11,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cortado.metrics import BinnedRate
 from cortado.plotting.bins import vertical_range
-from cortado.plotting.style import CURVES, label, legend, style, subplots
+from cortado.plotting.style import CURVES, legend, style, subplots, write_label
 from cortado.statistics import Estimate
 
 __all__ = ["binned_estimates", "binned_means", "binned_rates"]
@@ -27,6 +29,8 @@ def binned_rates(
     ylabel: str,
     log: bool = False,
     right: str = "",
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, Axes]:
     """Efficiency or purity of vertices in bins, of all finders in one frame.
 
@@ -40,12 +44,16 @@ def binned_rates(
         ylabel: Of what it is the part, "Vertex efficiency".
         log: Logarithmic horizontal axis.
         right: Text above the frame: the selection of the jets.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Raises:
         ValueError: If there are no rates, or all bins are empty; if rates and edges do not fit together, the edges do
             not ascend, or one is not above 0 on a logarithmic axis.
     """
     points = {name: _rate_points(rate) for name, rate in rates.items()}
-    return _binned(points, edges, xlabel=xlabel, ylabel=ylabel, log=log, right=right)
+    return _binned(
+        points, edges, xlabel=xlabel, ylabel=ylabel, log=log, right=right, experiment=experiment, label=label
+    )
 
 
 def binned_means(
@@ -56,6 +64,8 @@ def binned_means(
     ylabel: str,
     log: bool = False,
     right: str = "",
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, Axes]:
     """Mean of a figure of merit of jets, with its error, in bins of a property of the jets; all finders in one frame.
 
@@ -70,13 +80,17 @@ def binned_means(
         ylabel: The figure of merit, "Mean F1".
         log: Logarithmic horizontal axis.
         right: Text above the frame: the selection of the jets.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Raises:
         ValueError: If there are no means, or no bin has two jets; if shapes differ, the edges do not ascend, or one is
             not above 0 on a logarithmic axis.
     """
     bounds = _ascending(edges, log=log)
     points = {name: _mean_points(name, values, x, bounds) for name, (values, x) in means.items()}
-    return _binned(points, bounds, xlabel=xlabel, ylabel=ylabel, log=log, right=right)
+    return _binned(
+        points, bounds, xlabel=xlabel, ylabel=ylabel, log=log, right=right, experiment=experiment, label=label
+    )
 
 
 def binned_estimates(
@@ -87,6 +101,8 @@ def binned_estimates(
     ylabel: str,
     log: bool = False,
     right: str = "",
+    experiment: str = "cortado",
+    label: str = "Simulation",
 ) -> tuple[Figure, Axes]:
     """Numbers with their errors in bins, such as the resolution in bins of the true mass; all series in one frame.
 
@@ -97,12 +113,23 @@ def binned_estimates(
         ylabel: What is estimated, "Resolution [%]".
         log: Logarithmic horizontal axis.
         right: Text above the frame: the selection of the objects.
+        experiment: In bold above the frame.
+        label: Beside it, such as "Preliminary".
     Raises:
         ValueError: If there are no estimates, or all are NaN; if their number is not that of the bins, the edges do not
             ascend, or one is not above 0 on a logarithmic axis.
     """
     points = {name: _estimated_points(series) for name, series in estimates.items()}
-    return _binned(points, _ascending(edges, log=log), xlabel=xlabel, ylabel=ylabel, log=log, right=right)
+    return _binned(
+        points,
+        _ascending(edges, log=log),
+        xlabel=xlabel,
+        ylabel=ylabel,
+        log=log,
+        right=right,
+        experiment=experiment,
+        label=label,
+    )
 
 
 class _Points(NamedTuple):
@@ -149,7 +176,15 @@ def _ascending(edges: ArrayLike, *, log: bool) -> Floats:
 
 
 def _binned(
-    series: Mapping[str, _Points], edges: ArrayLike, *, xlabel: str, ylabel: str, log: bool, right: str
+    series: Mapping[str, _Points],
+    edges: ArrayLike,
+    *,
+    xlabel: str,
+    ylabel: str,
+    log: bool,
+    right: str,
+    experiment: str,
+    label: str,
 ) -> tuple[Figure, Axes]:
     bounds = _ascending(edges, log=log)
     if wrong := {name: len(points.value) for name, points in series.items() if len(points.value) != len(bounds) - 1}:
@@ -165,7 +200,7 @@ def _binned(
             _series(ax, bounds, _within(bounds, place, log=log), points, color=colour, marker=marker, label=name)
         vertical_range(ax, ends, log=False)
         legend(ax)
-        label(ax, right=right)
+        write_label(ax, right=right, experiment=experiment, label=label)
     return figure, ax
 
 

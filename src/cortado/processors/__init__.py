@@ -11,8 +11,10 @@ Example:
     output["mass"][{"tagger": "ParticleNet", "region": "pass"}]
 """
 
+from __future__ import annotations
+
 from cortado.processors.bookkeeping import generator_weights
-from cortado.processors.running import EXECUTORS, NanoAOD, run
+from cortado.processors.running import EXECUTORS, NanoAOD, require_executor, run
 from cortado.processors.search import SearchProcessor
 from cortado.processors.showers import ShowerProcessor
 from cortado.processors.tagging import TaggingProcessor
@@ -28,5 +30,6 @@ __all__ = [
     "TrackingProcessor",
     "VertexingProcessor",
     "generator_weights",
+    "require_executor",
     "run",
 ]

@@ -1,5 +1,7 @@
 """What every processor keeps: event weights, cutflows, histograms that do not depend on the order of chunks."""
 
+from __future__ import annotations
+
 import awkward as ak
 import hist
 import numpy as np
@@ -34,11 +36,7 @@ def cutflow(dataset: str, cuts: PackedSelection, weight: NDArray[np.float64]) ->
 
 def in_order(histogram: hist.Hist) -> hist.Hist:
     """The same histogram with the categories of each axis in alphabetical order."""
-    axes, order = [], []
     for axis in histogram.axes:
-        named = isinstance(axis, hist.axis.StrCategory)
-        order.append(np.argsort(list(axis)) if named else np.arange(axis.extent))
-        axes.append(type(axis)(sorted(axis), growth=True, name=axis.name, label=axis.label) if named else axis)
-    result = hist.Hist(*axes, storage=hist.storage.Weight())
-    result.view(flow=True)[...] = histogram.view(flow=True)[np.ix_(*order)]
-    return result
+        if isinstance(axis, hist.axis.StrCategory):
+            histogram = histogram.sort(axis.name)
+    return histogram

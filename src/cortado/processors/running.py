@@ -1,5 +1,7 @@
 """Any processor on any of coffea's executors, with errors that name the file and are told once."""
 
+from __future__ import annotations
+
 import io
 import logging
 import os
@@ -16,10 +18,11 @@ from coffea.nanoevents import NanoAODSchema
 from coffea.processor.executor import WorkItem
 from coffea.util import coffea_console
 
+from cortado.extras import extra
 from cortado.names import require_one_of
 from cortado.workers import end_with
 
-__all__ = ["EXECUTORS", "NanoAOD", "run"]
+__all__ = ["EXECUTORS", "NanoAOD", "require_executor", "run"]
 
 EXECUTORS = ("iterative", "futures", "dask")
 _FAILURE = re.compile(
@@ -77,9 +80,7 @@ def run(
         RuntimeError: If a chunk failed; names file, entries and cause.
         OSError, ValueError, KeyError: If a file cannot be opened, is not a ROOT file, or lacks the tree; names it.
     """
-    require_one_of("executor", executor, EXECUTORS)
-    if scheduler is not None and executor != "dask":
-        raise ValueError(f"a scheduler ({scheduler}) is for the executor dask, not for {executor}")
+    require_executor(executor, scheduler)
     if chunksize < 1:
         raise ValueError(f"chunksize must be at least 1 event, got {chunksize}")
     steps, files = _divide(fileset)
@@ -97,6 +98,25 @@ def run(
                 "{path}, entries {start} to {stop} of data set {dataset}: {error}".format(**failure.groupdict())
             ) from error
     return output
+
+
+def require_executor(executor: str, scheduler: str | None = None) -> None:
+    """Whether a run can have that executor: to be asked before long work whose result it shall process.
+
+    Args:
+        executor: As of `run`.
+        scheduler: Likewise.
+    Raises:
+        ValueError: If the executor is unknown, or a scheduler is given for another one than dask.
+        ImportError: If the executor is dask, and dask is not installed.
+    """
+    require_one_of("executor", executor, EXECUTORS)
+    if scheduler is not None and executor != "dask":
+        raise ValueError(f"a scheduler ({scheduler}) is for the executor dask, not for {executor}")
+    if executor == "dask":
+        with extra("dask", "the executor dask"):
+            import dask.dataframe  # noqa: F401  (coffea's executor needs it)
+            import distributed  # noqa: F401
 
 
 def _divide(fileset: Mapping[str, Any]) -> tuple[list[WorkItem], dict[str, Any]]:
@@ -179,11 +199,8 @@ def _pool(workers: int) -> Iterator[Any]:
 @contextmanager
 def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
     """A client of the scheduler at that address, or of a cluster that lives as long as the run."""
-    try:
-        import dask.dataframe  # noqa: F401  (coffea's executor needs it)
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise ImportError('the executor dask needs an extra: pip install "cortado[dask]"') from error
+    from distributed import Client, LocalCluster
+
     if scheduler is not None:
         with Client(scheduler) as client:
             yield client

@@ -1,5 +1,7 @@
 """The processor of a search: mass in bins of a score, under every variation of the weights."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any
 

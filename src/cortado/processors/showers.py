@@ -1,5 +1,7 @@
 """The processor of a fast-simulation study: shapes of simulated, of generated and of reweighted showers."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The processor of a tagging analysis: cutflow, and mass, pT and score of the leading jet where it passes and fails."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +19,7 @@ from cortado.splits import TEST, Split
 
 __all__ = ["TaggingProcessor"]
 
-TRUTH = {24: "W", 23: "Z", 25: "Higgs", 6: "top", 0: "QCD"}
+JET_ORIGINS = {24: "W", 23: "Z", 25: "Higgs", 6: "top", 0: "QCD"}
 
 Floats = NDArray[np.float64]
 
@@ -139,7 +141,7 @@ def _truth(jets: ak.Array) -> NDArray[np.str_]:
     if "truth_pdg_id" not in jets.fields:
         return np.full(len(jets), "data")
     pdg_id = ak.to_numpy(jets.truth_pdg_id)
-    return np.select([pdg_id == code for code in TRUTH], list(TRUTH.values()), default="partly contained")
+    return np.select([pdg_id == code for code in JET_ORIGINS], list(JET_ORIGINS.values()), default="partly contained")
 
 
 def _book(axis: hist.axis.Regular) -> hist.Hist:

@@ -1,5 +1,7 @@
 """The processor of a tracking analysis: tracks of hits, their efficiency where truth is known, and event weights."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import awkward as ak
@@ -26,10 +28,10 @@ class TrackingProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     The output holds the histograms `track_pt`, `track_eta`, `track_hits` and `multiplicity` (axes dataset, variation,
     and the quantity); where the file has truth `particle_pt` and `particle_eta` (the same with the axis reconstructed:
-    "yes" or "no"), of the selected particles, without event weights; the numbers by data set `events`, `sum_of_weights`,
-    `unfitted` (tracks without a converged fit, which only `multiplicity` shows), `by_sectors` (events so large that the
-    network saw them in sectors), and of truth `particles`, `reconstructed`,
-    `tracks` and `fakes`: sums, from which rates follow. It is the same for every executor and any size of the chunks.
+    "yes" or "no"), of the selected particles, without event weights; the numbers by data set `events`,
+    `sum_of_weights`, `unfitted` (tracks without a converged fit, which only `multiplicity` shows), `by_sectors` (events
+    so large that the network saw them in sectors), and of truth `particles`, `reconstructed`, `tracks` and `fakes`:
+    sums, from which rates follow. It is the same for every executor and any size of the chunks.
 
     Args:
         finder: Says which hits belong together.

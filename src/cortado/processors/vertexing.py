@@ -1,5 +1,7 @@
 """The processor of a flavour-tagging analysis: secondary vertices of jets where they pass and fail a tagger."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import awkward as ak
@@ -17,7 +19,7 @@ from cortado.splits import TEST, Split
 
 __all__ = ["VertexingProcessor"]
 
-FLAVOURS = {5: "b", 4: "c", 0: "light"}
+JET_FLAVOURS = {5: "b", 4: "c", 0: "light"}
 _QUANTITIES = ("vertex_mass", "flight_significance", "vertices", "score")
 
 
@@ -148,7 +150,7 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         """The weight of the tagger, of simulation only: data have no truth."""
         if self.tagger is None or "flavour" not in jets.fields:
             return
-        code = {name: number for number, name in FLAVOURS.items()}[self.tagger.signal]
+        code = {name: number for number, name in JET_FLAVOURS.items()}[self.tagger.signal]
         self.tagger.add_weight(
             weights,
             jets,
@@ -169,7 +171,7 @@ def _truth(jets: ak.Array) -> NDArray[np.str_]:
     if "flavour" not in jets.fields:
         return np.full(len(jets), "data")
     flavour = ak.to_numpy(jets.flavour)
-    return np.select([flavour == code for code in FLAVOURS], list(FLAVOURS.values()), default="other")
+    return np.select([flavour == code for code in JET_FLAVOURS], list(JET_FLAVOURS.values()), default="other")
 
 
 def _book(quantity: str) -> hist.Hist:

@@ -39,8 +39,11 @@ Jets, constituents and gen_particles are vectors of scikit-hep's *vector* (`jets
 the record, and no number is corrected: a NaN in the file is a NaN in the record.
 
 Each dialect is a module: its `NAME`, its `FORMS` (sets of branches by which it is recognised), and the pure
-functions `branches(available)`, `jets(events)` or `showers(events)`, `record(events)`.
+functions `branches(available)`, `jets(events)` or `showers(events)`, `record(events)`. A module of your own with these
+names is a dialect, too.
 """
+
+from __future__ import annotations
 
 from collections.abc import Collection
 from types import ModuleType
@@ -126,13 +129,13 @@ DIALECTS: tuple[ModuleType, ...] = (
 _OF_ANY = {"run", "luminosityBlock", "event"}  # branches that tell nothing of the dialect
 
 
-def dialect(available: Collection[str], path: str = "", *, name: str | None = None) -> ModuleType:
+def dialect(available: Collection[str], path: str = "", *, name: str | ModuleType | None = None) -> ModuleType:
     """Recognise the dialect by the names of the branches.
 
     Args:
         available: Names of all branches.
         path: Where they come from, for the message.
-        name: NAME of the only dialect to try.
+        name: NAME of the only dialect to try, or the dialect itself.
 
     Returns:
         Module of the dialect.
@@ -153,10 +156,12 @@ def dialect(available: Collection[str], path: str = "", *, name: str | None = No
     raise ValueError(f"{path or 'these events'}: not of a known dialect{_guess(available)}{needs}")
 
 
-def _candidates(name: str | None) -> list[ModuleType]:
+def _candidates(name: str | ModuleType | None) -> list[ModuleType]:
     known = {module.NAME: module for module in DIALECTS}
     if name is None:
         return list(DIALECTS)
+    if not isinstance(name, str):
+        return [name]
     require_one_of("dialect", name, known)
     return [known[name]]
 

@@ -16,6 +16,8 @@ References:
     Ai et al., A Common Tracking Software Project (2022), arXiv:2106.13593.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any
 

@@ -10,6 +10,8 @@ References:
     Krause et al., CaloChallenge 2022 (2024), arXiv:2410.21611; data: doi:10.5281/zenodo.8099322, 6366270, 6366323.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 import awkward as ak

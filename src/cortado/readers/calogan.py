@@ -11,6 +11,8 @@ References:
     Paganini et al., CaloGAN (2017), arXiv:1712.10321; data: doi:10.17632/pvn3xc3wy5.1.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
 

@@ -1,5 +1,7 @@
 """Jets and constituents from Cartesian momenta: what JetClass and the top-tagging files share."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import awkward as ak

@@ -4,6 +4,8 @@
 virtual column: it stays virtual until someone looks at its numbers.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 

@@ -13,6 +13,8 @@ References:
     Bols et al., Jet Flavour Classification Using DeepJet (2020), arXiv:2008.10519; github.com/DL4Jets/DeepNTuples.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable
 from typing import Any
 

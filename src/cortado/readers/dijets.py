@@ -7,6 +7,8 @@ References:
     Hallin et al., Classifying anomalies through outer density estimation (2021), arXiv:2109.00546, section 2.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any
 

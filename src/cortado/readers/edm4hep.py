@@ -17,6 +17,8 @@ References:
     Gaede et al., EDM4hep, a common event data model for HEP experiments (2022), PoS(ICHEP2022)1237.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import awkward as ak

@@ -4,6 +4,8 @@ The events are plain arrays (`EFlowTrack_1.D0`), or NanoEvents of coffea's BaseS
 or FCCSchema (`EFlowTrack_1.D0` is field D0 of EFlowTrack_1, `Jet#2.index` field index of Jetidx2).
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Iterable
 from functools import partial, reduce

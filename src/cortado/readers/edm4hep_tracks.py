@@ -1,5 +1,7 @@
 """Perigee parameters of tracks, and their covariance, from the track states of EDM4hep; see `cortado.perigee`."""
 
+from __future__ import annotations
+
 from itertools import combinations_with_replacement
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Showers from columns of energies: what the dialects of calorimeters share."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

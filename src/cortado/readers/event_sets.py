@@ -1,5 +1,7 @@
 """What the dialects with several files of an event have in common: which belong together, and cells of hits."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 
 import awkward as ak

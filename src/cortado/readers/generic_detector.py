@@ -9,6 +9,8 @@ References:
     its detectors.csv.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -14,6 +14,8 @@ References:
     DeZoort et al., Charged particle tracking via edge-classifying interaction networks (2021), arXiv:2103.16701.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 import awkward as ak

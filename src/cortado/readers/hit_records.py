@@ -1,5 +1,7 @@
 """Records of hits, as all dialects of trackers give them: types, truth, and what none of them may contain."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

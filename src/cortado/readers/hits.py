@@ -7,6 +7,8 @@ particle_particle_id, particle_px, ... (GeV), particle_vx, ... (mm), particle_ch
 that were made of prepared graphs, edge_inner, edge_outer (positions of hits in their event), edge_label.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from typing import Any
 

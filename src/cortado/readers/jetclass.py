@@ -10,6 +10,8 @@ References:
     Li et al., Accelerating Resonance Searches via Signature-Oriented Pre-training (2024), arXiv:2405.12972.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any
 

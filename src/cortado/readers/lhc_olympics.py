@@ -9,6 +9,8 @@ References:
     Kasieczka et al., The LHC Olympics 2020 (2021), arXiv:2101.08320; data: doi:10.5281/zenodo.2629072.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any
 

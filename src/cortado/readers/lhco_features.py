@@ -12,6 +12,8 @@ References:
     Kasieczka et al., The LHC Olympics 2020 (2021), arXiv:2101.08320; data: doi:10.5281/zenodo.4536377.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Jets whose constituents are links into the candidates of the event: what NanoAOD v15 and PFNano share."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +37,7 @@ GEN_PARTICLES = KINEMATICS | {
     "status_flags": "statusFlags",
     "mother": "genPartIdxMother",
 }
-TRUTH = {f"true_{name}": name for name in KINEMATICS}
+GEN_JET_KINEMATICS = {f"true_{name}": name for name in KINEMATICS}
 GEN_JETS, GEN_JET_INDEX = "GenJetAK8", "FatJet_genJetAK8Idx"
 EVENT = {"run": "run", "luminosity_block": "luminosityBlock", "event": "event"}
 NEUTRAL, SAME_SIGN, OPPOSITE_SIGN = (0, 1, 2, 22, 130, 310, 2112), (211, 321, 2212), (11, 13, 15)
@@ -77,7 +79,7 @@ class Naming:
             *(f"FatJet_{name}" for name in JETS.values()),
             *(f"{self.candidates}_{name}" for name in CANDIDATES.values()),
             *(f"GenPart_{name}" for name in GEN_PARTICLES.values()),
-            *(f"{GEN_JETS}_{name}" for name in TRUTH.values()),
+            *(f"{GEN_JETS}_{name}" for name in GEN_JET_KINEMATICS.values()),
             GEN_JET_INDEX,
             "genWeight",
         ]
@@ -211,8 +213,8 @@ def true_kinematics(events: ak.Array) -> dict[str, npt.NDArray[Any]]:
         or with one that the file does not keep: NanoAOD drops soft generated jets, and before 2021 left the index.
         Nothing for files without generated jets or the index.
     """
-    gen_jets = columns.chosen(events, TRUTH, f"{GEN_JETS}_")
-    if gen_jets.keys() != TRUTH.keys() or GEN_JET_INDEX not in columns.names(events):
+    gen_jets = columns.chosen(events, GEN_JET_KINEMATICS, f"{GEN_JETS}_")
+    if gen_jets.keys() != GEN_JET_KINEMATICS.keys() or GEN_JET_INDEX not in columns.names(events):
         return {}
     index = columns.column(events, GEN_JET_INDEX)
     counts = ak.num(gen_jets["true_pt"])

@@ -12,6 +12,8 @@ True kinematics of a jet are those of the generated jet (`GenJetAK8`: stable par
 Secondary vertices (`SV`) belong to the event; `vertices_in_jets` shares them out. Their lengths are in cm.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 import awkward as ak

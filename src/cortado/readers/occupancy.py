@@ -7,6 +7,8 @@ Files of `cortado simulate maps` are of this form; those of a monitoring system 
 The key of a map is made of its run alone: a `Split` shares out runs, as maps of one run are alike.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from cortado.event_keys import event_key
 from cortado.readers import columns
 
-__all__ = ["FORMS", "NAME", "branches", "counts", "map_record", "maps", "record"]
+__all__ = ["FORMS", "NAME", "branches", "columns_of", "counts", "map_record", "maps", "record"]
 
 NAME = "occupancy"
 _RUN, _LUMI, _NAME, _VALUES, _ENTRIES = "run", "luminosityBlock", "map_name", "map_values", "map_entries"
@@ -95,6 +97,25 @@ def map_record(
     fields |= {"entries": filled.sum(axis=tuple(range(1, filled.ndim)), dtype=np.float64), "values": filled}
     fields["event_key"] = event_key(runs, np.zeros_like(runs), np.zeros_like(runs))
     return ak.zip({**fields, **(others or {})}, depth_limit=1)
+
+
+def columns_of(maps: ak.Array) -> dict[str, Any]:
+    """Branches of an ntuple with these maps, as `ntuples.write` takes them: the inverse of `maps`.
+
+    Args:
+        maps: As of `map_record`, shape (n,).
+    """
+    names = [name.encode() for name in maps.name.tolist()]
+    letters = np.frombuffer(b"".join(names), np.uint8)
+    stored = {
+        _RUN: ak.to_numpy(maps.run).astype(np.uint32),
+        _LUMI: ak.to_numpy(maps.lumi).astype(np.uint32),
+        _NAME: ak.unflatten(letters, np.array([len(name) for name in names], np.int64)),
+        _VALUES: ak.to_numpy(maps["values"]),
+        _ENTRIES: ak.to_numpy(maps.entries),
+    }
+    truth = {branch: field for branch, field in _TRUTH.items() if field in maps.fields}
+    return stored | {branch: ak.to_numpy(maps[field]) for branch, field in truth.items()}
 
 
 def counts(values: Any, where: list[str]) -> NDArray[np.float32]:

@@ -3,6 +3,8 @@
 The same links as in `nanoaod`, under other names; all that is said there holds.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 import awkward as ak

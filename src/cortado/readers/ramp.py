@@ -8,6 +8,8 @@ References:
     doi:10.1051/epjconf/201715000015.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 import awkward as ak

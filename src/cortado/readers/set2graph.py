@@ -14,6 +14,8 @@ References:
     data: doi:10.5281/zenodo.4044628.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
 from typing import Any

@@ -10,6 +10,8 @@ References:
     data: doi:10.5281/zenodo.2603256.
 """
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Collection, Iterable
 from typing import Any

@@ -12,6 +12,8 @@ References:
     Amrouche et al., The Tracking Machine Learning challenge: accuracy phase (2019), arXiv:1904.06778.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any
 

@@ -12,6 +12,8 @@ References:
     LHCb collaboration, LHCb VELO Upgrade Technical Design Report (2013), CERN-LHCC-2013-021.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 import awkward as ak

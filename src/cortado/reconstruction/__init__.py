@@ -22,6 +22,8 @@
 All work on many jets or events at once, in numpy. Lengths are in mm, momenta in GeV, fields in T.
 """
 
+from __future__ import annotations
+
 from cortado.reconstruction.adaptive import AdaptiveCuts, Tuning, find_vertices, tune
 from cortado.reconstruction.beam_search import BeamSearch, beam_search, layer_transitions
 from cortado.reconstruction.detector_layers import Layer, common_triplets, detector_layers

@@ -8,6 +8,8 @@ References:
     Waltenberger, Adaptive Vertex Reconstruction, CMS NOTE-2008/033.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product

@@ -1,5 +1,7 @@
 """Candidates that share hits to tracks that do not."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 

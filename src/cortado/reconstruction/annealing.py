@@ -9,6 +9,8 @@ References:
     Waltenberger, Fruehwirth, Vanlaer, Adaptive vertex fitting, J. Phys. G 34 (2007) N343.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 

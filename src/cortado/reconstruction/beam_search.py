@@ -1,5 +1,7 @@
 """Tracks by a network that follows: from seeds outwards, all at once, several branches of each."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -95,7 +97,7 @@ class Branches(NamedTuple):
     cost: Floats
     seed: Integers
 
-    def take(self, chosen: Integers | Bools) -> "Branches":
+    def take(self, chosen: Integers | Bools) -> Branches:
         """Some of them."""
         hits, length, cost, seed = self
         return Branches(hits[chosen], length[chosen], cost[chosen], seed[chosen])

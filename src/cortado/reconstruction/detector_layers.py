@@ -1,5 +1,7 @@
 """Where the layers of a tracking detector are, learned from hits, and where helices cross them."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import awkward as ak

@@ -1,5 +1,7 @@
 """From seeds outwards, layer by layer: a Kalman filter of perigee parameters that takes the hit of lowest chi2."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -5,6 +5,8 @@ and `along_z` how far in z the point lies from the helix at that path. A detecto
 of their own, which `covariance` turns into that of the two distances.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Hits of events as flat arrays, checked."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from itertools import pairwise
 

@@ -7,12 +7,16 @@ such as phi, rectangles and regions go over the seam.
 Shapes: n maps, h rows, w columns.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, sparse
+from scipy import ndimage
+
+from cortado.reconstruction.connected import connected
 
 __all__ = ["BOXES", "Cyclic", "Regions", "fault_regions", "largest_significance"]
 
@@ -189,9 +193,7 @@ def _connected(inside: Masks, cyclic: Cyclic) -> tuple[Integers, int]:
             other = "xy"[axis - 1] in cyclic
             pairs = [_touching(first, np.roll(last, shift, axis=1), shift, other) for shift in (-1, 0, 1)]
             one, two = np.concatenate(pairs, axis=1)
-            links = sparse.coo_matrix((np.ones(len(one)), (one, two)), shape=(many + 1, many + 1))
-            _, part = sparse.csgraph.connected_components(links, directed=False)
-            kept, renumbered = np.unique(part[1:], return_inverse=True)
+            kept, renumbered = np.unique(connected(one, two, many + 1)[1:], return_inverse=True)
             numbers, many = np.append(0, renumbered + 1)[numbers], len(kept)
     return numbers, many
 

@@ -1,5 +1,7 @@
 """Many small matrices at once."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 

@@ -3,6 +3,8 @@
 Shapes: N points of all events, E pairs.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree

@@ -1,7 +1,11 @@
 """From scores of pairs of tracks to vertices: connected components."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from cortado.reconstruction.connected import connected
 
 __all__ = ["components"]
 
@@ -40,17 +44,10 @@ def components(edge_scores: ArrayLike, mask: ArrayLike, threshold: float = 0.5) 
     # Ignored entries may be anything, and the mean of inf and -inf has no value.
     known = np.where(pairs, scores, -np.inf)
     joined = (known + np.swapaxes(known, 1, 2)) / 2 > threshold
-    first = np.argmax(_closed(joined | np.eye(p, dtype=np.bool_)), axis=-1) if p else np.zeros((n, 0), dtype=np.int64)
+    jet, one, other = np.nonzero(joined)
+    vertex = connected(jet * p + one, jet * p + other, n * p)
+    _, first, vertex = np.unique(vertex, return_index=True, return_inverse=True)
+    first = (first[vertex] % max(p, 1)).reshape(n, p)
     leads = (first == np.arange(p)) & real
     number = np.cumsum(leads, axis=-1) - 1
     return np.where(real, np.take_along_axis(number, first, axis=-1), -1).astype(np.int32)
-
-
-def _closed(joined: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Transitive closure of reflexive relations, shape (n, p, p): squared until nothing changes, log2(p) times."""
-    while True:
-        paths = joined.astype(np.float32)  # matrix products of booleans do not use the fast library
-        longer = paths @ paths > 0
-        if np.array_equal(longer, joined):
-            return joined
-        joined = longer

@@ -1,5 +1,7 @@
 """Primary vertices: where the tracks of a whole event agree that they come from."""
 
+from __future__ import annotations
+
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray

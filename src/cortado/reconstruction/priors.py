@@ -1,5 +1,7 @@
 """What is known of vertices before any track: beam spots and primary vertices."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Multiple scattering in track fits: its angle, what it does to track parameters, and a filter that allows for it."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 

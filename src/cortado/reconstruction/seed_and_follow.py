@@ -5,6 +5,8 @@ cylinders and discs, multiple scattering of one thickness, no energy loss. Where
 combinatorial Kalman filter is the rival to beat; this one needs nothing but numpy and scipy.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

@@ -1,5 +1,7 @@
 """Seeds of tracks: triplets of hits on given layers that lie on a helix from near the beam."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

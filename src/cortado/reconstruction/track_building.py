@@ -4,13 +4,15 @@ An edge joins an inner hit to an outer one. Both builders work on all events at 
 order of the edges whose scores differ, and for any division of events into batches.
 """
 
+from __future__ import annotations
+
 import awkward as ak
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from cortado.kinematics import delta_phi
+from cortado.reconstruction.connected import connected
 from cortado.reconstruction.hit_columns import numbered
 
 __all__ = ["best_chains", "tracks_from_best_edges", "tracks_from_components"]
@@ -38,7 +40,7 @@ def tracks_from_components(edges: ak.Array, hits: ArrayLike, *, threshold: float
     """
     counts, inner, outer, score = _flat(edges, hits)
     kept = score > threshold
-    return numbered(_components(inner[kept], outer[kept], int(counts.sum())), counts, min_hits)
+    return numbered(connected(inner[kept], outer[kept], int(counts.sum())), counts, min_hits)
 
 
 def tracks_from_best_edges(
@@ -81,7 +83,7 @@ def tracks_from_best_edges(
     direct = ~_passes_over(inner, outer, total)
     inner, outer, score = inner[direct], outer[direct], score[direct]
     chosen = best_chains(inner, outer, score, total)
-    return numbered(_components(inner[chosen], outer[chosen], total)[link], counts, min_hits)
+    return numbered(connected(inner[chosen], outer[chosen], total)[link], counts, min_hits)
 
 
 def _links(inner: Integers, outer: Integers, places: ak.Array) -> Integers:
@@ -97,7 +99,7 @@ def _links(inner: Integers, outer: Integers, places: ak.Array) -> Integers:
     one, other = one[overlap], other[overlap]
     nearest = _are_nearest(one, other, module[other], arc[overlap])
     mutual = nearest & np.isin(other * hits + one, (one * hits + other)[nearest])
-    component = _components(one[mutual], other[mutual], hits)
+    component = connected(one[mutual], other[mutual], hits)
     _, first, place = np.unique(component, return_index=True, return_inverse=True)
     links: Integers = first[place]
     return links
@@ -159,11 +161,6 @@ def _passes_over(inner: Integers, outer: Integers, hits: int) -> Bools:
     joined = coo_array((np.ones(len(inner), dtype=np.int64), (inner, outer)), shape=(hits, hits)).tocsr()
     two = (joined @ joined).tocoo()
     return np.isin(inner * hits + outer, two.row.astype(np.int64) * hits + two.col)
-
-
-def _components(inner: Integers, outer: Integers, hits: int) -> Integers:
-    joined = coo_array((np.ones(len(inner), dtype=np.bool_), (inner, outer)), shape=(hits, hits))
-    return connected_components(joined, directed=False)[1].astype(np.int64) if hits else np.zeros(0, dtype=np.int64)
 
 
 def _flat(edges: ak.Array, hits: ArrayLike) -> tuple[Integers, Integers, Integers, Floats]:

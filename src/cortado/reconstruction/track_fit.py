@@ -1,5 +1,7 @@
 """Hits to track parameters: a least-squares fit of a helix, with covariance, of all tracks at once."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import NamedTuple
 

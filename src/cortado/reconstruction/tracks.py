@@ -1,5 +1,7 @@
 """Tracks of jets as flat arrays of perigee parameters and covariance matrices, checked."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple

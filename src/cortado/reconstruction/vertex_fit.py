@@ -8,6 +8,8 @@ References:
     Billoir, Qian, Fast vertex fitting with a local parametrization of tracks, NIM A 311 (1992) 139.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

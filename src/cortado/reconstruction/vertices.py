@@ -1,5 +1,7 @@
 """Vertices of jets as records: what an analysis reads of a secondary vertex."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import awkward as ak

@@ -37,6 +37,8 @@ Example:
       [ 0.25   0.062]]]
 """
 
+from __future__ import annotations
+
 from cortado.representations.columns import Columns
 from cortado.representations.conditional_columns import ConditionalColumns
 from cortado.representations.deepjet import DeepJetFeatures

@@ -1,5 +1,7 @@
 """Columns of objects as they are: numbers that somebody has computed before, of whole events or of jets."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import NamedTuple
 

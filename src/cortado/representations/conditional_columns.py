@@ -1,5 +1,7 @@
 """Columns of objects whose density is learned, given others: bounded numbers become unbounded ones, and back."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -4,6 +4,8 @@ All representations start here. One flat array per field, with the index of each
 costs a few awkward operations per call; everything after that is plain numpy.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 

@@ -11,13 +11,18 @@ log_pt_relative                logarithm of the ratio to the jet's pT
 delta_r                        distance from the axis of the jet
 d0, dz, flight_distance(_2d)   sign(x) ln(1 + |x| / 10 um), lengths in cm
 ..._significance               sign(s) ln(1 + |s|) of value over error
-chi2, reduced_chi2             the same of chi2, and of chi2 / ndf cut off at +-1000
+n_charged, n_neutral           number of these candidates in the jet
+n_vertices                     number of its secondary vertices
+chi2                           sign(x) ln(1 + |x|)
+reduced_chi2                   the same of chi2 / ndf, cut off at +-1000
 all others                     as in the record
 =============================  ===========================================================================
 
 References:
     Bols et al., Jet Flavour Classification Using DeepJet (2020), arXiv:2008.10519, tables 1 to 4.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

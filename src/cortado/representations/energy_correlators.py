@@ -16,6 +16,8 @@ References:
     Moult, Necib, Thaler, New Angles on Energy Correlation Functions (2016), arXiv:1609.07483.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Features of a constituent, each defined once for all representations that use it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -144,10 +146,12 @@ FEATURES = {
 delta_eta, delta_phi  angles from the centre that the representation chooses [rad]
 delta_r               distance from that centre
 log_pt, log_energy    natural logarithm of the value in GeV
-log_..._relative      logarithm of the ratio to the jet's own pT or energy
+log_pt_relative       natural logarithm of the ratio to the jet's own pT
+log_energy_relative   the same of the energy
 pt_fraction           pT over the sum of the constituents' pT
 charge                in units of e
-is_...                1 or 0 by PDG code; hadrons are those that reach a detector (pi, K, p, ..., K0L, n, ...)
+is_..._hadron         1 or 0 by PDG code; hadrons are those that reach a detector (pi, K, p, ..., K0L, n, ...)
+is_...                1 or 0 by PDG code
 particle_code         the PDG code as a number from 0 to 1.3, as in EnergyFlow
 d0, dz                tanh of the impact parameter, as in JetClass; in the unit of the file (mm, CMS: cm)
 d0_err, dz_err        its uncertainty, cut off at 0 and 1

@@ -1,5 +1,7 @@
 """Jets as a few observables: mass, N-subjettiness ratios, multiplicity, energy correlators."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -56,7 +58,18 @@ OBSERVABLES = {
     "tau43": _ratio("tau4", "tau3"),
     "multiplicity": Observable(("constituents.pt",), lambda jets: jets.counts.astype(np.float64)),
 }
-"""All observables by name, except the energy correlators `c2`, `d2` and `n2`; pt and masses in GeV."""
+"""All observables by name, except the energy correlators.
+
+====================  ============================================================================================
+pt, mass              of the jet [GeV]
+eta                   of its axis
+soft_drop_mass        mass after soft drop, as in the file [GeV]
+tau1, tau2, ...       N-subjettiness, as in the file
+tau21, tau32, tau43   ratio of two of them, 1 where both are 0
+multiplicity          number of constituents
+c2, d2, n2            energy correlators of the constituents, see `energy_correlators`; 0 for fewer than three
+====================  ============================================================================================
+"""
 
 _ANGLES = ("constituents.pt", "constituents.eta", "constituents.phi")
 

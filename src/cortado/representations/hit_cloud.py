@@ -3,6 +3,8 @@
 Shapes: n events, N hits of all of them.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 

@@ -1,5 +1,7 @@
 """Particles as sequences of the hits that they left, from inside out: what a network follows."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import NamedTuple
 

@@ -3,6 +3,8 @@
 Shapes: n events, N hits of all of them, E edges.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import awkward as ak

@@ -1,5 +1,7 @@
 """Jets as pictures: the constituents' pT in the pixels of a grid in eta and phi."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """Events as pictures of a detector: a row for each layer, from inside out, and a column for each pixel."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import NamedTuple
 

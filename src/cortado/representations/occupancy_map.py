@@ -3,6 +3,8 @@
 Shapes: n maps, h rows, w columns; histograms of one dimension are images of one row.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args

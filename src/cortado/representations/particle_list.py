@@ -1,5 +1,7 @@
 """Jets as sets of particles: the input of energy-flow and particle-flow networks."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import NamedTuple
 

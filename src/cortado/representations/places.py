@@ -1,5 +1,7 @@
 """Where in their jet the constituents are that a representation takes in the order of falling pT."""
 
+from __future__ import annotations
+
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray

@@ -1,5 +1,7 @@
 """Jets as clouds of points in the plane of eta and phi: the input of ParticleNet."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import NamedTuple
 

@@ -11,6 +11,8 @@ References:
     Farrell et al., Novel deep learning methods for track reconstruction (2018), arXiv:1810.06111 (slope and z0).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -46,7 +48,7 @@ class Segments(NamedTuple):
     outer: Indices
     pair: Indices
 
-    def take(self, chosen: NDArray[np.generic]) -> "Segments":
+    def take(self, chosen: NDArray[np.generic]) -> Segments:
         """Some of them."""
         return Segments(*(array[chosen] for array in self))
 

@@ -1,5 +1,7 @@
 """Showers as a classifier of generated and simulated ones sees them: all cells, and what they add up to."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import awkward as ak

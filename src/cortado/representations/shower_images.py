@@ -1,5 +1,7 @@
 """Showers as the energies of their cells: what CaloGAN makes."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import awkward as ak

@@ -1,5 +1,7 @@
 """Showers as a few observables: energies, depths, centres and widths."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import awkward as ak

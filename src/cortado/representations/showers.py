@@ -1,5 +1,7 @@
 """What all representations of showers share: arrays, names of cells, checks, and the way back to a record."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import awkward as ak

@@ -1,5 +1,7 @@
 """Subjets by the kT algorithm, for many jets at once in numpy."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 

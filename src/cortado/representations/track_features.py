@@ -1,5 +1,7 @@
 """Features of a track in its jet, each defined once."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -82,20 +84,23 @@ TRACK_FEATURES = {
 d0, z0                      impact parameters [mm]: the point of closest approach to the beam line is at
                             (-d0 sin phi, d0 cos phi, z0)
 phi, eta, cot_theta         direction of the track there; cot_theta = cos theta / sin theta
-pt, log_pt                  transverse momentum [GeV], its natural logarithm
-charge, q_over_p            in units of e; charge over momentum [1/GeV]
+pt                          transverse momentum [GeV]
+log_pt                      its natural logarithm
+charge                      in units of e
+q_over_p                    charge over momentum [1/GeV]
 pt_fraction                 pT of the track over that of the jet
 delta_eta, delta_phi        angles of the track from the axis of the jet
 ..._error                   standard deviation of d0, z0 [mm]: the root of the diagonal of the covariance
-log_..._error               its natural logarithm
+log_..._error               its natural logarithm, of d0, z0 in mm
 ..._significance            d0, z0 over the standard deviation
 signed_d0                   d0 times the sign of sin(phi of the jet - phi): positive where the track crosses the
                             plane of the jet axis and the beam line on the side to which the jet flies
 signed_z0                   z0 times the sign of (eta of the jet - eta), the same along the beam
 signed_..._significance     these over the standard deviation
 asinh_...                   asinh of a significance: x near 0, +-log(2 abs(x)) far from it
-jet_pt, log_jet_pt          of the jet [GeV]
-jet_eta, jet_phi, jet_mass  of the jet, rad and GeV
+jet_pt, jet_mass            of the jet [GeV]
+log_jet_pt                  natural logarithm of its pT in GeV
+jet_eta, jet_phi            of its axis, phi in rad
 ==========================  ================================================================================
 
 All but phi and jet_phi are the same for a jet that is turned about the beam line together with its tracks.

@@ -1,5 +1,7 @@
 """Jets as sets of tracks, and as graphs of tracks that share a vertex: the input of vertex finders and taggers."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import NamedTuple
 

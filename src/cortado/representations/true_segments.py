@@ -3,6 +3,8 @@
 Shapes: n events, N hits, S segments.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import awkward as ak

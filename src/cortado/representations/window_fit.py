@@ -7,6 +7,8 @@ for all pairs.
 Shapes: n events, N hits, S true segments, C candidates, P pairs of layers.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from typing import Any
 

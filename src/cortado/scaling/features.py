@@ -1,5 +1,7 @@
 """Features of a representation's arrays: taken out, checked, and put back."""
 
+from __future__ import annotations
+
 from typing import Any, TypeVar
 
 import numpy as np

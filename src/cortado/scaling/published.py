@@ -1,5 +1,7 @@
 """Standardisations of the literature, for the features of its representations."""
 
+from __future__ import annotations
+
 from cortado.representations.features import PARTICLENET_FEATURES
 from cortado.representations.track_features import SET2GRAPH_FEATURES
 from cortado.scaling.standard import Scaling

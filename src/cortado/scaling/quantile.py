@@ -1,5 +1,7 @@
 """Features as a normal distribution: mapped by quantiles that are fitted once and stored with the model."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar

@@ -1,5 +1,7 @@
 """Standardisation of features: fitted once on the training sample, stored with the model."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar

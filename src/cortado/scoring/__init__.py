@@ -4,28 +4,32 @@
 network is read from disk once in each process, when it is first used there, and kept.
 """
 
+from __future__ import annotations
+
 from cortado.scoring.columns import vertex_columns
 from cortado.scoring.contributions import contributions
 from cortado.scoring.edges import Proposer, with_edges
-from cortado.scoring.ensemble import EnsemblePredictor, ensemble
+from cortado.scoring.ensemble import ensemble
 from cortado.scoring.finder import VertexFinder
-from cortado.scoring.folds import FoldPredictor, folds
+from cortado.scoring.folds import folds
 from cortado.scoring.generator import ShowerGenerator
 from cortado.scoring.loading import load
 from cortado.scoring.predictor import Predictor
 from cortado.scoring.process import loads
 from cortado.scoring.sampler import EventSampler
 from cortado.scoring.scorer import Scorer
+from cortado.scoring.several import ByFold, SeveralPredictors, Together
 from cortado.scoring.track_finder import TrackFinder
 
 __all__ = [
-    "EnsemblePredictor",
+    "ByFold",
     "EventSampler",
-    "FoldPredictor",
     "Predictor",
     "Proposer",
     "Scorer",
+    "SeveralPredictors",
     "ShowerGenerator",
+    "Together",
     "TrackFinder",
     "VertexFinder",
     "contributions",

@@ -1,5 +1,7 @@
 """Vertices of jets as columns of a tree: three collections of each event, whose indices point at each other."""
 
+from __future__ import annotations
+
 import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,7 +22,7 @@ Integers = NDArray[np.int64]
 
 
 def vertex_columns(
-    finder: "VertexFinder", events: ak.Array, *, magnetic_field: float = 2.0, skip_unfit: bool = False
+    finder: VertexFinder, events: ak.Array, *, magnetic_field: float = 2.0, skip_unfit: bool = False
 ) -> dict[str, ak.Array]:
     """Which tracks of jets share a vertex, and the fits of these vertices, as flat collections of each event.
 
@@ -68,7 +70,7 @@ def vertex_columns(
     return _collections(events.jets, sets, {"jet": of_jets, "track": of_tracks, "vertex": of_vertices})
 
 
-def vertex_friend(finder: "VertexFinder", events: ak.Array, **fit: Any) -> tuple[dict[str, ak.Array], Counter[str]]:
+def vertex_friend(finder: VertexFinder, events: ak.Array, **fit: Any) -> tuple[dict[str, ak.Array], Counter[str]]:
     """`vertex_columns`, and what is to be said of them with how often it is true, in the place of warnings."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".* cannot be fitted, left out")

@@ -3,6 +3,8 @@
 Shapes: n objects, p constituents, f features, c channels.
 """
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cortado import bundle as bundles
+from cortado.extras import extra
 from cortado.scoring.nesting import flatten, restore
 from cortado.scoring.predictor import Predictor
 from cortado.tasks import Classes, Reconstructed
@@ -48,7 +51,7 @@ def contributions(scorer: Any, objects: ak.Array, *, baseline: ak.Array | None =
             particle of the training where features are standardised, the empty image.
         steps: Points on the line, of a Gauss-Legendre rule.
     Returns:
-        Record of the nesting of `objects`:
+        Record of the nesting of `objects`.
 
         ============  ==============================================================================================
         contribution  of each constituent, in the order of the object's own list, 0 for those that the representation
@@ -174,11 +177,8 @@ def _integrated(
     Raises:
         ImportError: If it is not installed.
     """
-    try:
+    with extra("explain", "the share of each constituent in a score"):
         from captum.attr import IntegratedGradients
-    except ImportError as error:
-        message = f"contributions need the extra `explain`: pip install 'cortado[explain]' ({error})"
-        raise ImportError(message) from error
 
     def score(moved: Tensor, *others: Tensor) -> Tensor:
         return explained.score(moved, type(inputs)(*others))

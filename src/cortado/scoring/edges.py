@@ -1,5 +1,7 @@
 """Edges between hits from one bundle as the graph of the next: embedding, then filter, then network."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable
 from typing import Any, NamedTuple

@@ -1,5 +1,7 @@
 """From weights of jets to weights of events, and what the weights of jets need to know."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +12,7 @@ from cortado.names import require_one_of
 from cortado.scoring.nesting import flatten, flatten_values
 from cortado.weights import ScaleFactor, WeightVariations, WorkingPoint, per_event
 
-TRUTH = {"w": 24, "z": 23, "higgs": 25, "top": 6}
+PDG_IDS = {"w": 24, "z": 23, "higgs": 25, "top": 6}
 
 
 def with_truth(jets: ak.Array, is_signal: ak.Array | None, signal: str) -> ak.Array:
@@ -24,11 +26,11 @@ def with_truth(jets: ak.Array, is_signal: ak.Array | None, signal: str) -> ak.Ar
         return ak.with_field(flat, flatten_values(ak.Array(is_signal)), "is_signal")
     if "is_signal" in flat.fields:
         return flat
-    if "truth_pdg_id" in flat.fields and signal.lower() in TRUTH:
-        return ak.with_field(flat, flat.truth_pdg_id == TRUTH[signal.lower()], "is_signal")
+    if "truth_pdg_id" in flat.fields and signal.lower() in PDG_IDS:
+        return ak.with_field(flat, flat.truth_pdg_id == PDG_IDS[signal.lower()], "is_signal")
     raise ValueError(
         f"the truth of jets is not known for signal {signal!r}: give is_signal=, or a field is_signal, or "
-        f"truth_pdg_id with a signal class among {', '.join(TRUTH)}; the jets have {', '.join(flat.fields)}"
+        f"truth_pdg_id with a signal class among {', '.join(PDG_IDS)}; the jets have {', '.join(flat.fields)}"
     )
 
 

@@ -1,5 +1,7 @@
 """A vertex finder: which tracks of a jet share a vertex, and the fits of these vertices."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
 from collections import Counter
@@ -26,7 +28,7 @@ class VertexFinder:
     needed: a jet without tracks has none in its result. What is found in a jet depends on that jet alone.
 
     Attributes:
-        predictor: Joins the tracks: a `Predictor` or `FoldPredictor`.
+        predictor: Joins the tracks: a `Predictor`, or `SeveralPredictors`.
     """
 
     predictor: Any
@@ -34,7 +36,7 @@ class VertexFinder:
     tree: ClassVar[str] = "vertices"
 
     @classmethod
-    def of(cls, predictor: Any, *, threshold: float | None = None) -> "VertexFinder":
+    def of(cls, predictor: Any, *, threshold: float | None = None) -> VertexFinder:
         """The finder of a predictor of pairs.
 
         Args:
@@ -49,7 +51,7 @@ class VertexFinder:
         return cls(predictor=predictor)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, threshold: float | None = None, **settings: Any) -> "VertexFinder":
+    def load(cls, path: str | os.PathLike[str], *, threshold: float | None = None, **settings: Any) -> VertexFinder:
         """Vertex finder of the bundle at `path`; the settings are those of `cortado.load`.
 
         Raises:

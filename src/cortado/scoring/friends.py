@@ -1,5 +1,7 @@
 """What a predictor says of events, as collections of a friend tree."""
 
+from __future__ import annotations
+
 from collections import Counter
 from typing import Any
 

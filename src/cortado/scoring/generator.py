@@ -1,5 +1,7 @@
 """A generator: showers of wanted incident energies."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
 from collections.abc import Callable, Iterator
@@ -38,7 +40,7 @@ class ShowerGenerator:
     extrapolate: bool = False
 
     @classmethod
-    def of(cls, predictor: Any, *, extrapolate: bool = False) -> "ShowerGenerator":
+    def of(cls, predictor: Any, *, extrapolate: bool = False) -> ShowerGenerator:
         """The generator of a predictor of showers.
 
         Raises:
@@ -50,7 +52,7 @@ class ShowerGenerator:
         return cls(predictor=predictor, extrapolate=extrapolate)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, extrapolate: bool = False, **settings: Any) -> "ShowerGenerator":
+    def load(cls, path: str | os.PathLike[str], *, extrapolate: bool = False, **settings: Any) -> ShowerGenerator:
         """Shower generator of the bundle at `path`; the settings are those of `cortado.load`.
 
         Raises:

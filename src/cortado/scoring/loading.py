@@ -1,5 +1,7 @@
 """Bundles by path: whatever they hold, ready to be used on objects."""
 
+from __future__ import annotations
+
 import inspect
 import os
 from collections.abc import Callable, Iterable

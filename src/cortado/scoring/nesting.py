@@ -1,5 +1,7 @@
 """Arrays of jets of any nesting to flat ones, and back."""
 
+from __future__ import annotations
+
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray

@@ -1,5 +1,7 @@
 """Working points of several bundles as one."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

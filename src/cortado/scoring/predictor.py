@@ -1,5 +1,7 @@
 """One bundle as a function of objects, whatever it answers."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
 from collections import Counter
@@ -84,7 +86,7 @@ class Predictor:
         models: Iterable[type] = (),
         uses: Iterable[type] = (),
         **settings: Any,
-    ) -> "Predictor":
+    ) -> Predictor:
         """Predictor of the bundle at `path`.
 
         Args:
@@ -153,7 +155,7 @@ class Predictor:
         """What a friend tree holds of events, and what is to be said of it; see `friend`."""
         return friend(self, record)
 
-    def with_use(self, use: Use) -> "Predictor":
+    def with_use(self, use: Use) -> Predictor:
         """The same with other answers."""
         return dataclasses.replace(self, use=use)
 

@@ -1,5 +1,7 @@
 """What a process keeps: the networks that it has read, on their device."""
 
+from __future__ import annotations
+
 import os
 import threading
 from typing import NamedTuple

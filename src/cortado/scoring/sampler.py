@@ -1,5 +1,7 @@
 """A density in use: how probable an event is, and events that are drawn from it."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
 from collections import Counter
@@ -29,7 +31,7 @@ class EventSampler:
     predictor: Predictor
 
     @classmethod
-    def of(cls, predictor: Any) -> "EventSampler":
+    def of(cls, predictor: Any) -> EventSampler:
         """The sampler of a predictor of densities.
 
         Raises:
@@ -41,7 +43,7 @@ class EventSampler:
         return cls(predictor=predictor)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], **settings: Any) -> "EventSampler":
+    def load(cls, path: str | os.PathLike[str], **settings: Any) -> EventSampler:
         """Sampler of the bundle at `path`; the settings are those of `cortado.load`.
 
         Raises:

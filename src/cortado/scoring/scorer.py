@@ -1,5 +1,7 @@
 """A tagger: the score of jets, and the weights, cuts and likelihood ratios that follow from it."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
 from collections import Counter
@@ -36,7 +38,7 @@ class Scorer:
     Jets may be of any nesting, see `Predictor`.
 
     Attributes:
-        predictor: Gives the probabilities: a `Predictor`, `FoldPredictor` or `EnsemblePredictor`.
+        predictor: Gives the probabilities: a `Predictor`, or `SeveralPredictors`.
         points: Working points of each fold, of an ensemble the means of its members; see `passes`.
     """
 
@@ -46,7 +48,7 @@ class Scorer:
     tree: ClassVar[str] = "scores"
 
     @classmethod
-    def of(cls, predictor: Any, *, working_points: tuple[WorkingPoint, ...] | None = None) -> "Scorer":
+    def of(cls, predictor: Any, *, working_points: tuple[WorkingPoint, ...] | None = None) -> Scorer:
         """The scorer of a predictor of classes.
 
         Args:
@@ -70,7 +72,7 @@ class Scorer:
         *,
         working_points: tuple[WorkingPoint, ...] | None = None,
         **settings: Any,
-    ) -> "Scorer":
+    ) -> Scorer:
         """Scorer of the bundle at `path`; the settings are those of `cortado.load`.
 
         Raises:

@@ -1,5 +1,7 @@
 """A track finder: which hits of an event belong to one track, and the helices of these tracks."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
 from collections import Counter
@@ -40,7 +42,7 @@ class TrackFinder:
     """Finds the tracks of events from their hits; made by `load`. Truth is not needed.
 
     Attributes:
-        predictor: Scores the edges between hits: a `Predictor`, `FoldPredictor` or `EnsemblePredictor`.
+        predictor: Scores the edges between hits: a `Predictor`, or `SeveralPredictors`.
         threshold: Score above which an edge may be part of a track.
         min_hits: Fewer hits are no track.
         build: "best edges" gives each hit one predecessor and one successor at most; "components" joins all that
@@ -73,7 +75,7 @@ class TrackFinder:
         min_hits: int = 3,
         build: Build = "best edges",
         proposers: Iterable[Any] = (),
-    ) -> "TrackFinder":
+    ) -> TrackFinder:
         """The finder of a predictor of edges; the arguments are the attributes.
 
         Proposers may be predictors or paths of bundles, each alone or with its threshold:
@@ -97,7 +99,7 @@ class TrackFinder:
         build: Build = "best edges",
         proposers: Iterable[Any] = (),
         **settings: Any,
-    ) -> "TrackFinder":
+    ) -> TrackFinder:
         """Track finder of the bundle at `path`; the other settings are those of `cortado.load`.
 
         Raises:

@@ -9,6 +9,8 @@ Example:
     print(hunt)  # mass, window, local and global p-value
 """
 
+from __future__ import annotations
+
 from cortado.searches.background import (
     BackgroundFit,
     FunctionChoice,

@@ -1,5 +1,7 @@
 """The smooth background of a mass spectrum, from the whole of it or from its sidebands."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise

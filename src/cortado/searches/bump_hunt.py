@@ -1,5 +1,7 @@
 """The hunt for a bump: the most improbable window of a mass spectrum, and how probable one like it is anywhere."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import hist

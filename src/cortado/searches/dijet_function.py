@@ -1,5 +1,7 @@
 """The smooth function that falling dijet mass spectra follow."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Masses drawn from a fitted background: what is sampled in a signal region follows the sidebands' prediction."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,5 +1,7 @@
 """The upper limit on the signal strength of a workspace."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -8,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
+
+from cortado.extras import extra
 
 __all__ = ["Limits", "limits"]
 
@@ -47,10 +51,8 @@ def limits(spec: Mapping[str, Any], *, level: float = 0.95) -> Limits:
     """
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; needed is a confidence level in (0, 1)")
-    try:
+    with extra("fit", "a limit"):
         import pyhf
-    except ImportError as error:
-        raise ImportError('limits need pyhf: pip install "cortado[fit]"') from error
     space = pyhf.Workspace(dict(spec))
     model = space.model()
     observed = space.data(model)

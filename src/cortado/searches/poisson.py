@@ -5,6 +5,8 @@ the bin. Fisher scoring (iteratively reweighted least squares) finds the maximum
 lessen the deviance is halved. All fits of a block go together, those that have converged drop out.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
@@ -130,7 +132,7 @@ class _Point(NamedTuple):
     expected: Floats
     deviance: Floats
 
-    def take(self, index: NDArray[np.int64] | Mask) -> "_Point":
+    def take(self, index: NDArray[np.int64] | Mask) -> _Point:
         return _Point(*(array[index] for array in self))
 
 

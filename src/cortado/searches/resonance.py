@@ -1,5 +1,7 @@
 """A resonance in mass, and its strength above the smooth background."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import NamedTuple
 

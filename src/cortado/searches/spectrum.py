@@ -1,5 +1,7 @@
 """Counts in bins of mass: what every search takes, checked once."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import hist

@@ -1,5 +1,7 @@
 """Signal that a fit finds where there is none: the bias of a background function."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +45,7 @@ class SpuriousSignal(NamedTuple):
 
     @property
     def pulls(self) -> Floats:
-        """Fitted signal over its error, shape (samples, masses): standard normal without a bias."""
+        """Fitted signal over its error, shape (samples, masses); standard normal without a bias."""
         return self.fitted / self.fitted_error
 
 

@@ -1,10 +1,14 @@
 """The signal strength of a workspace with its interval."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
+
+from cortado.extras import extra
 
 __all__ = ["Strength", "fit_strength"]
 
@@ -36,10 +40,8 @@ def fit_strength(spec: Mapping[str, Any]) -> Strength:
     References:
         Cowan et al., Asymptotic formulae for likelihood-based tests of new physics (2010), arXiv:1007.1727, eq. (7).
     """
-    try:
+    with extra("fit", "a fit of the strength"):
         import pyhf
-    except ImportError as error:
-        raise ImportError('a fit of the strength needs pyhf: pip install "cortado[fit]"') from error
     space = pyhf.Workspace(dict(spec))
     model = space.model()
     observed = space.data(model)

@@ -1,5 +1,7 @@
 """Windows of mass that a bump hunt looks into, and how probable what it sees in one is."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Templates of a search as a workspace that pyhf fits."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 

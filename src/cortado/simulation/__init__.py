@@ -6,8 +6,13 @@ analyse, only to make samples here. Dijets and maps need no extra; nor do hits, 
 or ACTS (``acts``).
 """
 
+from __future__ import annotations
+
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from cortado.extras import extra
 
 if TYPE_CHECKING:
     from cortado.simulation.dijet_clustering import cluster_dijets, dijet_columns
@@ -79,17 +84,22 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     """Import a public name from its module when it is first used: hits need no Pythia.
 
+    A function whose program is not installed says so when it is called: what imports it can run on files without it.
+
     Raises:
-        ImportError: If a program of the extra ``sim`` is missing.
+        ImportError: If a program of the extra ``sim`` is missing, and the name is not that of a function.
         AttributeError: If there is no such name.
     """
     if name not in _HOMES:
         raise AttributeError(f"module 'cortado.simulation' has no attribute {name!r}; it has {', '.join(__all__)}")
     try:
-        return getattr(import_module(f"cortado.simulation.{_HOMES[name]}"), name)
-    except ModuleNotFoundError as error:
-        if error.name not in ("fastjet", "numba", "pythia8mc"):
+        with extra("sim", name):
+            return getattr(import_module(f"cortado.simulation.{_HOMES[name]}"), name)
+    except ImportError as error:
+        if not name.startswith(("simulate_", "cluster_")):
             raise
-        raise ImportError(
-            f'cannot simulate without {error.name}; Pythia 8, FastJet and Numba come with: pip install "cortado[sim]"'
-        ) from error
+        return partial(_fail, error)
+
+
+def _fail(error: ImportError, *arguments: Any, **options: Any) -> None:
+    raise error

@@ -1,5 +1,7 @@
 """Samples in which b, c and light jets have equal spectra: triplets of one jet of each from one bin."""
 
+from __future__ import annotations
+
 from functools import reduce
 from typing import Any
 
@@ -8,7 +10,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-FLAVOURS = (5, 4, 0)
+JET_FLAVOURS = (5, 4, 0)
 PT_EDGES = (30.0, 40.0, 50.0, 60.0, 80.0, 100.0, 130.0, 170.0, 250.0)  # GeV; the first bin begins at 20
 ETA_EDGES = (0.8, 1.6)  # of |eta|; the last bin ends at 2.5
 TRACK_EDGES = (3, 5, 7, 9, 12)  # the first bin is up to 2 tracks
@@ -23,7 +25,7 @@ def kinematic_bin(pt: Array, eta: Array, tracks: Array) -> Array:
 
 def counts(flavour: Array, kinematic_bins: Array) -> Array:
     """Number of jets of each flavour in each bin, shape (3, BINS)."""
-    return np.stack([np.bincount(kinematic_bins[flavour == wanted], minlength=BINS) for wanted in FLAVOURS])
+    return np.stack([np.bincount(kinematic_bins[flavour == wanted], minlength=BINS) for wanted in JET_FLAVOURS])
 
 
 def triplets(flavour: Array, kinematic_bins: Array, wanted: int) -> Array:
@@ -37,7 +39,7 @@ def triplets(flavour: Array, kinematic_bins: Array, wanted: int) -> Array:
     Returns:
         Indices of the chosen jets, ascending, shape (3 * wanted,).
     """
-    names, members = zip(*(_named(np.flatnonzero(flavour == one), kinematic_bins) for one in FLAVOURS), strict=True)
+    names, members = zip(*(_named(np.flatnonzero(flavour == one), kinematic_bins) for one in JET_FLAVOURS), strict=True)
     common = reduce(np.intersect1d, names)
     chosen = np.stack([jets[np.searchsorted(name, common)] for name, jets in zip(names, members, strict=True)])
     first = np.argsort(chosen.max(axis=0))[:wanted]

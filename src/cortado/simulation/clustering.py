@@ -1,5 +1,7 @@
 """Anti-kT jets, soft drop and N-subjettiness, by FastJet on whole batches of events."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import awkward as ak

@@ -12,6 +12,8 @@ not for a measurement.
 Resolutions follow, roughly, CMS, Particle-flow reconstruction and global event description (2017), arXiv:1706.04965.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import awkward as ak
@@ -64,7 +66,7 @@ class Particles(NamedTuple):
     y: Array
     z: Array
 
-    def where(self, chosen: Array) -> "Particles":
+    def where(self, chosen: Array) -> Particles:
         """Those particles for which the mask is true."""
         return Particles(*(column[chosen] for column in self))
 

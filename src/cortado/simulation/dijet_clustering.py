@@ -1,5 +1,7 @@
 """Particles of LHC Olympics events to their two hardest jets, and to columns of numbers."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

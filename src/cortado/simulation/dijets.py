@@ -1,5 +1,7 @@
 """Dijet events with a resonance among them: parametric toys, not a physics simulation."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple

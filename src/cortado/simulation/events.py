@@ -1,5 +1,7 @@
 """Proton-proton events at 13 TeV with boosted W bosons, top quarks or QCD jets, from Pythia 8."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Samples of b, c and light jets with tracks and true vertices, in the dialect of Set2Graph."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -149,7 +151,7 @@ def simulate_unit(unit: Unit) -> UnitSample:
     ]
     library = minimum_bias(_MINIMUM_BIAS, seed=seed, beam_energy=BEAM_ENERGY) if unit.pileup else None
     batches: list[dict[str, ak.Array]] = []
-    accepted, generated = np.zeros((len(balance.FLAVOURS), balance.BINS), np.int64), 0
+    accepted, generated = np.zeros((len(balance.JET_FLAVOURS), balance.BINS), np.int64), 0
     while accepted.min(axis=0).sum() < unit.triplets:
         missing = unit.triplets - int(accepted.min(axis=0).sum())
         particles = sources[len(batches) % len(sources)](min(missing + 20, _BATCH)).prt

@@ -1,5 +1,7 @@
 """Jets of radius 0.4: flavour by matched hadrons, tracks by distance, and the true vertices of the tracks."""
 
+from __future__ import annotations
+
 from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
 

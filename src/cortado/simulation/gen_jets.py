@@ -1,5 +1,7 @@
 """Generated jets, as CMS NanoAOD's GenJetAK8: what a jet was before the detector, and which one belongs to which."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import awkward as ak

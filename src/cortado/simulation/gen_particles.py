@@ -1,5 +1,7 @@
 """The history of the hard process, as CMS NanoAOD's GenPart: who decayed to what."""
 
+from __future__ import annotations
+
 from functools import reduce
 from operator import or_
 

@@ -1,5 +1,7 @@
 """Helices of charged particles in a homogeneous field along the beam."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

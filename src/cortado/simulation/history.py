@@ -4,6 +4,8 @@ A vertex is the decay of a long-lived particle: a weakly decaying b or c hadron,
 Whatever decays by the strong or electromagnetic force (c tau below 0.1 um) does so at the vertex where it was made.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import awkward as ak

@@ -1,5 +1,7 @@
 """Samples of simulated jets: so many jets of a process in a window of pT, evenly spread, in one ROOT file."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """Events with jets, candidates and truth, in the branches of CMS NanoAOD v15."""
 
+from __future__ import annotations
+
 import awkward as ak
 import numpy as np
 import numpy.typing as npt

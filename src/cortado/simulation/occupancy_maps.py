@@ -3,6 +3,8 @@
 A toy: nothing here was tuned to an experiment. Shapes: n maps, h rows (eta), w columns (phi).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cortado import ntuples
+from cortado.names import require_one_of
 from cortado.simulation.units import MOST_UNITS, check_limits
 
 __all__ = ["FAULTS", "MapSummary", "simulate_maps"]
@@ -236,5 +239,5 @@ def _check(hits: float, faulty: float, kinds: tuple[str, ...], starved: float, d
             raise ValueError(f"{name} is {value}; it must be a probability, from 0 to 1")
     if not 0 < hits <= 1e12 or not 0 <= drift <= 0.3:
         raise ValueError(f"hits is {hits:g}, drift {drift:g}; required: 0 < hits <= 1e12 and 0 <= drift <= 0.3")
-    if unknown := [kind for kind in kinds if kind not in FAULTS[1:]]:
-        raise ValueError(f"unknown kind of fault {unknown[0]!r}; there are {', '.join(FAULTS[1:])}")
+    for kind in kinds:
+        require_one_of("kind of fault", kind, FAULTS[1:])

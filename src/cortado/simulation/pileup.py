@@ -1,5 +1,7 @@
 """Tracks that do not come from the hard collision: of pile-up collisions along the beam, and fakes."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -11,6 +11,8 @@ no shared or wrong hits in the core of jets, no tails beyond the Gaussian, no de
 where the particle was born (only its efficiency falls).
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,7 +56,7 @@ class Helices(NamedTuple):
     parameters: Array
     vertex: Array
 
-    def where(self, chosen: Array) -> "Helices":
+    def where(self, chosen: Array) -> Helices:
         """Those for which the mask is true, or those of these indices."""
         return Helices(*(column[chosen] for column in self))
 

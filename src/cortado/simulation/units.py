@@ -1,5 +1,7 @@
 """Work in units with seeds of their own, so that the result does not depend on who computes them."""
 
+from __future__ import annotations
+
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence

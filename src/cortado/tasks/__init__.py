@@ -29,6 +29,8 @@ A bundle that monitors maps has the use `Watched`, which `monitoring.watching` p
 A task of your own is a frozen dataclass with the attributes and methods of `Task`, and so is its use (`Use`).
 """
 
+from __future__ import annotations
+
 from cortado.tasks.anomaly import Anomaly, FindAnomalies
 from cortado.tasks.classify import Classes, Classify
 from cortado.tasks.decorrelate import Decorrelate

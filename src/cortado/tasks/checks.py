@@ -1,5 +1,7 @@
 """Checks of what a user has written into a task."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

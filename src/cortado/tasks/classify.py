@@ -3,6 +3,8 @@
 Shapes: n objects, c classes.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence

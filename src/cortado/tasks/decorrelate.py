@@ -3,6 +3,8 @@
 Shapes: n objects, g groups that the adversary tries to tell apart.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping
@@ -74,7 +76,7 @@ class Decorrelate:
     """
 
     task: Task
-    adversary: "functools.partial[Any]"
+    adversary: functools.partial[Any]
     strength: float = 1.0
     field: str | None = None
     bins: tuple[float, ...] = ()
@@ -178,7 +180,7 @@ class Decorrelate:
         """As the inner task."""
         return optional.sums(self.task, objects, weight)
 
-    def fitted(self, sums: NDArray[np.float64]) -> "Decorrelate":
+    def fitted(self, sums: NDArray[np.float64]) -> Decorrelate:
         """With the inner task fitted."""
         return dataclasses.replace(self, task=optional.fitted(self.task, sums))
 

@@ -3,6 +3,8 @@
 Shapes: n objects (events), N hits and E edges of all of them.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple

@@ -3,6 +3,8 @@
 Shapes: n objects (events), N hits of all of them, d dimensions of the space, P pairs of hits, E pairs that are near.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple

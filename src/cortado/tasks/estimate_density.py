@@ -3,6 +3,8 @@
 Shapes: n objects, f features.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,7 +43,7 @@ class Density:
         """The same for all: the scaling of a training is taken out."""
         return ()
 
-    def scaled(self, scaling: Any) -> "Density":
+    def scaled(self, scaling: Any) -> Density:
         """The same for features that a `Scaling` standardises; None leaves them as they are."""
         factors = () if scaling is None else scaling.scale
         return dataclasses.replace(self, log_scale=float(np.log(factors).sum()))

@@ -3,6 +3,8 @@
 Shapes: n objects, f features.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import inspect
@@ -51,20 +53,18 @@ class Fit:
         ('normal',)
     """
 
-    estimator: "functools.partial[Any]"
+    estimator: functools.partial[Any]
     task: Classify | FindAnomalies
 
     invertible: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        from sklearn.base import is_classifier  # its import takes a second, which most users spare
-
         given = self.estimator
         is_class = isinstance(given, functools.partial) and hasattr(given.func, "fit")
         required = "functools.partial(HistGradientBoostingClassifier, ...) or of another estimator"
         require(is_class and not given.args, self, "estimator", required)
         _require_parameters(given)
-        matches = isinstance(self.task, Classify) == is_classifier(given())
+        matches = isinstance(self.task, Classify) == _is_classifier(given())
         kind = "Classify(...) with a classifier, FindAnomalies(...) with other estimators"
         require(isinstance(self.task, Classify | FindAnomalies) and matches, self, "task", kind)
         smooth = isinstance(self.task, Classify) and self.task.label_smoothing > 0
@@ -139,7 +139,7 @@ class Fit:
         """As the inner task."""
         return optional.sums(self._inner, objects, weight)
 
-    def fitted(self, sums: NDArray[np.float64]) -> "Fit":
+    def fitted(self, sums: NDArray[np.float64]) -> Fit:
         """With the inner task fitted."""
         return dataclasses.replace(self, task=optional.fitted(self._inner, sums))
 
@@ -168,7 +168,7 @@ class Fit:
         return self.task.measured(evaluate)
 
 
-def _require_parameters(estimator: "functools.partial[Any]") -> None:
+def _require_parameters(estimator: functools.partial[Any]) -> None:
     """Refuse parameters that the estimator does not have, before anything is read.
 
     Raises:
@@ -213,17 +213,21 @@ def _weights(estimator: Any, weight: NDArray[np.float64]) -> dict[str, NDArray[n
     return {}
 
 
+def _is_classifier(estimator: Any) -> bool:
+    from sklearn.base import is_classifier  # comes with the estimator; who only scores needs no scikit-learn
+
+    return bool(is_classifier(estimator))
+
+
 def _require_same(estimator: Any, model: nn.Module, features: NDArray[np.float32]) -> None:
     """Compare a model with the estimator that it was made of: another version of scikit-learn may have other arrays.
 
     Raises:
         RuntimeError: If they differ.
     """
-    from sklearn.base import is_classifier
-
     with torch.inference_mode():
         said = model(torch.from_numpy(features))
-    if is_classifier(estimator):
+    if _is_classifier(estimator):
         said, expected = said.double().softmax(dim=1), estimator.predict_proba(features)
     elif hasattr(estimator, "score_samples"):
         expected = -estimator.score_samples(features)

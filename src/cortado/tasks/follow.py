@@ -4,6 +4,8 @@ Shapes: n particles, p hits of the one with most. *Across* is along the azimuth,
 along z, both at the radius of the next hit.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -3,6 +3,8 @@
 Shapes: n objects, f features.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -148,7 +150,7 @@ class GenerateAgainst:
         Paganini et al., CaloGAN (2017), arXiv:1712.10321, section 4.
     """
 
-    critic: "functools.partial[Any]"
+    critic: functools.partial[Any]
     critic_rate: float = 0.1
     critic_steps: int = 1
     generator_steps: int = 2

@@ -3,6 +3,8 @@
 Shapes: n events, l layers, c pixels of a layer.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple

@@ -3,6 +3,8 @@
 Shapes: n objects.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 

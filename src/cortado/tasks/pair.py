@@ -3,6 +3,8 @@
 Shapes: n objects, p constituents of the object with most.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple

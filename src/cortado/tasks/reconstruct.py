@@ -3,6 +3,8 @@
 Shapes: n objects, p constituents, q reproduced ones, f features.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, get_args

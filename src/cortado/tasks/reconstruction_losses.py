@@ -3,6 +3,8 @@
 Shapes: n objects, p constituents, q reproduced ones, f features; images (n, c, h, w).
 """
 
+from __future__ import annotations
+
 import math
 from typing import Literal
 

@@ -3,6 +3,8 @@
 Shapes: n objects, k targets, q quantiles, o outputs of each target (1, 2 or q).
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -183,7 +185,7 @@ class Regress:
         values = self._values(objects)
         return np.stack([weight @ values**power for power in range(3)])
 
-    def fitted(self, sums: NDArray[np.float64]) -> "Regress":
+    def fitted(self, sums: NDArray[np.float64]) -> Regress:
         """With centre and scale.
 
         Raises:

@@ -3,6 +3,8 @@
 Shapes: n objects.
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -12,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cortado.names import require_one_of
 from cortado.weights import WorkingPoint
 
 Answers = dict[str, Tensor]
@@ -46,7 +49,7 @@ class Move(NamedTuple):
 class Rival(NamedTuple):
     """A further network of a training, which is not kept."""
 
-    network: "functools.partial[Any]"
+    network: functools.partial[Any]
     rate: float = 1.0  # learning rate, in units of the recipe's
 
 
@@ -65,8 +68,7 @@ class Evaluation(NamedTuple):
         Raises:
             ValueError: If there is none; lists them.
         """
-        if name not in self.categories:
-            raise ValueError(f"no category {name!r}; there are {', '.join(self.categories) or 'none'}")
+        require_one_of("category", name, self.categories)
         mask: NDArray[np.bool_] = self.category == self.categories.index(name)
         return mask
 
@@ -138,7 +140,7 @@ class Task(Protocol):
         """ "loss" and the merits of the rows of all validation objects, float64 on the CPU."""
         ...
 
-    def use(self, representation: Any, model: nn.Module) -> "Use":
+    def use(self, representation: Any, model: nn.Module) -> Use:
         """What the outputs of the trained network mean."""
         ...
 

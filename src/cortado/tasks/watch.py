@@ -3,6 +3,8 @@
 Shapes: n maps, h rows, w columns.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Sequence
 from typing import Any, ClassVar, get_args

@@ -1,7 +1,12 @@
 """From ntuples to a bundle: the typed study, the streaming of objects, the training on Lightning."""
 
-from cortado.training.evaluation import Evaluation, evaluate
-from cortado.training.run import TrainingResult, train, train_folds
-from cortado.training.study import Balance, Objects, Recipe, Study
+from __future__ import annotations
+
+from cortado.extras import extra
+
+with extra("train", "cortado.training"):
+    from cortado.training.evaluation import Evaluation, evaluate
+    from cortado.training.run import TrainingResult, train, train_folds
+    from cortado.training.study import Balance, Objects, Recipe, Study
 
 __all__ = ["Balance", "Evaluation", "Objects", "Recipe", "Study", "TrainingResult", "evaluate", "train", "train_folds"]

@@ -1,5 +1,7 @@
 """Objects of a study with the truth and what a bundle answers: what ROC curves and resolutions are made of."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """An estimator in one pass: all training objects in memory, one row in the table."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterable
 from typing import Any

@@ -6,6 +6,8 @@ neither two lambdas that were swapped nor an edited function of the same name ar
 packages, cortado among them, the names count; of files their size, too.
 """
 
+from __future__ import annotations
+
 import ast
 import dataclasses
 import dis

@@ -1,5 +1,7 @@
 """Every task on Lightning: its networks, the steps that it asks for, and its merits of the validation objects."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -6,6 +6,8 @@ on. Every object is given exactly once an epoch, whatever the number of processe
 pool; the order depends only on the seed, the epoch and the number of processes.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple

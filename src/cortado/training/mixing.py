@@ -1,5 +1,7 @@
 """Objects of many steps into mixed batches: every one once, whatever the sizes of steps, pool and batches."""
 
+from __future__ import annotations
+
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +31,7 @@ class Examples(NamedTuple):
     subset: np.ndarray
     balance: np.ndarray  # what `Balance` bins, 0 without it
 
-    def take(self, index: Any) -> "Examples":
+    def take(self, index: Any) -> Examples:
         """The objects of an index array, mask or slice."""
         return Examples(_each(lambda array: array[index], self.objects), *(column[index] for column in self[1:]))
 

@@ -1,5 +1,7 @@
 """How weights move: AdamW, one learning rate for each step, averages of the weights."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

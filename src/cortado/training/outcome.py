@@ -1,5 +1,7 @@
 """What a training leaves: the bundle of its best epoch, with working points and provenance."""
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 import importlib.metadata

@@ -1,5 +1,7 @@
 """The last step of loading: objects as a network sees them, in each epoch or once for a training."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Iterator
 from typing import Any, Literal

@@ -1,5 +1,7 @@
 """What a person sees of a training: a row for each epoch, a bar within it, and the rows in history.csv."""
 
+from __future__ import annotations
+
 import csv
 import io
 import time

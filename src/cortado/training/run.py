@@ -1,5 +1,7 @@
 """From a study to a bundle: survey, fit, best epoch, working points."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import logging

@@ -1,5 +1,7 @@
 """A study: which objects, which representation and network, what is learned and how. One typed object."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import math
@@ -168,9 +170,9 @@ class Study:
     objects: Objects
     representation: Callable[[ak.Array], Any]
     scaling: Scaling | QuantileScaling | Literal["fit", "quantiles"] | None = None
-    model: "functools.partial[Any]"
+    model: functools.partial[Any]
     task: Task
-    recipe: Recipe = Recipe()
+    recipe: Recipe = dataclasses.field(default_factory=Recipe)
     frozen: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:

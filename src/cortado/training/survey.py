@@ -1,5 +1,7 @@
 """One pass over the files before a training: objects of each category, the weights and scaling they need."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 

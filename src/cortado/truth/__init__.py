@@ -1,5 +1,7 @@
 """True particles and vertices of any dialect: what a jet is, where tracks come from, what hits a particle left."""
 
+from __future__ import annotations
+
 from cortado.truth.decays import hadronic_decays, truth_pdg_id
 from cortado.truth.hadrons import flavour, heaviest_quark, last_hadrons
 from cortado.truth.origins import Production, production

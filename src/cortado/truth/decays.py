@@ -1,5 +1,7 @@
 """Which heavy particle a jet is: matching to the quarks of hadronic decays."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import awkward as ak

@@ -1,5 +1,7 @@
 """Flavour of hadrons, and of the jets that they are in."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import awkward as ak

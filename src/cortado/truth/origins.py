@@ -4,6 +4,8 @@ A generator moves also what does not fly: a D* by 1e-8 mm, a Higgs boson by 1e-9
 `RESOLUTION` of the production point of their parent are therefore counted to the vertex of that parent.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import numpy as np

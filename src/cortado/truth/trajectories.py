@@ -1,5 +1,7 @@
 """Which hits a true particle left, in the order in which it went through them."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import awkward as ak

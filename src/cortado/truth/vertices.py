@@ -1,5 +1,7 @@
 """True vertices of the tracks of jets."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import awkward as ak

@@ -1,5 +1,7 @@
 """Scores to event weights with up and down variations, the working points they rest on, and thresholds of alarms."""
 
+from __future__ import annotations
+
 from cortado.weights.false_alarms import (
     AlarmThreshold,
     FalseAlarms,

@@ -7,6 +7,8 @@ ties. Lumisections of a run are alike: take many good runs, not those that train
 of which run. Then n is replaced by the effective number of objects in all that is said of the uncertainty.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple

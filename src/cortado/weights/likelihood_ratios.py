@@ -1,5 +1,7 @@
 """Likelihood ratios of a classifier of two samples, which turn one into the other."""
 
+from __future__ import annotations
+
 import warnings
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Planing: weights that take from a training what it could learn from one number, such as the mass."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

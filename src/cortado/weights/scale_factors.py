@@ -1,5 +1,7 @@
 """Scale factors of a working point to weights of jets and events."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

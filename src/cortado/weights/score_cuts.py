@@ -1,5 +1,7 @@
 """Cuts on a score that pass stated parts of the background: bins of an anomaly search."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """Weights that give a number of each event the distribution that it should have, such as that of the pile-up."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +35,7 @@ class TargetDistribution:
             raise ValueError(f"{len(self.edges) - 1} bins need as many ratios and errors, got {len(self.ratio)}")
 
     @classmethod
-    def of(cls, source: ArrayLike, target: ArrayLike, edges: ArrayLike) -> "TargetDistribution":
+    def of(cls, source: ArrayLike, target: ArrayLike, edges: ArrayLike) -> TargetDistribution:
         """Ratio of two samples.
 
         Args:

@@ -1,5 +1,7 @@
 """What all weights share: nominal and varied values, and the refusal of what is none."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import awkward as ak

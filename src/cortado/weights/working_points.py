@@ -1,5 +1,7 @@
 """Working points: cuts on a score, with the efficiencies that a labelled sample has there."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any

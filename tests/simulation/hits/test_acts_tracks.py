@@ -108,7 +108,7 @@ def test_unknown_layers_of_seeds_are_named(generic_hits):
 
 def test_without_acts_the_extra_is_named(monkeypatch, generic_hits):
     monkeypatch.setitem(sys.modules, "acts.examples", None)
-    with pytest.raises(ImportError, match=r'without pyacts; ACTS comes with: pip install "cortado\[acts\]"'):
+    with pytest.raises(ImportError, match="the generic detector needs acts, of the extra `acts`: pip install"):
         acts_tracks(generic_hits)
 
 

@@ -5,6 +5,8 @@ ACTS, in its generic detector (`generic`); `toy` makes straight tracks in a squa
 with the Kalman filter of ACTS.
 """
 
+from __future__ import annotations
+
 from cortado.simulation.hits.acts_settings import CkfSettings
 from cortado.simulation.hits.acts_tracks import ActsTracks, acts_tracks
 from cortado.simulation.hits.detector import COMPACT, Detector, Volume

@@ -1,5 +1,7 @@
 """The generic detector of ACTS (extra ``acts``): its modules, as arrays, and their numbers in the dialect of hits."""
 
+from __future__ import annotations
+
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -8,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from cortado.extras import extra
 from cortado.simulation.hits.detector import COMPACT
 
 __all__ = ["FIELD", "Generic", "Modules", "generic", "load_acts", "magnetic_field"]
@@ -53,12 +56,8 @@ def load_acts() -> ModuleType:
     Raises:
         ImportError: If it is not installed.
     """
-    try:
+    with extra("acts", "the generic detector"):
         import_module("acts.examples")
-    except ImportError as error:
-        raise ImportError(
-            'cannot use the generic detector without pyacts; ACTS comes with: pip install "cortado[acts]"'
-        ) from error
     return import_module("acts")
 
 

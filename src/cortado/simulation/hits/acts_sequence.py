@@ -1,5 +1,7 @@
 """ACTS' algorithms of track finding in a row, from measurements in memory to indices of hits (extra ``acts``)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from time import process_time
 from types import ModuleType

@@ -1,5 +1,7 @@
 """Settings of the combinatorial Kalman filter of ACTS."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 __all__ = ["CkfSettings"]

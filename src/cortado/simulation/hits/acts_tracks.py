@@ -3,6 +3,8 @@
 It sees the hits alone: no truth.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 

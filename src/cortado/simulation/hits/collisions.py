@@ -1,5 +1,7 @@
 """Charged particles of top pairs with pile-up, from Pythia 8 (extra ``sim``)."""
 
+from __future__ import annotations
+
 import awkward as ak
 import numpy as np
 import numpy.typing as npt

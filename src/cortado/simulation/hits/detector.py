@@ -4,6 +4,8 @@ Its layers lie where those of the generic detector of ACTS and TrackML do, with 
 are perfect cylinders and planes without gaps, overlaps or modules that tilt.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from typing import NamedTuple

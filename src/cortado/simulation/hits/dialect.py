@@ -1,5 +1,7 @@
 """Hits and particles as branches of the tree ``hits``."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import awkward as ak

@@ -1,5 +1,7 @@
 """Particles through the generic detector of ACTS: Fatras and smeared digitisation (extra ``acts``)."""
 
+from __future__ import annotations
+
 import json
 from importlib import import_module
 from pathlib import Path

@@ -1,5 +1,7 @@
 """What the layers measure: smeared crossings, less those missed, and noise."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Charged particles of bunch crossings, without a generator: flat in eta and phi, falling in pT."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Samples of bunch crossings in a tracker, as ROOT files in the dialect of hits."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cortado import ntuples
+from cortado.extras import extra
 from cortado.names import require_one_of
 from cortado.simulation.hits.acts_detector import load_acts
 from cortado.simulation.hits.detector import COMPACT, Detector
@@ -194,9 +197,5 @@ def _check_programs(detector: str | Detector, generator: str) -> None:
     if detector == "generic":
         load_acts()
     if generator == "pythia":
-        try:
+        with extra("sim", "the generator pythia"):
             import_module("pythia8mc")
-        except ImportError as error:
-            raise ImportError(
-                f'cannot generate collisions without {error.name}; Pythia 8 comes with: pip install "cortado[sim]"'
-            ) from error

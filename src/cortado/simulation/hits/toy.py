@@ -1,5 +1,7 @@
 """The toy of HEP.TrkX: straight tracks through 50 layers of 50 pixels."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple

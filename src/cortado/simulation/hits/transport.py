@@ -1,5 +1,7 @@
 """Helices from layer to layer, with multiple scattering: all particles take one step at a time."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -67,7 +69,7 @@ class _States(NamedTuple):
     ring: Array
     wall: Array
 
-    def where(self, chosen: npt.NDArray[np.bool_]) -> "_States":
+    def where(self, chosen: npt.NDArray[np.bool_]) -> _States:
         return _States(*(column[chosen] for column in self))
 
 

@@ -4,6 +4,8 @@
 through the calorimeter of `readout`.
 """
 
+from __future__ import annotations
+
 from cortado.simulation.showers.simulate import PARTICLES, READOUTS, SPECTRA, ShowerSummary, simulate_showers
 
 __all__ = ["PARTICLES", "READOUTS", "SPECTRA", "ShowerSummary", "simulate_showers"]

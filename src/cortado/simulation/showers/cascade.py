@@ -1,5 +1,7 @@
 """One shower: photons, electrons and pions are followed one after the other until nothing is left."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

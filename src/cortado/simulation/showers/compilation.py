@@ -1,5 +1,7 @@
 """Compilation of functions over particles with numba."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 

@@ -8,6 +8,8 @@ What it is not: no kaons, nucleons or resonances, no conservation of momentum, n
 one by one, no decay of pions in flight. Fluctuations and correlations of pion showers are only roughly those of Geant4.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Lead and liquid argon: the constants on which interactions depend."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 from cortado import kinematics

@@ -1,5 +1,7 @@
 """Particles of a shower, and the stack on which they wait: kind, kinetic energy [MeV], position [mm], direction."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

@@ -1,5 +1,7 @@
 """How often photons, electrons and pions interact in matter, and what charged particles lose on their way."""
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 

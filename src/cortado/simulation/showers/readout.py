@@ -1,5 +1,7 @@
 """The calorimeter: layers of absorber and active material, and the cells that are read out."""
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """Random angles and energies of single interactions; energies are kinetic [MeV]."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

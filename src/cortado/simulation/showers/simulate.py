@@ -1,5 +1,7 @@
 """Samples of simulated showers in the dialect of CaloGAN, as ROOT or HDF5."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path

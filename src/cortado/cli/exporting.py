@@ -1,0 +1,45 @@
+"""The command `export`: bundles for other runtimes."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from cortado.cli import own
+from cortado.cli.terminal import console
+
+
+def export(
+    bundle: Annotated[Path, typer.Argument(help="NAME.cortado")],
+    format: Annotated[Literal["onnx", "pt2"], typer.Option(help="onnx: ONNX (extra export); pt2: torch.export")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="file to write; default: NAME.onnx or NAME.pt2 beside the bundle")
+    ] = None,
+    module: own.Modules = None,
+) -> None:
+    """Write a bundle for other runtimes, and compare it with the original on the canary before it is put in place.
+
+    The file takes what the representation makes of the objects, before scaling, under the names of its fields, any
+    number of objects and constituents; it gives the answers of the bundle by name. Its metadata hold the description of
+    the bundle (representation, working points) as JSON under "cortado". Of a generator it takes energies and noise.
+
+    Example: [cyan]cortado export w_tagger.cortado --format onnx -o w_tagger.onnx[/]
+    """
+    target = out or bundle.with_suffix(f".{format}")
+    if target.suffix != f".{format}":
+        raise ValueError(f"{target} is not NAME.{format}, as --format {format} writes")
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells which packages it did not need
+    with console.status(f"exporting {bundle}"), own.told_of_module(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        from cortado import export as exports
+
+        write = exports.to_onnx if format == "onnx" else exports.to_torch_export
+        done = write(bundle, target, **own.classes(module))
+    size = f"{done.path.stat().st_size / 1e3:,.0f} kB"
+    console.print(
+        f"wrote {done.path}, {size}: differs on the canary by at most {done.difference:.1g} from {bundle}", markup=False
+    )
