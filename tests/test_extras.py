@@ -59,7 +59,7 @@ def test_a_worker_needs_no_extra_and_others_say_which_they_need(tmp_path):
     bundle = save_toy(tmp_path / "a.cortado")
     missing = ["lightning", "torchmetrics", "sklearn", "pooch", "pyhf", "zuko", "captum", "torch_geometric", "fastjet"]
     names = {"missing": missing, "bundle": str(bundle), "nano": str(tmp_path / "nano.root")}
-    command = [sys.executable, "-c", WORKER.format(tests=str(ROOT / "tests"), **names)]
+    command = [sys.executable, "-c", WORKER.format(tests=str(ROOT / "tests" / "toys"), **names)]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert printed == [
         "True",

@@ -44,7 +44,9 @@ def private(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     reader = tmp_path / f"reader_{abs(hash(tmp_path.name))}.py"
     reader.write_text(READER)
-    write_tree(tmp_path / "private.root", {"fat_pt": ak.Array([[500.0, 300.0], [], [200.0]])}, tree="ntuple")
+    numbers = dict.fromkeys(("run", "luminosityBlock", "event"), np.arange(3))
+    columns = {"fat_pt": ak.Array([[500.0, 300.0], [], [200.0]]), **numbers}
+    write_tree(tmp_path / "private.root", columns, tree="ntuple")
     return tmp_path / "private.root", reader
 
 
@@ -72,6 +74,8 @@ def test_an_own_reader_reads_the_files(private, tmp_path):
     line = ("score", bundle, file, "--out", tmp_path / "scores.root", "--module", toy_taggers.__file__)
     assert "private.root: not of a known dialect" in fail(*line)
     assert succeed(*line, "--module", reader)[-1].endswith("3 jets in 3 entries")
+    with uproot.open(tmp_path / "scores.root") as scores:
+        assert scores["scores/entry"].array().tolist() == [0, 1, 2]
     assert succeed("inspect", file, "--module", reader)[-1] == "private; read are fat_pt"
     assert "NanoAOD v15 also needs" in fail("inspect", file, "--module", reader, "--dialect", "NanoAOD v15")
     assert "dialect = 'privat', required: one of" in fail("inspect", file, "--module", reader, "--dialect", "privat")

@@ -7,6 +7,8 @@ import pickle
 import awkward as ak
 import numpy as np
 import pytest
+import uproot
+from commands import fail, succeed
 from toy_track_finder import write_hits
 
 import cortado
@@ -101,6 +103,27 @@ def test_a_training_that_accepts_no_edge_at_first_is_kept(filtered, folder):
     assert np.isnan(result.epochs[0].merits["purity"])
     (written,) = bundle.load(result.bundle).provenance["epochs"]
     assert (written["merits"]["purity"], written["merits"]["efficiency"]) == (None, 0)
+
+
+def test_the_command_takes_proposers(folder, finder, embedding, filtered, tmp_path):
+    out = tmp_path / "tracks.root"
+    line = ("score", filtered, folder / "judging.root", "--out", out)
+    assert "edges" in fail(*line)
+    succeed(*line, "--proposer", embedding)
+    record = cortado.read(folder / "judging.root")
+    with uproot.open(out) as file:
+        assert file["tracks/hit_trackIdx"].array().tolist() == finder(record).tolist()
+    both = ("--proposer", embedding, "--proposer", f"{filtered}:0.3")
+    succeed(*line, *both)
+    expected = cortado.load(filtered, proposers=(embedding, (filtered, 0.3)))(record)
+    with uproot.open(out) as file:
+        assert file["tracks/hit_trackIdx"].array().tolist() == expected.tolist()
+    assert f"--proposer {embedding}:x: required is BUNDLE or BUNDLE:THRESHOLD" in fail(
+        *line, "--proposer", f"{embedding}:x"
+    )
+    assert "Predictor has no setting proposers" in fail(
+        "score", embedding, folder / "judging.root", "--out", out, "--proposer", embedding
+    )
 
 
 # --------------------------------------------------------------------------------------------- edges

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,7 +74,10 @@ def load(bundle: Path, options: dict[str, Any], **settings: Any) -> Answering:
         FileNotFoundError: If there is no bundle in a folder.
         ValueError: If it says nothing of events, or has no such options.
     """
-    use = _loaded(bundle, without_constituents="nan", **settings)
+    try:
+        use = _loaded(bundle, without_constituents="nan", **settings)
+    except TypeError as error:  # a setting that only a class with other verbs has
+        raise ValueError(f"{bundle}: {error}") from error
     if not hasattr(use, "events"):
         raise ValueError(f"{bundle} is for a {type(use).__name__}, which has nothing to say of events")
     known = inspect.signature(use.events).parameters
@@ -90,6 +93,28 @@ def _dialect(bundle: Any) -> Any:
     if mapped is None:
         return None
     return Mapping(**mapped).needed(bundle.fields, bundle.provenance["study"]["objects"]["collection"])
+
+
+def proposers(given: Iterable[str]) -> dict[str, Any]:
+    """The setting `proposers` of a track finder, if there are any.
+
+    Args:
+        given: Paths of bundles, each alone or as "BUNDLE:THRESHOLD".
+    Raises:
+        ValueError: If a threshold is no number.
+    """
+    chosen = tuple(_proposer(each) for each in given)
+    return {"proposers": chosen} if chosen else {}
+
+
+def _proposer(given: str) -> str | tuple[str, float]:
+    path, _, threshold = given.rpartition(":")
+    if not path or Path(given).exists():
+        return given
+    try:
+        return path, float(threshold)
+    except ValueError as error:
+        raise ValueError(f"--proposer {given}: required is BUNDLE or BUNDLE:THRESHOLD") from error
 
 
 def _loaded(path: Path, **settings: Any) -> Any:

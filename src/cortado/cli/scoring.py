@@ -26,6 +26,12 @@ def score(
     skip_unfit: Annotated[
         bool, typer.Option("--skip-unfit", help="of vertices: leave out tracks that cannot be fitted, and count them")
     ] = False,
+    proposer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="of tracks: bundle whose edges the next one sees, or BUNDLE:THRESHOLD; repeated in their order"
+        ),
+    ] = None,
     module: own.Modules = None,
     dialect: own.DialectName = None,
 ) -> None:
@@ -55,7 +61,8 @@ def score(
     fit = {"magnetic_field": magnetic_field, "skip_unfit": skip_unfit or None}
     with console.status(f"loading {bundle}"), own.told_of_module():
         options = {name: value for name, value in fit.items() if value is not None}
-        use = scored.load(bundle, options, device=device, precision=precision, **own.classes(module))
+        settings = {"device": device, "precision": precision, **own.classes(module), **scored.proposers(proposer or ())}
+        use = scored.load(bundle, options, **settings)
         reader = own.reader(module, dialect)
     total = scored.NOTHING
     for file, own_tree, target in wanted:
@@ -98,7 +105,10 @@ def _score_file(
 
     tree = ntuples.find_tree(file, tree)
     entries = ntuples.num_entries(file, tree)
-    has_event = use.names_events and set(ntuples.EVENT_KEYS) <= set(ntuples.branch_names(file, tree))
+    is_ours = isinstance(dialect, str) or (
+        dialect is None and use.names_events
+    )  # readers of the user's own need not name the event
+    has_event = is_ours and set(ntuples.EVENT_KEYS) <= set(ntuples.branch_names(file, tree))
     total = scored.NOTHING
 
     def chunks() -> Iterator[dict[str, Any]]:
