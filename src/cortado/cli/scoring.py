@@ -105,9 +105,8 @@ def _score_file(
 
     tree = ntuples.find_tree(file, tree)
     entries = ntuples.num_entries(file, tree)
-    is_ours = isinstance(dialect, str) or (
-        dialect is None and use.names_events
-    )  # readers of the user's own need not name the event
+    # Readers and mappings of the user's own need not name the event.
+    is_ours = isinstance(dialect, str) or (dialect is None and use.names_events)
     has_event = is_ours and set(ntuples.EVENT_KEYS) <= set(ntuples.branch_names(file, tree))
     total = scored.NOTHING
 
