@@ -34,7 +34,8 @@ def run(*, preset, folder, files, workers, accelerator, **_):
     np.savez(folder / "scores.npz", kind=kind_of(jets), mass=jets.mass, codes=codes_of(jets, folder), **judged)
     np.savez(folder / "examples.npz", **examples(jets, folder))
     judged = scores_of(folder)
-    ntuples.write_histograms(folder / "histograms.root", loss_histograms(judged))
+    for name in ("histograms.json", "histograms.root"):
+        ntuples.write_histograms(folder / name, loss_histograms(judged))
     results = {each: analysis.tagging_merits(*pair, (0.3,)) for each, pair in pairs_of(judged).items()}
     analysis.write_results(folder, {", ".join(each): merits for each, merits in results.items()})
     rows = {f"{TITLES[name]}: {KINDS[kind]}": merits for (name, kind), merits in results.items()}

@@ -60,11 +60,11 @@ def arrays(files):
     if not files and not default.is_dir():
         analysis.console.print("no arrays of the LHC Olympics (--files innerdata_*.npy): Gaussian toys in their place")
         return toys()
-    found = {Path(file).stem: Path(file) for file in files or sorted(default.glob("innerdata_*.npy"))}
-    lacking = [name for name in (*ARRAYS, TEST) if not any(stem.startswith(name) for stem in found)]
+    paths = {Path(file).stem: Path(file) for file in files or sorted(default.glob("innerdata_*.npy"))}
+    lacking = [name for name in (*ARRAYS, TEST) if not any(stem.startswith(name) for stem in paths)]
     if lacking:
-        raise ValueError(f"no array {', '.join(lacking)} among {', '.join(map(str, found.values())) or 'no files'}")
-    return {stem: np.load(path) for stem, path in found.items()}
+        raise ValueError(f"no array {', '.join(lacking)} among {', '.join(map(str, paths.values())) or 'no files'}")
+    return {stem: np.load(path) for stem, path in paths.items()}
 
 
 def toys(seed=1):

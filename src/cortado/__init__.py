@@ -10,6 +10,8 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `reading`          files to records: `read` and `iterate`
 `calorimeter`      cells and shapes of showers
 `perigee`          parameters of tracks and their helices
+`kinematics`       momenta, angles and masses
+`splitmix`         64 bits scrambled, for keys and random numbers
 `event_keys`       64 bits that name an event
 `splits`           training, validation, test and folds, by event
 `representations`  records to arrays: images, particle lists, point clouds, high-level features
@@ -27,6 +29,8 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `histograms`       axes and filling
 `processors`       ready-made coffea processors, and the executors
 `searches`         mass spectra to p-values and limits: background fit, bump hunt, workspace
+`names`            what a message says of a name that is not there
+`files`            files that are written whole or not at all
 `workers`          processes that end with the one that started them
 `extras`           packages that only parts need, and how they are installed
 `monitoring`       maps of a detector: thresholds of alarms, faults found, the report

@@ -39,23 +39,20 @@ def event_key(run: Any, luminosity_block: Any, event: Any) -> Any:
     return mixed(key ^ unsigned(event, "event"))
 
 
-def event_key_of_momenta(px: Any, py: Any, pz: Any, energy: Any) -> Any:
-    """Give each entry of a file without event numbers a 64-bit key, from the bits of four float32 numbers.
+def event_key_of_momenta(*components: Any) -> Any:
+    """Give each entry of a file without event numbers a 64-bit key, from the bits of float32 numbers.
 
-    Any four numbers that tell the entries apart will do; equal ones (duplicated jets) share their key, and so
-    their part of the split.
+    Any numbers that tell the entries apart will do, such as a four-momentum; equal ones (duplicated jets) share their
+    key, and so their part of the split.
 
     Args:
-        px: First component, shape (n,).
-        py: Second component, shape (n,).
-        pz: Third component, shape (n,).
-        energy: Fourth component, shape (n,).
+        *components: Numbers, shape (n,) each.
 
     Returns:
         Keys, uint64, shape (n,).
     """
     key = np.uint64(0)
-    for component in (px, py, pz, energy):
+    for component in components:
         positive_zero = np.asarray(component, dtype=np.float32) + np.float32(0)
         key = mixed(key ^ positive_zero.view(np.uint32).astype(np.uint64))
     return key

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import awkward as ak
@@ -19,13 +18,16 @@ import numpy as np
 from cortado import ntuples, readers
 from cortado.ntuples import FOLDERS, MonitoringHistogram, Step
 from cortado.ntuples.paths import expand
+from cortado.readers import Dialect
+
+__all__ = ["Dialect", "choose", "iterate", "iterate_maps", "read", "read_maps", "records"]
 
 
 def read(
     path: str | Path,
     *,
     tree: str | None = None,
-    dialect: str | ModuleType | None = None,
+    dialect: str | Dialect | None = None,
     start: int | None = None,
     stop: int | None = None,
 ) -> ak.Array:
@@ -34,7 +36,8 @@ def read(
     Args:
         path: File or URL.
         tree: Name of the tree; the only one of the file if not given.
-        dialect: Name of the dialect if it shall not be guessed, such as "PFNano"; or a module of your own.
+        dialect: Name of the dialect if it shall not be guessed, such as "PFNano"; or a `readers.Mapping` of your own
+            branches, or a module of your own.
         start: First entry; the first of the file if not given.
         stop: Entry after the last; the end of the file if not given.
 
@@ -53,7 +56,7 @@ def iterate(
     paths: str | Path | Iterable[str | Path],
     *,
     tree: str | None = None,
-    dialect: str | ModuleType | None = None,
+    dialect: str | Dialect | None = None,
     size: int = 20_000,
 ) -> Iterator[ak.Array]:
     """Read files as records, step by step; memory is bounded by one step.
@@ -70,8 +73,8 @@ def iterate(
     Raises:
         ValueError: If a file is of no known dialect, or its links are broken.
     """
-    steps = ntuples.steps(paths, tree=tree, size=size)
-    for (path, name), _ in groupby(steps, key=lambda step: step[:2]):
+    first_steps = (step for step in ntuples.steps(paths, tree=tree, size=size) if step.start == 0)
+    for path, name, *_ in first_steps:
         reader, branches = choose(path, name, dialect)
         for step, events in ntuples.iterate(path, branches, tree=name, size=size):
             yield _record(reader, step, events)
@@ -163,7 +166,7 @@ def _maps(file: str, histograms: tuple[MonitoringHistogram, ...]) -> ak.Array:
         raise ValueError(f"{file}: {error}") from error
 
 
-def records(step: Step, *, dialect: str | ModuleType | None = None) -> ak.Array:
+def records(step: Step, *, dialect: str | Dialect | None = None) -> ak.Array:
     """Read one step of `ntuples.steps` as a record, in whatever process.
 
     Args:
@@ -180,7 +183,7 @@ def records(step: Step, *, dialect: str | ModuleType | None = None) -> ak.Array:
     return _record(reader, step, ntuples.arrays(step, branches))
 
 
-def choose(path: str, tree: str, dialect: str | ModuleType | None = None) -> tuple[ModuleType, list[str]]:
+def choose(path: str, tree: str, dialect: str | Dialect | None = None) -> tuple[Dialect, list[str]]:
     """The reader for a tree, and the branches that it wants.
 
     Args:
@@ -196,7 +199,7 @@ def choose(path: str, tree: str, dialect: str | ModuleType | None = None) -> tup
     return reader, reader.branches(available)
 
 
-def _record(reader: ModuleType, step: Step, events: ak.Array) -> ak.Array:
+def _record(reader: Dialect, step: Step, events: ak.Array) -> ak.Array:
     try:
         return reader.record(events)
     except ValueError as error:

@@ -56,7 +56,7 @@ def test_every_judged_jet_is_in_the_histogram_of_each_network(ran):
         assert all(np.isfinite(stored[name]).all() for name in NETWORKS)
     judged = dict(zip(("qcd", "top", "w"), np.bincount(kinds[kinds >= 0], minlength=3)))
     assert judged["w"] == 0 if how == "files" else judged["w"] > 0
-    histograms = ntuples.read_histograms(out / "histograms.root")
+    histograms = ntuples.read_histograms(out / "histograms.json")
     for name in NETWORKS:
         sums = {kind: histograms[name][{"kind": kind}].sum(flow=True).value for kind in histograms[name].axes["kind"]}
         assert sums == {kind: number for kind, number in judged.items() if number}, name

@@ -45,6 +45,7 @@ def flavour_jets(folder, request):
 
 CASES = {
     "deepjet": Case(figures={"deepjet_roc"}, files=flavour_jets),
+    "event_classifier": Case(figures={"roc", "score", "learning"}, histograms=("score",), extras=("pythia8mc",)),
     "jet_mass": Case(
         figures={"w_peak", "bias_w", "bias_qcd", "resolution_w", "resolution_qcd", "pulls", "learning"},
         extras=("pythia8mc",),

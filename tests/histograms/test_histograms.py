@@ -268,3 +268,20 @@ def test_nothing_is_summed_silently():
     fill_variations(histogram, "W", {"tagger": "PFN", "mass": [1.0]}, np.ones(1))
     with pytest.raises(ValueError, match=r"one axis to show, but there are \['tagger', 'mass'\]"):
         project(histogram, ["W"])
+
+
+def test_a_data_set_without_events_is_there_with_zeros():
+    """It is not one whose name was mistyped."""
+    histogram = book(axis_category("region"), axis_mass(4, 0, 200))
+    full = {"region": "pass", "mass": np.array([10.0, 60.0])}
+    fill_variations(histogram, "qcd", full, {"nominal": np.ones(2), "up": np.ones(2)})
+    nothing = {"region": np.array([], dtype=str), "mass": np.array([])}
+    fill_variations(histogram, "data", nothing, np.array([]))
+    none = {"region": "pass", "mass": np.array([1.0])}
+    fill_variations(histogram, "cut", none, np.ones(1), selection=[False])
+    assert list(histogram.axes["dataset"]) == ["qcd", "data", "cut"]
+    assert list(histogram.axes["region"]) == ["pass"]
+    assert histogram.sum(flow=True).value == 4
+    for name in ("data", "cut"):
+        assert histogram[{"dataset": name}].sum(flow=True).value == 0
+        assert histogram[{"dataset": name}].sum(flow=True).variance == 0

@@ -200,7 +200,7 @@ def test_inputs_are_not_changed():
         ([1, 0], [0.1, 0.2, 0.3], None, r"scores have shape \(3,\), labels \(2,\)"),
         ([1, 0], [0.1, 0.2], [1.0], r"weights have shape \(1,\), needed is \(2,\)"),
         ([1, 0], [0.1, 0.2], [1.0, np.nan], "1 of 2 weights are not finite"),
-        ([1, 0], [0.1, 0.2], [1.0, -1.0], "1 of 2 weights are negative"),
+        ([1, 0], [0.1, 0.2], [1.0, -1.0], r"weights of the 1 background \(label 0\) events sum up to -1"),
     ],
 )
 def test_unfit_events_are_refused(labels, scores, weights, message):
@@ -213,3 +213,22 @@ def test_unfit_events_are_refused(labels, scores, weights, message):
 def test_unfit_efficiencies_are_refused(efficiency):
     with pytest.raises(ValueError, match=r"must be in \(0, 1\]"):
         rejection(*toy(10, 10)[:2], efficiency)
+
+
+def test_negative_weights_count_as_they_are():
+    """An event of weight -1 takes away one of weight 1 with the same score."""
+    rng = np.random.default_rng(4)
+    labels, scores = rng.integers(0, 2, 400), rng.integers(0, 30, 400) / 30
+    labels[:2] = 0, 1
+    extra_labels, extra_scores = rng.integers(0, 2, 60), rng.integers(0, 30, 60) / 30
+    every = np.concatenate([labels, extra_labels, extra_labels])
+    said = np.concatenate([scores, extra_scores, extra_scores])
+    weights = np.repeat([1.0, 1.0, -1.0], [400, 60, 60])
+    plain, signed = roc(labels, scores), roc(every, said, weights)
+    assert signed.auc.value == pytest.approx(plain.auc.value, abs=1e-12)
+    assert signed.auc.error > plain.auc.error  # but they cost precision
+    wanted = np.isin(signed.thresholds, plain.thresholds)
+    np.testing.assert_allclose(signed.signal_efficiency[wanted], plain.signal_efficiency, atol=1e-12)
+    for efficiency in (0.3, 0.5, 0.9):
+        mine, theirs = (background_at(curve, efficiency)[0] for curve in (signed, plain))
+        assert mine == pytest.approx(theirs, abs=1e-12)

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pyarrow.parquet
 import pytest
+import uproot
 
 from cortado import ntuples
 from cortado.ntuples.reading import Step
@@ -204,3 +205,38 @@ def test_a_compression_that_needs_another_package_names_it(tmp_path):
     (step,) = ntuples.steps(tmp_path / "a.h5")
     with pytest.raises(OSError, match=r"cannot read branch 'x'.*needs hdf5plugin, of the extra `blosc`: pip install"):
         ntuples.arrays(step, ["x"])
+
+
+def test_a_virtual_data_set_over_several_files_is_read(tmp_path):
+    """How shards are joined without a copy: HDF5 opens the others by their paths."""
+    for part in range(2):
+        with h5py.File(tmp_path / f"part{part}.h5", "w") as file:
+            file["pt"] = np.arange(3.0) + 10 * part
+    with h5py.File(tmp_path / "all.h5", "w", libver="latest") as file:
+        layout = h5py.VirtualLayout((6,), "f8")
+        for part in range(2):
+            layout[3 * part : 3 * part + 3] = h5py.VirtualSource(f"part{part}.h5", "pt", shape=(3,))
+        file.create_virtual_dataset("pt", layout)
+    (step,) = ntuples.steps(tmp_path / "all.h5")
+    assert ntuples.arrays(step, ["pt"]).pt.tolist() == [0.0, 1.0, 2.0, 10.0, 11.0, 12.0]
+
+
+@pytest.mark.parametrize("name", ["a::b.h5", "what?.h5", "müller [1].h5"])
+def test_local_names_are_no_urls(name, tmp_path):
+    with h5py.File(tmp_path / name, "w") as file:
+        file["x"], file["gone"] = np.arange(2.0), h5py.SoftLink("/missing")
+    assert ntuples.branch_names(tmp_path / name) == ("x",)
+    (step,) = ntuples.steps(tmp_path / name)
+    assert ntuples.arrays(step, ["x"]).x.tolist() == [0.0, 1.0]
+
+
+def test_texts_are_no_lists_of_a_collection(tmp_path):
+    texts = {"sample_name": ["ttbar", "qcd"], "sample_tag": ["v1", "v12"]}
+    pyarrow.parquet.write_table(pyarrow.table(texts), tmp_path / "a.parquet")
+    (step,) = ntuples.steps(tmp_path / "a.parquet")
+    assert ntuples.arrays(step, list(texts)).sample_tag.tolist() == texts["sample_tag"]
+    with uproot.recreate(tmp_path / "a.root") as file:
+        lists = ak.Array([[500.0], [600.0, 510.0]])
+        file["Events"] = {"jet_algo": ak.Array(["ak8", "ak8"]), "jet_pt": lists}
+    (step,) = ntuples.steps(tmp_path / "a.root")
+    assert ntuples.arrays(step, ["jet_algo", "jet_pt"]).jet_pt.tolist() == lists.tolist()

@@ -143,3 +143,27 @@ def test_root_file_without_histograms(tmp_path):
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"a.json does not exist"):
         ntuples.read_histograms(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [
+        hist.axis.Boolean(name="x"),
+        hist.axis.Integer(0, 2, growth=True, name="x"),
+        hist.axis.Regular(2, 0, 2, underflow=False, name="x"),
+        hist.axis.Regular(2, 0, 2, overflow=False, name="x"),
+        hist.axis.Variable([0.0, 0.5, 2.0], name="x", label="X"),
+        hist.axis.Regular(2, 0, 2, circular=True, name="x"),
+    ],
+)
+def test_no_weight_is_lost_in_root_whatever_flow_an_axis_has(axis, tmp_path):
+    """uproot drops the flow of all axes where one has none."""
+    mass = hist.axis.Regular(4, 0, 200, name="mass", label="Mass [GeV]")
+    histogram = hist.Hist(axis, mass, storage=hist.storage.Weight())
+    histogram.fill([0, 1, 1, 0], [10.0, 60.0, 250.0, -5.0], weight=[1.0, 2.0, 3.0, 4.0])
+    ntuples.write_histograms(tmp_path / "h.root", {"mass": histogram})
+    (back,) = ntuples.read_histograms(tmp_path / "h.root").values()
+    assert back.sum(flow=True).value == histogram.sum(flow=True).value == 10
+    assert back.sum(flow=True).variance == histogram.sum(flow=True).variance
+    np.testing.assert_allclose(back.project(1).values(flow=True), histogram.project("mass").values(flow=True))
+    assert back.axes[1].label == "Mass [GeV]"

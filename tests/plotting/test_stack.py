@@ -121,3 +121,13 @@ def test_empty_histograms_are_refused():
         plotting.stacked(histogram, ["QCD"])
     with pytest.raises(ValueError, match=r"'QCD' has no .* weight within the axis range"):
         plotting.score_distributions(histogram, ["QCD"])
+
+
+def test_a_bin_that_negative_weights_outweigh_is_drawn():
+    histogram = book(axis_mass(4, 0, 200))
+    masses, weights = np.array([10.0, 60, 60, 110, 110]), np.array([1.0, 1, -3, 1, 1])
+    fill_variations(histogram, "nlo", {"mass": masses}, weights)
+    fill_variations(histogram, "data", {"mass": np.array([10.0, 60, 110, 160])}, np.ones(4))
+    for options in ({"data": "data"}, {"data": "data", "log": True}, {}):
+        figure, _ = plotting.stacked(histogram, ["nlo"], **options)
+        assert plotting.png(figure)

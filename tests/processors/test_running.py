@@ -233,11 +233,7 @@ def test_missing_references_are_no_warning_and_other_warnings_stay(fileset, tmp_
     [
         ({}, {}, "names no data set"),
         ({"qcd": {"files": {}}}, {}, "data set 'qcd' has no files"),
-        (
-            {"qcd": {"files": {"a.root": "Events"}}},
-            {"executor": "future"},
-            "executor = 'future', required: .*nearest: futures",
-        ),
+        ({"qcd": {"files": {"a.root": "Events"}}}, {"executor": "future"}, "executor = 'future', .*nearest: futures"),
         ({"qcd": {"files": {"a.root": "Events"}}}, {"scheduler": "tcp://a:1"}, "tcp://a:1.* not for futures"),
         ({"qcd": {"files": {"a.root": "Events"}}}, {"chunksize": 0}, "at least 1 event, got 0"),
     ],

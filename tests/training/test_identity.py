@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from cortado import bundle as bundles
+from cortado.readers import nanoaod
 from cortado.tasks import Classify
 from cortado.training import Balance, train
 from cortado.training.identity import describe, first_difference
@@ -188,3 +189,18 @@ def test_a_file_may_be_edited_while_it_is_trained(study, tmp_path, monkeypatch):
     monkeypatch.setattr(Training, "training_step", edits)
     result = train(chosen, tmp_path / "out", progress=False)
     assert bundles.load(result.bundle).provenance["study"]["objects"]["mask"] == before["objects"]["mask"]
+
+
+def test_a_reader_of_the_users_own_counts_with_its_source(study, tmp_path):
+    path = tmp_path / "own_reader_of_test.py"
+    before = read_by(study, module_of(path, "NAME = 'mine'\nFORMS = (('x',),)\n"))
+    assert before.startswith("own_reader_of_test ")
+    reader = module_of(path, "NAME = 'mine'\nFORMS = (('y',),)\n")
+    linecache.clearcache()
+    assert read_by(study, reader) != before
+    assert read_by(study, nanoaod) == "cortado.readers.nanoaod"
+
+
+def read_by(study, reader):
+    objects = dataclasses.replace(study().objects, dialect=reader)
+    return describe(dataclasses.replace(study(), objects=objects))["objects"]["dialect"]

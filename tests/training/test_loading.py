@@ -1,5 +1,6 @@
 """Laws of the stream: every jet once, whatever the number of processes, devices, pools and batches."""
 
+import dataclasses
 import functools
 
 import awkward as ak
@@ -234,11 +235,45 @@ def write_with_nan(path):
     return path
 
 
-def test_negative_event_weights_are_refused_unless_ignored(study, tmp_path):
+def test_negative_event_weights_are_the_norm_and_others_refused(study, tmp_path):
     chosen = nano_study(study, tmp_path / "nano.root", lambda weights: weights - 1)
-    with pytest.raises(ValueError, match=r"nano.root.* event weights are negative .* event_weight=False"):
-        examples(chosen(), parts_of(chosen())[0])
+    known = examples(chosen(), parts_of(chosen())[0]).weight
+    assert known.min() < 0
     assert np.all(examples(chosen(event_weight=False), parts_of(chosen())[0]).weight == 1)
+    broken = nano_study(study, tmp_path / "nan.root", lambda weights: weights * np.nan)
+    with pytest.raises(ValueError, match=r"nan.root.* event weights are not finite: event_weight=False"):
+        examples(broken(), parts_of(broken())[0])
+
+
+def test_a_file_under_another_name_is_the_same_file(study, tmp_path):
+    """Its jets would count twice, or be validated on in training."""
+    chosen = nano_study(study, tmp_path / "nano.root", lambda weights: weights)
+    (path,) = chosen().objects.files
+    (tmp_path / "link.root").symlink_to(path)
+    other = f"{tmp_path}/../{tmp_path.name}/nano.root"
+    for files, validation in (((path,), (other,)), ((path, str(tmp_path / "link.root")), ()), ((other,), (path,))):
+        with pytest.raises(ValueError, match=r"is named twice by files and validation_files, also as"):
+            parts_of(with_objects(chosen(), files=files, validation_files=validation))
+
+
+def with_objects(study, **changes):
+    return dataclasses.replace(study, objects=dataclasses.replace(study.objects, **changes))
+
+
+def test_objects_of_samples_have_their_name_and_scale(study, tmp_path):
+    chosen = nano_study(study, tmp_path / "ttbar_1.root", lambda weights: weights)
+    objects = dataclasses.replace(chosen().objects, samples={"tt": "ttbar_*.root", "qcd": "qcd*"}, scales={"tt": 3.0})
+    scaled = dataclasses.replace(chosen(), objects=objects)
+    known = examples(scaled, parts_of(scaled)[0], columns=("sample",))
+    plain = examples(chosen(), parts_of(chosen())[0])
+    np.testing.assert_allclose(known.weight, 3 * plain.weight)
+    assert set(known.objects["sample"].tolist()) == {"tt"}
+    with pytest.raises(ValueError, match=r"ttbar_1.root belongs to none of the samples qcd: qcd\*"):
+        dataclasses.replace(objects, samples={"qcd": "qcd*"}, scales={})
+    with pytest.raises(ValueError, match=r"belongs to tt and all of the samples"):
+        dataclasses.replace(objects, samples={"tt": "tt*", "all": "*"}, scales={})
+    with pytest.raises(ValueError, match=r"scales"):
+        dataclasses.replace(objects, scales={"ttt": 1.0})
 
 
 def test_the_weight_of_an_event_is_that_of_its_jets(study, tmp_path):

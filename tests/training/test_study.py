@@ -52,7 +52,7 @@ def test_a_recipe_names_the_wrong_value_and_what_is_required(field, value, requi
         ("working_points", (0.5, 1.0), r"in \(0, 1\)"),
         ("scaling", "fitted", "nearest: fit"),
         ("label_smoothing", 1.0, r"in \[0, 1\)"),
-        ("collection", "jet", "jets, .*; nearest: jets"),
+        ("class_weights", "equl", "equal, .*; nearest: equal"),
     ],
 )
 def test_a_study_names_the_wrong_value_and_what_is_required(study, field, value, required):

@@ -14,8 +14,9 @@ from cortado.splits import TRAIN, VALIDATION, Split
 from cortado.tasks import FindAnomalies, Fit, Reconstruct
 from cortado.training import Balance
 from cortado.training.loading import examples, parts_of
+from cortado.training.mixing import joined
 from cortado.training.preparing import preparation
-from cortado.training.survey import survey
+from cortado.training.survey import _Tally, survey
 
 
 def everything(study):
@@ -51,9 +52,36 @@ def test_quantiles_are_those_of_the_training_jets(study):
 
 
 def test_without_bins_every_jet_weighs_its_event(study):
-    known = survey(chosen := study())
+    known = survey(chosen := study(class_weights="given"))
     batch = preparation(chosen, known)(examples(chosen, known.parts[0]))
     np.testing.assert_allclose(batch.weight, 1.0)
+
+
+def test_classes_weigh_alike_whatever_the_scale_of_their_generators(study):
+    """And the table says how far apart they were."""
+    known = survey(chosen := study())
+    every = joined([examples(chosen, part) for part in known.parts])
+    train = every.take(every.subset == TRAIN)
+    sums = np.bincount(train.category, preparation(chosen, known)(train).weight.numpy())
+    np.testing.assert_allclose(sums, sums.mean(), rtol=1e-5)
+    assert sums.sum() == pytest.approx(len(train.category), rel=1e-5)
+    scaled = train._replace(weight=np.where(train.category == 0, 3e4, 1.0))
+    tally = _Tally(chosen)
+    tally.add(scaled, known.parts[0])
+    weighting = tally._weighting()[0]
+    np.testing.assert_allclose(
+        np.bincount(scaled.category, weighting(scaled.category, scaled.balance, scaled.weight)), sums, rtol=1e-5
+    )
+    assert "sum of weights" in str(known._replace(weights=known.weights * [3e4, 1.0]))
+    assert "sum of weights" not in str(known)
+
+
+def test_a_class_that_negative_weights_outweigh_is_refused(study):
+    tally = _Tally(chosen := study())
+    read = examples(chosen, parts_of(chosen)[0])
+    tally.add(read._replace(weight=-read.weight), parts_of(chosen)[0])
+    with pytest.raises(ValueError, match=r"the event weights of QCD sum up to -\d+ in the training objects"):
+        tally._weighting()
 
 
 def test_flat_pt_is_flat_and_the_classes_are_equal(study):

@@ -17,7 +17,7 @@ Format 1 (a task and classes in the place of the use) is read as well.
 
 from __future__ import annotations
 
-from cortado.bundle.answering import answers, in_batches
+from cortado.bundle.answering import answers, in_batches, sizes_of
 from cortado.bundle.chain import Bundle, columns, lengths, run, tensors
 from cortado.bundle.loading import Own, canary_objects, describe, fingerprint, load
 from cortado.bundle.saving import save
@@ -37,5 +37,6 @@ __all__ = [
     "load",
     "run",
     "save",
+    "sizes_of",
     "tensors",
 ]

@@ -21,7 +21,7 @@ from cortado.bundle.cores import Precision
 from cortado.tasks import Answers, Use
 from cortado.tasks.task import Columns
 
-__all__ = ["answers", "batches", "in_batches", "numbered"]
+__all__ = ["answers", "batches", "in_batches", "numbered", "sizes_of"]
 
 _FEWEST = 64  # objects of which it pays to make two batches
 _BATCH_CONSTITUENTS = 32  # a batch is never larger than batch_size objects of so many constituents
@@ -95,7 +95,7 @@ def in_batches(
         threads: Batches at once, on a CPU.
         precision: Of products.
     """
-    sizes = _sizes(objects, bundle)
+    sizes = sizes_of(bundle, objects)
     shown = np.flatnonzero(sizes) if skip_empty else np.arange(len(sizes))
     if not len(shown):
         return in_order(ak.zip(columns(objects[:0]), depth_limit=1), shown, len(objects))
@@ -129,8 +129,10 @@ def batches(shown: NDArray[np.int64], sizes: NDArray[np.int64], batch_size: int)
         start += fits
 
 
-def _sizes(objects: ak.Array, bundle: Bundle) -> NDArray[np.int64]:
-    """Constituents that an object takes in a batch; 1 for representations that do not use them."""
+def sizes_of(bundle: Bundle, objects: ak.Array) -> NDArray[np.int64]:
+    """Constituents that each object takes in a batch, shape (n,); 1 for representations that do not use them."""
+    if getattr(bundle.representation, "whole", False):
+        return np.ones(len(objects), np.int64)
     longest = getattr(bundle.representation, "max_constituents", None)
     sizes = lengths(objects)
     return sizes if longest is None else np.minimum(sizes, longest)

@@ -19,10 +19,29 @@ class Answering(NamedTuple):
     Attributes:
         tree: Name of the friend tree.
         events: Record of events -> collections to be written, and sentences with how often they are true.
+        dialect: Branches of the user's own that the bundle was trained on; None recognises the dialect.
+        use: The bundle in use.
     """
 
     tree: str
     events: Callable[[Any], tuple[Columns, Counter[str]]]
+    dialect: Any = None
+    use: Any = None
+
+    @property
+    def names_events(self) -> bool:
+        """Whether records have the numbers of their events, where the file has them."""
+        return self.dialect is None or {"run", "luminosity_block", "event"} <= set(self.dialect.event)
+
+    def domain(self, record: Any) -> Any:
+        """Counts of what the objects of a record are like, which add up; see `cortado.scoring.domain_counts`."""
+        from cortado.scoring.domain import domain_counts
+        from cortado.scoring.friends import collection_of
+
+        if "domain" not in self.use.bundle().provenance:
+            return 0.0
+        name = collection_of(self.use, record)
+        return domain_counts(self.use, record if name == "events" else record[name])
 
 
 class Sums(NamedTuple):
@@ -31,6 +50,7 @@ class Sums(NamedTuple):
     entries: int
     members: Counter[str]  # of each collection
     notes: Counter[str]  # sentences without the number with which they begin
+    domain: Any = 0.0  # counts of what the objects are like
 
 
 NOTHING = Sums(0, Counter(), Counter())
@@ -40,7 +60,7 @@ def plus(one: Sums, other: Sums) -> Sums:
     """Sums of both."""
     members = one.members.copy()
     members.update(other.members)  # not +, which drops what is zero
-    return Sums(one.entries + other.entries, members, one.notes + other.notes)
+    return Sums(one.entries + other.entries, members, one.notes + other.notes, one.domain + other.domain)
 
 
 def load(bundle: Path, options: dict[str, Any], **settings: Any) -> Answering:
@@ -63,7 +83,16 @@ def load(bundle: Path, options: dict[str, Any], **settings: Any) -> Answering:
     known = inspect.signature(use.events).parameters
     if unknown := [f"--{name.replace('_', '-')}" for name in options if name not in known]:
         raise ValueError(f"{', '.join(unknown)}: no option of a {type(use).__name__}, for which {bundle} is")
-    return Answering(use.tree, partial(use.events, **options))
+    return Answering(use.tree, partial(use.events, **options), _dialect(use.bundle()), use)
+
+
+def _dialect(bundle: Any) -> Any:
+    from cortado.readers import Mapping
+
+    mapped = bundle.provenance.get("dialect")
+    if mapped is None:
+        return None
+    return Mapping(**mapped).needed(bundle.fields, bundle.provenance["study"]["objects"]["collection"])
 
 
 def proposers(given: Iterable[str]) -> dict[str, Any]:
@@ -98,21 +127,28 @@ def _loaded(path: Path, **settings: Any) -> Any:
     return scoring.folds(bundles, **settings)
 
 
-def sums(entries: int, columns: Columns, notes: Counter[str]) -> Sums:
+def sums(entries: int, columns: Columns, notes: Counter[str], domain: Any = 0.0) -> Sums:
     """Of some entries."""
     import awkward as ak
 
-    members = {PLURALS.get(name, f"{name}s"): int(ak.sum(ak.num(each))) for name, each in columns.items()}
-    return Sums(entries, Counter(members), notes)
+    lists = {PLURALS.get(name, f"{name}s"): each for name, each in columns.items() if each.ndim > 1}
+    members = Counter({name: int(ak.sum(ak.num(each))) for name, each in lists.items()})
+    return Sums(entries, members if lists else Counter(events=entries), notes, domain)
 
 
-def report(total: Sums, where: str) -> list[str]:
-    """Lines that say what is in all files.
+def report(total: Sums, where: str, use: Answering) -> list[str]:
+    """Lines that say what is in all files, and whether it is like what the bundle was trained on.
 
     Args:
         total: Of all files.
         where: What was written.
+        use: What was asked.
     """
+    from cortado.scoring.domain import domain_shifts, told_of_shifts
+
     said = [f"{number} {note}" for note, number in total.notes.items()]
     written = ", ".join(f"{number} {name}" for name, number in total.members.items()) or "nothing"
-    return [*said, f"wrote {where}: {written} in {total.entries} entries"]
+    said.append(f"wrote {where}: {written} in {total.entries} entries")
+    known = not isinstance(total.domain, float)
+    told = told_of_shifts("warning: what was scored", domain_shifts(use.use, total.domain)) if known else ""
+    return [*said, told] if told else said

@@ -68,7 +68,7 @@ def score(
     for file, own_tree, target in wanted:
         total = scored.plus(total, _score_file(use, file, own_tree or tree, reader, target, step))
     written = str(wanted[0][2]) if len(wanted) == 1 else f"{len(wanted)} files to {out}"
-    for line in scored.report(total, written):
+    for line in scored.report(total, written, use):
         console.print(line, markup=False)
 
 
@@ -105,14 +105,15 @@ def _score_file(
 
     tree = ntuples.find_tree(file, tree)
     entries = ntuples.num_entries(file, tree)
-    is_ours = dialect is None or isinstance(dialect, str)  # readers of the user's own need not name the event
+    # Readers and mappings of the user's own need not name the event.
+    is_ours = isinstance(dialect, str) or (dialect is None and use.names_events)
     has_event = is_ours and set(ntuples.EVENT_KEYS) <= set(ntuples.branch_names(file, tree))
     total = scored.NOTHING
 
     def chunks() -> Iterator[dict[str, Any]]:
         nonlocal total
         # A tree without entries has no steps, but its scores have types too.
-        known = {"tree": tree, "dialect": dialect}
+        known = {"tree": tree, "dialect": dialect or use.dialect}
         records = reading.iterate(file, **known, size=size) if entries else [reading.read(file, **known)]
         for record in records:
             done = total.entries
@@ -121,7 +122,7 @@ def _score_file(
             except ValueError as error:
                 message = str(error).replace("skip_unfit=True", "--skip-unfit")
                 raise ValueError(f"{file}, jets and events counted from entry {done}: {message}") from error
-            total = scored.plus(total, scored.sums(len(record), columns, notes))
+            total = scored.plus(total, scored.sums(len(record), columns, notes, use.domain(record)))
             if has_event:
                 keys = {"run": record.run, "luminosityBlock": record.luminosity_block, "event": record.event}
             else:

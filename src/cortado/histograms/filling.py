@@ -9,6 +9,7 @@ import hist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cortado.masks import unmasked
 from cortado.names import nearest
 
 __all__ = ["NOMINAL", "VariedWeights", "fill_variations", "varied_weights"]
@@ -51,17 +52,35 @@ def fill_variations(
         ValueError: If values, weights and selection differ in length, or contain NaN or (weights) infinity.
         KeyError: If the values do not name exactly the histogram's further axes.
     """
-    columns = {name: np.asarray(column) for name, column in values.items()}
+    columns = {name: unmasked(column) for name, column in values.items()}
     _require_axes(histogram, columns)
     varied = varied_weights(weights)
     first = next(iter(varied.values()))
-    chosen = np.ones(len(first), dtype=bool) if selection is None else np.asarray(selection, dtype=bool)
+    chosen = np.ones(len(first), dtype=bool) if selection is None else unmasked(selection, dtype=bool)
     _require_one_length(dataset, columns, varied, chosen)
     picked = {name: column[chosen] if column.ndim else column.item() for name, column in columns.items()}
     _require_numbers(dataset, picked)
     for variation, weight in varied.items():
         _require_finite(dataset, variation, weight[chosen])
         histogram.fill(dataset=dataset, variation=variation, weight=weight[chosen], **picked)
+        if not chosen.any():
+            _name(histogram, dataset, variation, picked)
+
+
+def _name(histogram: hist.Hist, dataset: str, variation: str, columns: Mapping[str, Any]) -> None:
+    """Put a data set without events into the histogram, with zeros: by an entry of weight 0."""
+    entry: dict[str, Any] = {"dataset": dataset, "variation": variation}
+    for axis in histogram.axes:
+        if axis.name in entry:
+            continue
+        if isinstance(axis, hist.axis.StrCategory | hist.axis.IntCategory):
+            given = columns[axis.name] if np.ndim(columns[axis.name]) == 0 else next(iter(axis), None)
+            if given is None:
+                return  # which categories there will be is not known yet
+            entry[axis.name] = given
+        else:
+            entry[axis.name] = axis.edges[0]
+    histogram.fill(**entry, weight=0.0)
 
 
 def varied_weights(
@@ -76,11 +95,11 @@ def varied_weights(
         nominal = {NOMINAL: np.asarray(weights.weight())}
         return nominal | {name: np.asarray(weights.weight(name)) for name in sorted(weights.variations)}
     if not isinstance(weights, Mapping):
-        return {NOMINAL: np.asarray(weights, dtype=np.float64)}
+        return {NOMINAL: unmasked(weights, dtype=np.float64)}
     if not weights:
         raise ValueError("no weights to fill with: the mapping of variations is empty")
     names = sorted(weights, key=lambda name: (name != NOMINAL, name))
-    return {name: np.asarray(weights[name], dtype=np.float64) for name in names}
+    return {name: unmasked(weights[name], dtype=np.float64) for name in names}
 
 
 def _require_axes(histogram: hist.Hist, columns: Mapping[str, Any]) -> None:

@@ -32,7 +32,8 @@ class RocCurve(NamedTuple):
     """Efficiencies of signal and background with every distinct score as the threshold, tightest first.
 
     The arrays have shape (t + 1,) for t distinct scores. An event passes if its score is at least the
-    threshold; the first threshold is infinite and passes nothing.
+    threshold; the first threshold is infinite and passes nothing. With negative weights efficiencies may fall on the
+    way: the tightest threshold of an efficiency is the first that reaches it.
     """
 
     signal_efficiency: Floats
@@ -51,11 +52,11 @@ def roc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) 
     Args:
         labels: 1 or True for signal, 0 or False for background, shape (n,).
         scores: Larger for signal, shape (n,).
-        weights: Weight of each event, shape (n,), none of them negative.
+        weights: Weight of each event, shape (n,); single ones may be negative.
     Raises:
         ValueError: If the input is not as above, contains NaN or infinity, or lacks one of the classes.
     """
-    events = binary(labels, scores, weights)
+    events = binary(labels, scores, weights, signed=True)
     background, signal, thresholds = _curve(events, events.weights)
     background_w2, signal_w2, _ = _curve(events, events.weights**2)
     n_signal, n_background = (effective_sample_size(events.weights[mask]) for mask in (events.signal, ~events.signal))
@@ -82,7 +83,7 @@ def auc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) 
     Args:
         labels: 1 or True for signal, 0 or False for background, shape (n,).
         scores: Larger for signal, shape (n,).
-        weights: Weight of each event, shape (n,), none of them negative.
+        weights: Weight of each event, shape (n,); single ones may be negative.
     Returns:
         The area; error NaN where a class has one event only.
     Raises:
@@ -91,7 +92,7 @@ def auc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) 
         DeLong, DeLong, Clarke-Pearson (1988), doi:10.2307/2531595; Sun, Xu (2014),
         doi:10.1109/LSP.2014.2337313.
     """
-    return _auc(binary(labels, scores, weights))
+    return _auc(binary(labels, scores, weights, signed=True))
 
 
 def rejection(labels: ArrayLike, scores: ArrayLike, efficiency: float, weights: ArrayLike | None = None) -> Estimate:
@@ -101,7 +102,7 @@ def rejection(labels: ArrayLike, scores: ArrayLike, efficiency: float, weights: 
         labels: 1 or True for signal, 0 or False for background, shape (n,).
         scores: Larger for signal, shape (n,).
         efficiency: Signal efficiency, in (0, 1].
-        weights: Weight of each event, shape (n,), none of them negative.
+        weights: Weight of each event, shape (n,); single ones may be negative.
     Raises:
         ValueError: If the efficiency is out of (0, 1] or the events are not fit for `roc`.
     """
@@ -118,7 +119,7 @@ def rejection_at(curve: RocCurve, efficiency: float) -> Estimate:
         ValueError: If the efficiency is out of (0, 1].
     """
     background, error = (float(x) for x in background_at(curve, efficiency))
-    if background == 0:
+    if background <= 0:
         return Estimate(1 / (1 - 0.05 ** (1 / curve.n_background)), math.nan, lower_limit=True)
     return Estimate(1 / background, error / background**2)
 
@@ -152,7 +153,7 @@ def background_at(curve: RocCurve, efficiency: ArrayLike) -> tuple[Floats, Float
 def _index(curve: RocCurve, efficiency: Floats) -> NDArray[np.intp]:
     """Tightest threshold that keeps at least this efficiency; a part in 10^12 is rounding, not efficiency."""
     bounded = np.clip(efficiency, 0.0, 1.0) * (1 - 1e-12)
-    return np.searchsorted(curve.signal_efficiency, bounded, side="left")
+    return np.searchsorted(np.maximum.accumulate(curve.signal_efficiency), bounded, side="left")
 
 
 def _curve(events: Binary, weights: Floats) -> tuple[Floats, Floats, Floats]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cortado.masks import unmasked
 from cortado.metrics.inputs import binary
 from cortado.statistics import Interval, interval_of, multiplicities
 
@@ -35,7 +36,7 @@ def clustered_auc(
         Obuchowski, Nonparametric analysis of clustered ROC curve data (1997), doi:10.2307/2533958.
     """
     objects = binary(labels, scores, None)
-    _, group = np.unique(np.asarray(groups), return_inverse=True)
+    _, group = np.unique(unmasked(groups), return_inverse=True)
     if len(group) != len(objects.scores):
         raise ValueError(f"{len(group)} groups for {len(objects.scores)} scores")
     many = int(group.max()) + 1

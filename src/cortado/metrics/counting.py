@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cortado.extras import extra
+from cortado.masks import unmasked
 from cortado.metrics.inputs import binary_labels, event_weights
 from cortado.statistics import Estimate, proportion
 
@@ -216,7 +217,7 @@ def confusion_counts(
         ValueError: If there are no events, the lengths differ, a class index is not in [0, classes), or a
             weight is NaN or infinite.
     """
-    truth, taken = np.asarray(labels), np.asarray(predictions)
+    truth, taken = unmasked(labels), unmasked(predictions)
     if truth.ndim != 1 or truth.shape != taken.shape or not len(truth):
         raise ValueError(f"labels {truth.shape} and predictions {taken.shape} must have one shape (n,), n > 0")
     for what, index in (("labels", truth), ("predictions", taken)):

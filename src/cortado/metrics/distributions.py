@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cortado.masks import unmasked
 from cortado.metrics.inputs import event_weights
 from cortado.statistics import Estimate, effective_sample_size, require_finite
 
@@ -135,7 +136,7 @@ def sample_of(what: str, values: ArrayLike, weights: ArrayLike | None) -> Sample
     Raises:
         ValueError: If a shape is not (n,), a number is NaN or infinite, a weight is negative, or none is positive.
     """
-    array = np.asarray(values, dtype=np.float64)
+    array = unmasked(values, dtype=np.float64)
     if array.ndim != 1:
         raise ValueError(f"values of the {what} sample have shape {array.shape}, needed is (n,)")
     require_finite(f"values of the {what} sample", array)

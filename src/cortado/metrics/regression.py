@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cortado.masks import unmasked
 from cortado.metrics.inputs import event_weights
 from cortado.statistics import Estimate, effective_sample_size, proportion, require_finite
 
@@ -34,7 +35,7 @@ def residuals(differences: ArrayLike, weights: ArrayLike | None = None) -> Resid
     Raises:
         ValueError: If there are none, or one is not finite.
     """
-    values = np.asarray(differences, np.float64)
+    values = unmasked(differences, np.float64)
     require_finite("differences", values)
     w = event_weights(weights, len(values))
     low, middle, high = weighted_quantiles(values, (_ONE_SIGMA[0], 0.5, _ONE_SIGMA[1]), w)
@@ -50,7 +51,7 @@ def coverage(inside: ArrayLike, weights: ArrayLike | None = None) -> Estimate:
         inside: Boolean, shape (n,).
         weights: Shape (n,), not negative.
     """
-    mask = np.asarray(inside, dtype=bool)
+    mask = unmasked(inside, dtype=bool)
     w = event_weights(weights, len(mask))
     return proportion(*(float(part.sum()) for part in (w[mask], w[~mask], w[mask] ** 2, w[~mask] ** 2)))
 
@@ -65,11 +66,12 @@ def weighted_quantiles(values: ArrayLike, levels: ArrayLike, weights: ArrayLike 
     Raises:
         ValueError: If there are no values.
     """
-    x = np.asarray(values, np.float64)
+    x = unmasked(values, np.float64)
     if not len(x):
         raise ValueError("quantiles of no values")
-    w = np.ones(len(x)) if weights is None else np.asarray(weights, np.float64)
+    w = np.ones(len(x)) if weights is None else unmasked(weights, np.float64)
     order = np.argsort(x, kind="stable")
     steps = np.cumsum(w[order])
     middles = (steps - w[order] / 2) / steps[-1]
-    return np.interp(np.asarray(levels, np.float64), middles, x[order])
+    interpolated: NDArray[np.float64] = np.interp(unmasked(levels, np.float64), middles, x[order])
+    return interpolated

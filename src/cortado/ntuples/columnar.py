@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import pyarrow.parquet  # type: ignore[import-untyped]
 
-from cortado.ntuples.paths import existing
+from cortado.ntuples.paths import existing, is_url
 from cortado.ntuples.table import Table, choose_tree, first_line
 
 
@@ -38,9 +38,9 @@ def open_hdf5(path: str, tree: str | None) -> Iterator[Table]:
     """
     with suppress(ImportError):
         import_module("hdf5plugin")  # its import makes blosc and other compressions readable
-    with fsspec.open(existing(path), "rb") as stream:
+    with _source(path) as source:
         try:
-            file = h5py.File(stream, "r")
+            file = h5py.File(source, "r")
         except OSError as error:
             raise OSError(f"cannot open {path} as HDF5: {first_line(error)}") from error
         with file:
@@ -52,11 +52,23 @@ def open_hdf5(path: str, tree: str | None) -> Iterator[Table]:
             yield _table(path, name, tables[name])
 
 
+@contextmanager
+def _source(path: str) -> Iterator[Any]:
+    """Local files by their path, whatever it holds, since HDF5 opens further files by theirs; URLs as streams."""
+    if not is_url(path):
+        yield existing(path)
+        return
+    with fsspec.open(path, "rb") as stream:
+        yield stream
+
+
 def _tables(file: h5py.File) -> dict[str, dict[str, _Column]]:
     """Every table of the file as its columns."""
     tables: dict[str, dict[str, _Column]] = {}
     plain: dict[str, _Column] = {}
     for name, item in file.items():
+        if item is None:  # a link to nothing
+            continue
         if isinstance(item, h5py.Group):
             tables[name] = _group_columns(item)
         elif item.dtype.names:
@@ -157,9 +169,9 @@ def open_parquet(path: str) -> Iterator[Table]:
     Raises:
         OSError: If the file is not a parquet file or is damaged.
     """
-    with fsspec.open(existing(path), "rb") as stream:
+    with _source(path) as source:
         try:
-            file = pyarrow.parquet.ParquetFile(stream)
+            file = pyarrow.parquet.ParquetFile(source)
         except Exception as error:
             raise OSError(f"cannot open {path} as parquet: {first_line(error)}") from error
         sizes = [file.metadata.row_group(k).num_rows for k in range(file.metadata.num_row_groups)]

@@ -87,7 +87,26 @@ def _parts(title: str, histogram: hist.Hist) -> Iterator[tuple[str, hist.Hist]]:
         histogram = hist.Hist(*histogram.axes, storage=bh.storage.Double(), data=histogram.values(flow=True))
     for chosen in product(*names.values()):
         where = {position: hist.loc(value) for position, value in zip(names, chosen)}
-        yield "/".join([*map(str, chosen), title]), histogram[where] if where else histogram
+        yield "/".join([*map(str, chosen), title]), _with_flow(histogram[where] if where else histogram)
+
+
+def _with_flow(histogram: hist.Hist) -> hist.Hist:
+    """The same with under- and overflow on every axis, empty where there were none: ROOT has both or loses both."""
+    if all(axis.traits.underflow and axis.traits.overflow for axis in histogram.axes):
+        return histogram
+    axes = [_plain_axis(axis) for axis in histogram.axes]
+    made = hist.Hist(*axes, storage=histogram.storage_type(), label=histogram.label, name=histogram.name)
+    place = tuple(slice(1 - axis.traits.underflow, 1 - axis.traits.underflow + axis.extent) for axis in histogram.axes)
+    made.view(flow=True)[place] = histogram.view(flow=True)
+    return made
+
+
+def _plain_axis(axis: Any) -> Any:
+    """An axis of the same bins with flow."""
+    edges, titles = np.asarray(axis.edges, np.float64), {"name": axis.name, "label": axis.label}
+    if np.allclose(np.diff(edges), edges[1] - edges[0]):
+        return hist.axis.Regular(len(edges) - 1, edges[0], edges[-1], **titles)
+    return hist.axis.Variable(edges, **titles)
 
 
 def _check_named(title: str, histogram: hist.Hist) -> None:

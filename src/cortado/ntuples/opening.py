@@ -39,7 +39,7 @@ def open_table(path: str | Path, tree: str | None = None) -> AbstractContextMana
 
 def suffix_of(file: str) -> str:
     """Ending of the name of a file or URL, in lower case: ".root"."""
-    return Path(file.partition("?")[0]).suffix.lower()
+    return Path(file.partition("?")[0] if is_url(file) else file).suffix.lower()
 
 
 def version_of(file: str) -> Version:

@@ -179,7 +179,9 @@ def _check_counts(events: ak.Array, known: set[str], where: str, start: int) -> 
     first_of: dict[str, tuple[str, ak.Array]] = {}
     for branch in ak.fields(events):
         name = collection(branch, known) or ("" if "." in branch else branch.rpartition("_")[0])
-        if not name or not isinstance(ak.type(events[branch]).content, ak.types.ListType):
+        kind = ak.type(events[branch]).content
+        is_text = getattr(kind, "parameters", {}).get("__array__") in ("string", "bytestring")
+        if not name or is_text or not isinstance(kind, ak.types.ListType):
             continue
         counts = ak.num(events[branch], axis=1)
         first, first_counts = first_of.setdefault(name, (branch, counts))

@@ -131,7 +131,7 @@ def _stack(ax: Axes, histogram: hist.Hist, titles: Mapping[str, str], by: str) -
 
 def _points_over(ax: Axes, axis: hist.axis.AxesMixin, above: Values, model: _Model, *, ylabel: str) -> None:
     nominal = _nonzero(model)
-    values, errors = above.value / nominal, above.error / nominal
+    values, errors = above.value / nominal, above.error / np.abs(nominal)
     points(ax, axis, Values(values, errors))
     _frame(ax, axis, model, values[errors < 0.3], ylabel)
     _mark_outside(ax, axis, values)
@@ -153,13 +153,17 @@ def _variations_over(ax: Axes, axis: hist.axis.AxesMixin, varied: Mapping[str, F
         )
     _frame(ax, axis, model, np.concatenate([[1.0], *ratios.values()]), "Var. / nominal")
     if varied:
-        legend(ax, ncols=4, fontsize=11)
+        longest = max(map(len, stems))
+        legend(ax, ncols=max(1, min(4, _LETTERS // (longest + 8))), fontsize=11)
+
+
+_LETTERS = 72  # that fit side by side in a legend
 
 
 def _frame(ax: Axes, axis: hist.axis.AxesMixin, model: _Model, ratios: Floats, ylabel: str) -> None:
     """Band of the denominator, a line at one, and a range that holds the ratios and the typical band."""
     nominal = _nonzero(model)
-    up, down = model.up / nominal, model.down / nominal
+    up, down = model.up / np.abs(nominal), model.down / np.abs(nominal)
     band(ax, axis.edges, 1 - down, 1 + up, color=GREY, alpha=0.35)
     ax.axhline(1.0, color="black", linewidth=0.8)
     low = np.nanmin([*ratios, 1 - 2 * np.nanmedian(down), 0.95])

@@ -112,6 +112,7 @@ def legend(ax: Axes, *, first: str = "", **options: Any) -> None:
     """
     entries = sorted(zip(*ax.get_legend_handles_labels()), key=lambda entry: entry[1] != first)
     box = ax.legend(*zip(*entries), loc="upper right", **options)
+    box.set_in_layout(False)  # it lies inside: a long name must not make the axes smaller
     ax.figure.draw_without_rendering()  # type: ignore[union-attr]
     low, high = box.get_window_extent().transformed(ax.transAxes.inverted()).get_points()
     behind = _highest(ax, low[0], high[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import awkward as ak
 import hist
 import numpy as np
@@ -16,9 +18,13 @@ __all__ = ["cutflow", "generator_weights", "in_order"]
 def generator_weights(events: ak.Array) -> Weights:
     """Start the event weights of a chunk: `genWeight` or `weight` of simulation, one for recorded data.
 
-    The weight is copied, because coffea's `Weights` changes in place what it is given.
+    The weight is copied, because coffea's `Weights` changes in place what it is given. Simulation without a weight is
+    warned of: beside files with one it counts as little as its generator's weights are large.
     """
     given = next((name for name in ("genWeight", "weight") if name in events.fields), None)
+    if given is None and "GenPart" in events.fields:
+        where = f"{events.metadata['dataset']}: " if "dataset" in events.metadata else ""
+        warnings.warn(f"{where}generated particles, but no generator weight: events count as 1", stacklevel=2)
     weights = Weights(len(events))
     weights.add("generator", np.ones(len(events)) if given is None else np.array(events[given], np.float64))
     return weights

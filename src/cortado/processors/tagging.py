@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cortado import histograms, readers
 from cortado.processors.bookkeeping import cutflow, generator_weights, in_order
 from cortado.scoring import Scorer
+from cortado.scoring.domain import domain_counts, warn_outside_domain
 from cortado.splits import TEST, Split
 
 __all__ = ["TaggingProcessor"]
@@ -28,8 +29,10 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
     """Tag the leading large-radius jet of each event, and histogram it where it passes and where it fails.
 
     The output holds the histograms `mass`, `pt` and `score` (axes dataset, variation, tagger, region, truth, and the
-    quantity), `cutflow` (dataset, cut; weighted by the generator weight), and, as read before any cut, `events` and
-    `sum_of_weights` by data set. It is the same for every executor and any size of the chunks.
+    quantity), `cutflow` (dataset, cut; weighted by the generator weight), as read before any cut `events` and
+    `sum_of_weights` by data set, and `domain` by data set and tagger: how far the jets are from those that it was
+    trained on, with a warning where a working point would move. It is the same for every executor and any size of
+    the chunks.
 
     Args:
         taggers: Scorers by the name that the histograms show.
@@ -84,13 +87,23 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
             "pt": _book(histograms.axis_pt(start=self.pt_range[0], stop=self.pt_range[1])),
             "score": _book(histograms.axis_score()),
         }
+        jets = ak.drop_none(leading[selected])
         for name, tagger in self.taggers.items():
-            self._fill(output, dataset, name, tagger, ak.drop_none(leading[selected]), weight)
-        return output
+            self._fill(output, dataset, name, tagger, jets, weight)
+        counts = {name: domain_counts(tagger, jets, weight) for name, tagger in self.taggers.items()}
+        return output | {"domain": {dataset: counts}}
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
-        """Put categories in alphabetical order: that in which chunks arrive is not the same twice."""
-        return accumulator | {name: in_order(accumulator[name]) for name in ("mass", "pt", "score")}
+        """Put categories in alphabetical order: that in which chunks arrive is not the same twice; judge the domain."""
+        domain = {
+            dataset: {
+                name: warn_outside_domain(f"{dataset}, scored by {name},", self.taggers[name], counts)
+                for name, counts in each.items()
+            }
+            for dataset, each in sorted(accumulator["domain"].items())
+        }
+        ordered = {name: in_order(accumulator[name]) for name in ("mass", "pt", "score")}
+        return accumulator | ordered | {"domain": domain}
 
     def _cuts(self, jets: ak.Array, held_out: Split | None) -> PackedSelection:
         """The selection, one jet an event or None."""

@@ -39,18 +39,19 @@ Jets, constituents and gen_particles are vectors of scikit-hep's *vector* (`jets
 the record, and no number is corrected: a NaN in the file is a NaN in the record.
 
 Each dialect is a module: its `NAME`, its `FORMS` (sets of branches by which it is recognised), and the pure
-functions `branches(available)`, `jets(events)` or `showers(events)`, `record(events)`. A module of your own with these
-names is a dialect, too.
+functions `branches(available)`, `jets(events)` or `showers(events)`, `record(events)`. A `Mapping` is a dialect of your
+own branches, without code; a module of your own with these names is one too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from types import ModuleType
+from typing import Any
 
 import awkward as ak
 
-from cortado.names import require_one_of
+from cortado.names import nearest, require_one_of
 from cortado.readers import (
     acts_csv,
     calochallenge,
@@ -73,9 +74,12 @@ from cortado.readers import (
     trackml,
     velo,
 )
+from cortado.readers.mapping import Mapping, nanoaod_mapping
 
 __all__ = [
     "DIALECTS",
+    "Dialect",
+    "Mapping",
     "acts_csv",
     "calochallenge",
     "calogan",
@@ -90,6 +94,7 @@ __all__ = [
     "lhc_olympics",
     "lhco_features",
     "nanoaod",
+    "nanoaod_mapping",
     "occupancy",
     "pfnano",
     "ramp",
@@ -101,6 +106,9 @@ __all__ = [
     "tracks",
     "velo",
 ]
+
+Dialect = ModuleType | Mapping
+"""What makes records of events: a module of this room or of your own, or a `Mapping`."""
 
 DIALECTS: tuple[ModuleType, ...] = (
     nanoaod,
@@ -129,7 +137,7 @@ DIALECTS: tuple[ModuleType, ...] = (
 _OF_ANY = {"run", "luminosityBlock", "event"}  # branches that tell nothing of the dialect
 
 
-def dialect(available: Collection[str], path: str = "", *, name: str | ModuleType | None = None) -> ModuleType:
+def dialect(available: Collection[str], path: str = "", *, name: str | Dialect | None = None) -> Dialect:
     """Recognise the dialect by the names of the branches.
 
     Args:
@@ -138,25 +146,30 @@ def dialect(available: Collection[str], path: str = "", *, name: str | ModuleTyp
         name: NAME of the only dialect to try, or the dialect itself.
 
     Returns:
-        Module of the dialect.
+        The dialect.
 
     Raises:
         ValueError: If they are of no dialect (says what each lacks, nearest first), or the name is unknown.
     """
-    forms = [(module, form) for module in _candidates(name) for form in module.FORMS]
-    tried = [(module, columns.missing(form, available), len(set(form) - _OF_ANY)) for module, form in forms]
+    forms = [(reader, form) for reader in _candidates(name) for form in reader.FORMS]
+    tried = [(reader, columns.missing(form, available), max(len(set(form) - _OF_ANY), 1)) for reader, form in forms]
     nearest_first = sorted(tried, key=lambda one: len(one[1]) / one[2])
-    module, absent, _ = nearest_first[0]
+    reader: Dialect = nearest_first[0][0]
+    absent = nearest_first[0][1]
     if not absent:
-        return module
+        return reader
+    if isinstance(reader, Mapping):
+        said = "; ".join(f"{branch} ({nearest(branch, available)})" for branch in absent)
+        raise ValueError(f"{path or 'these events'}: {reader.NAME}: no branch {said}")
     lacking: dict[str, list[str]] = {}
-    for module, absent, _ in nearest_first:
-        lacking.setdefault(module.NAME, absent)
+    for other, absent, _ in nearest_first:
+        lacking.setdefault(other.NAME, absent)
     needs = "".join(f"\n  {name} also needs {', '.join(absent)}" for name, absent in lacking.items())
-    raise ValueError(f"{path or 'these events'}: not of a known dialect{_guess(available)}{needs}")
+    own = "" if name else "\nfor branches of your own: dialect=cortado.readers.Mapping(jets={'pt': BRANCH, ...})"
+    raise ValueError(f"{path or 'these events'}: not of a known dialect{_guess(available)}{needs}{own}")
 
 
-def _candidates(name: str | ModuleType | None) -> list[ModuleType]:
+def _candidates(name: str | Dialect | None) -> list[Any]:
     known = {module.NAME: module for module in DIALECTS}
     if name is None:
         return list(DIALECTS)
@@ -185,8 +198,7 @@ def record(events: ak.Array) -> ak.Array:
     Raises:
         ValueError: If the events are of no known dialect, or a link in them points nowhere.
     """
-    module = dialect(columns.names(events))
-    events_in_form: ak.Array = module.record(events)
+    events_in_form: ak.Array = dialect(columns.names(events)).record(events)
     return events_in_form
 
 
@@ -217,7 +229,7 @@ def tracks(events: ak.Array) -> ak.Array | None:
     Raises:
         ValueError: If the events are of no known dialect, or a link in them points nowhere.
     """
-    module = dialect(columns.names(events))
+    module: Any = dialect(columns.names(events))
     every: ak.Array | None = module.tracks(events) if "tracks" in module.__all__ else None
     return every
 
@@ -239,7 +251,7 @@ def showers(events: ak.Array) -> ak.Array:
 
 
 def _objects(events: ak.Array, kind: str, instead: str) -> ak.Array:
-    module = dialect(columns.names(events))
+    module: Any = dialect(columns.names(events))
     if kind not in module.__all__:
         raise ValueError(f"{module.NAME} events have no {kind}, they have {instead}: use readers.{instead}")
     objects: ak.Array = getattr(module, kind)(events)

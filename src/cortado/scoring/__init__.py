@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cortado.scoring.columns import vertex_columns
 from cortado.scoring.contributions import contributions
+from cortado.scoring.domain import domain_counts, domain_shifts, warn_outside_domain
 from cortado.scoring.edges import Proposer, with_edges
 from cortado.scoring.ensemble import ensemble
 from cortado.scoring.finder import VertexFinder
@@ -33,10 +34,13 @@ __all__ = [
     "TrackFinder",
     "VertexFinder",
     "contributions",
+    "domain_counts",
+    "domain_shifts",
     "ensemble",
     "folds",
     "load",
     "loads",
     "vertex_columns",
+    "warn_outside_domain",
     "with_edges",
 ]

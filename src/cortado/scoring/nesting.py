@@ -13,6 +13,10 @@ def flatten(jets: ak.Array) -> ak.Array:
     Raises:
         ValueError: If it is not an array of records.
     """
+    if isinstance(jets, ak.Record):
+        raise ValueError("jets must be an array of records, got one record: jets[0:1] in the place of jets[0]")
+    if not isinstance(jets, ak.Array):
+        raise ValueError(f"jets must be an array of records, got a {type(jets).__name__}: ak.Array(jets) makes one")
     if not ak.fields(jets):
         raise ValueError(f"jets must be an array of records with fields such as pt, got {ak.type(jets)}")
     return flatten_values(jets)

@@ -135,7 +135,7 @@ class Predictor:
             ValueError: If a field is missing, or objects have no constituents.
         """
         objects = bundles.columns(objects, self.bundle().fields)
-        empty = int(np.count_nonzero(bundles.lengths(objects) == 0))
+        empty = int(np.count_nonzero(bundles.sizes_of(self.bundle(), objects) == 0))
         if empty and self.without_constituents == "raise" and not self.use.of_constituents:
             raise ValueError(
                 f"{empty} of {len(objects)} jets have no constituents and cannot be scored by {self.path}: "

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cortado import bundle as bundles
 from cortado.names import require_one_of
+from cortado.scoring.domain import Shift, domain_counts, warn_outside_domain
 from cortado.scoring.event_weights import add_per_event, factors_at, with_truth
 from cortado.scoring.friends import friend
 from cortado.scoring.nesting import flatten, flatten_values, restore
@@ -274,6 +275,19 @@ class Scorer:
             scale_factor_err=error,
         )
         return ak.zip(varied._asdict())
+
+    def domain(self, jets: ak.Array, weights: NDArray[np.float64] | None = None) -> tuple[Shift, ...]:
+        """How far jets are from what the network was trained on, the most significant quantity first.
+
+        Counted are the inputs of the network, pT and multiplicity, see `cortado.bundle.domain`. The classes may come in
+        any mixture. A shift is warned of that is significant (5 sigma) and large: the efficiency of a working point
+        would move by more than a tenth of itself. Fewer than 200 jets, and bundles of before 0.2, say nothing.
+
+        Args:
+            jets: Of any nesting.
+            weights: Of each jet, flat; 1 if not given.
+        """
+        return warn_outside_domain("this sample", self, domain_counts(self, jets, weights))
 
     def events(self, record: ak.Array) -> tuple[dict[str, ak.Array], Counter[str]]:
         """What a friend tree holds of events: the probabilities of their jets or showers, and what is to be said."""

@@ -32,7 +32,7 @@ A task of your own is a frozen dataclass with the attributes and methods of `Tas
 from __future__ import annotations
 
 from cortado.tasks.anomaly import Anomaly, FindAnomalies
-from cortado.tasks.classify import Classes, Classify
+from cortado.tasks.classify import Classes, Classify, of_sample
 from cortado.tasks.decorrelate import Decorrelate
 from cortado.tasks.edges import ClassifyEdges, Edges
 from cortado.tasks.embed import Embed, Embedded
@@ -87,4 +87,5 @@ __all__ = [
     "Task",
     "Use",
     "Watched",
+    "of_sample",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import awkward as ak
@@ -22,7 +23,7 @@ from cortado.names import choices
 from cortado.tasks.checks import mask_of, require
 from cortado.tasks.task import Answers, Batch, Columns, Evaluation, Measured, Merit, Move
 
-__all__ = ["Classes", "Classify", "Mask", "members"]
+__all__ = ["Classes", "Classify", "Mask", "members", "of_sample"]
 
 Mask = Callable[[ak.Array], Any]
 
@@ -31,6 +32,21 @@ class ClassTarget(NamedTuple):
     """What a network should say of n objects."""
 
     label: Any  # (n,) int64, index of the class
+
+
+def of_sample(name: str) -> Mask:
+    """Mask of the objects of a sample, for classes by file: ``classes={"tth": of_sample("tth"), ...}``.
+
+    Args:
+        name: Of the sample, in `training.Objects(samples=...)`.
+    """
+    return partial(_is_of_sample, name)
+
+
+def _is_of_sample(name: str, objects: ak.Array) -> Any:
+    if "sample" not in objects.fields:
+        raise ValueError(f"of_sample({name!r}): objects have no field 'sample', required: Objects(samples=...)")
+    return objects["sample"] == name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

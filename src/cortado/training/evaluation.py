@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +35,7 @@ def evaluate(
     columns: tuple[str, ...] = (),
     device: str = "cpu",
     batch_size: int = 512,
+    watch: Callable[[ak.Array], None] | None = None,
 ) -> Evaluation:
     """Answers for the objects of a study's subset, in the order of the files; one step and the answers are in memory.
 
@@ -48,6 +49,7 @@ def evaluate(
         columns: Further fields of the objects to be kept, such as "pt", beside "event_key" and those of the task.
         device: Where the network runs.
         batch_size: Most objects given to the network at once.
+        watch: Called with the objects of each step, shape (n,), with the fields that the bundle needs.
     Raises:
         ValueError: If the bundle answers something else than the study asks, or the subset has no objects.
     """
@@ -70,6 +72,8 @@ def evaluate(
     for part in _selected(study, _SUBSETS[subset], held_out, kept):
         objects = bundles.columns(part.objects, asked.fields)
         answers.append(bundles.answers(asked, objects, device=device, batch_size=batch_size))
+        if watch is not None:
+            watch(objects)
         parts.append(part._replace(objects=bundles.columns(part.objects, kept)))
     if not parts:
         paths = ", ".join(study.objects.files)

@@ -101,6 +101,8 @@ def _name(value: Any, where: str) -> str:
     """Name of a class or function; of those outside of cortado with a hash of all that they do."""
     if isinstance(value, type) and not _is_own(value):
         return value.__qualname__
+    if isinstance(value, types.ModuleType):
+        return f"{value.__name__} {_hash(value, where)}" if _is_own(value) else value.__name__
     if isinstance(value, types.FunctionType | type):
         return f"{value.__qualname__} {_hash(value, where)}"
     if isinstance(value, types.BuiltinFunctionType | np.ufunc):

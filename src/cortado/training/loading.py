@@ -9,6 +9,7 @@ pool; the order depends only on the seed, the epoch and the number of processes.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -49,10 +50,13 @@ def parts_of(study: Study) -> list[Part]:
         if files
         for step in ntuples.steps(files, tree=chosen.tree, size=study.recipe.step_size)
     ]
-    steps = [part.step for part in parts]
-    doubled = next((step for step in steps if steps.count(step) > 1), None) if len(set(steps)) < len(steps) else None
-    if doubled is not None:
-        raise ValueError(f"study {study.name!r}: {doubled.path} is named twice by files and validation_files")
+    files: dict[tuple[str, str], str] = {}
+    for step in (part.step for part in parts if part.step.start == 0):
+        real = step.path if "://" in step.path else os.path.realpath(step.path)
+        if other := files.get((real, step.tree)):
+            also = f", also as {other}" if other != step.path else ""
+            raise ValueError(f"study {study.name!r}: {step.path} is named twice by files and validation_files{also}")
+        files[real, step.tree] = step.path
     return parts
 
 
@@ -63,7 +67,7 @@ def examples(study: Study, part: Part, *, held_out: int | None = None, columns: 
 
     Raises:
         ValueError: If the file lacks the collection, an object is in two classes, a value is not finite, or an event
-            weight is negative; names the file.
+            weight is not; names the file.
     """
     chosen = study.objects
     record = reading.records(part.step, dialect=chosen.dialect)
@@ -72,6 +76,9 @@ def examples(study: Study, part: Part, *, held_out: int | None = None, columns: 
     weight = np.ones(len(objects))
     if chosen.event_weight and "weight" in ak.fields(record):
         weight = np.asarray(record.weight, dtype=np.float64)[event]
+    if (sample := chosen.sample(part.step.path)) is not None:
+        objects = ak.with_field(objects, np.full(len(objects), sample), "sample")
+        weight = weight * chosen.scales.get(sample, 1.0)
     try:
         if chosen.mask is not None:
             inside = mask_of("mask", chosen.mask, objects)
@@ -106,6 +113,8 @@ def _of_events(record: ak.Array, collection: str, where: str) -> tuple[ak.Array,
 def _require_finite(objects: ak.Array, where: str, name: str) -> None:
     for field in ak.fields(objects):
         column = objects[field]
+        if ak.parameters(column).get("__array__") == "string":
+            continue
         if ak.fields(column):
             _require_finite(column, where, f"{name}.{field}")
         elif bad := int(np.sum(~np.isfinite(ak.to_numpy(ak.flatten(column, axis=None))))):
@@ -113,13 +122,10 @@ def _require_finite(objects: ak.Array, where: str, name: str) -> None:
 
 
 def _require_weights(weight: np.ndarray, where: str) -> None:
-    if np.all(weight >= 0):
-        return
-    raise ValueError(
-        f"{where}: {np.sum(~(weight >= 0))} of {len(weight)} event weights are negative or not a number, "
-        f"the lowest {np.nanmin(weight):g}; a loss needs weights of at least 0: event_weight=False "
-        "ignores them"
-    )
+    if bad := int(np.sum(~np.isfinite(weight))):
+        raise ValueError(
+            f"{where}: {bad} of {len(weight)} event weights are not finite: event_weight=False ignores them"
+        )
 
 
 class Stream(IterableDataset[Batch]):

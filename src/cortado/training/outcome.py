@@ -9,16 +9,18 @@ import math
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import awkward as ak
+import numpy as np
 import torch
 
-from cortado.bundle import Bundle
+from cortado.bundle import Bundle, WorkingPoint
 from cortado.bundle import describe as describe_bundle
+from cortado.bundle import domain as domains
 from cortado.tasks import Merit, optional
-from cortado.training.evaluation import evaluate
+from cortado.training.evaluation import Evaluation, evaluate
 from cortado.training.progress import Epoch
 from cortado.training.study import Study
 from cortado.training.survey import Survey
@@ -87,6 +89,7 @@ def trained_bundle(
             "study": dict(description),
             "samples": [_sample(path) for path in paths],
             "objects": {name: survey.objects[:, i].tolist() for i, name in enumerate(survey.categories)},
+            **_dialect(study.objects.dialect),
             "split": dataclasses.asdict(split),
             "fold": None if fold is None else {"index": fold, "folds": study.objects.folds, "seed": split.seed},
             "seed": study.recipe.seed,
@@ -96,6 +99,12 @@ def trained_bundle(
             "git_revision": _git_revision(),
         },
     )
+
+
+def _dialect(dialect: Any) -> dict[str, Any]:
+    """A mapping of the user's own branches, so that files of its kind can be scored with the bundle alone."""
+    is_mapping = dataclasses.is_dataclass(dialect) and not isinstance(dialect, type)
+    return {"dialect": dataclasses.asdict(dialect)} if is_mapping else {}
 
 
 def _in_use(model: torch.nn.Module, arguments: dict[str, Any]) -> tuple[torch.nn.Module, dict[str, Any]]:
@@ -112,12 +121,42 @@ def _in_use(model: torch.nn.Module, arguments: dict[str, Any]) -> tuple[torch.nn
 def measured_bundle(bundle: Bundle, study: Study, device: str) -> Bundle:
     """The bundle with loss, figures of merit and working points of the validation objects."""
     loss = min(row["validation_loss"] for row in bundle.provenance["epochs"])
-    measured = study.task.measured(partial(evaluate, bundle, study, subset="validation", device=device))
-    return dataclasses.replace(
-        bundle,
-        working_points=measured.working_points,
-        provenance={**bundle.provenance, "metrics": {"loss": loss, **measured.merits}},
-    )
+    seen = _Seen(bundle, study, device)
+    measured = study.task.measured(seen)
+    provenance = {**bundle.provenance, "metrics": {"loss": loss, **measured.merits}}
+    if (domain := seen.domain(measured.working_points)) is not None:
+        provenance["domain"] = domains.to_json(domain)
+    return dataclasses.replace(bundle, working_points=measured.working_points, provenance=provenance)
+
+
+class _Seen:
+    """Evaluates the validation objects when it is asked to, and watches what they are like."""
+
+    def __init__(self, bundle: Bundle, study: Study, device: str) -> None:
+        self.bundle, self.study, self.device = bundle, study, device
+        self.watched: list[dict[str, Any]] = []
+        self.evaluation: Evaluation | None = None
+
+    def __call__(self) -> Evaluation:
+        self.watched = []
+        options: dict[str, Any] = {"subset": "validation", "device": self.device, "watch": self._watch}
+        self.evaluation = evaluate(self.bundle, self.study, **options)
+        return self.evaluation
+
+    def _watch(self, objects: ak.Array) -> None:
+        prepared = self.bundle.representation(objects)
+        self.watched.append(domains.quantities(self.bundle.representation, objects, prepared))
+
+    def domain(self, points: Sequence[WorkingPoint]) -> domains.Domain | None:
+        """What the validation objects are like by class; None where the task has not looked at them."""
+        if self.evaluation is None or not self.watched:
+            return None
+        watched = {name: np.concatenate([each[name] for each in self.watched]) for name in self.watched[0]}
+        signal = getattr(self.bundle.use, "signal", None)
+        passes = {point.name: np.asarray(self.evaluation.answers[signal]) >= point.threshold for point in points}
+        categories = list(self.evaluation.categories)
+        index = categories.index(signal) if signal in categories else 0
+        return domains.domain_of(watched, self.evaluation.category, len(categories), signal=index, passes=passes)
 
 
 def result_of(path: Path, study: Study, seconds: float) -> TrainingResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import functools
 import math
 import os
@@ -13,6 +14,7 @@ import awkward as ak
 import numpy as np
 
 from cortado.names import require_one_of
+from cortado.reading import Dialect
 from cortado.scaling import QuantileScaling, Scaling
 from cortado.splits import TEST, TRAIN, VALIDATION, Split, fold
 from cortado.tasks import Fit, Task, Use, optional
@@ -22,7 +24,7 @@ __all__ = ["Balance", "Objects", "Recipe", "Study", "subset_of"]
 
 Schedule = Literal["one-cycle", "cosine", "constant"]
 Precision = Literal["float32", "bfloat16"]
-Collection = Literal["jets", "showers", "particles", "maps", "events"]
+ClassWeights = Literal["equal", "given"]
 Mask = Callable[[ak.Array], Any]
 
 
@@ -115,10 +117,17 @@ class Objects:
         validation_files: Files for validation only. With them, the validation part of `files` is trained on
             too.
         tree: Name of the tree; None finds it.
-        dialect: Name of the dialect; None recognises it by the branches.
-        collection: What of the record is learned: "jets", "showers", "particles", "maps", or "events" as a whole.
+        dialect: Name of the dialect; None recognises it by the branches; or a `readers.Mapping` of your own branches,
+            or a module of your own.
+        collection: What of the record is learned: "jets", "showers", "particles", "maps", any collection of a
+            `readers.Mapping`, or "events" as a whole.
         mask: Objects (n,) -> mask (n,) of those to use; None uses all.
-        event_weight: Use the weight of the event (generator weight) in loss and metrics.
+        event_weight: Use the weight of the event (generator weight) in loss and metrics; single ones may be negative.
+        class_weights: "equal" gives the training objects of all categories the same sum of weights, whatever the scale
+            of their generators; "given" takes the weights as they are.
+        samples: Name of a sample -> pattern of the paths of its files, as in a shell: ``{"ttbar": "*/tt_*.root"}``. The
+            objects then have the field `sample`, the name, for classes: see `tasks.of_sample`.
+        scales: Name of a sample -> factor of its weights, such as cross section over sum of weights; see `scales`.
         split: Share of validation and test events, by event key.
         folds: Number of parts for `train_folds`; None without.
         balance: Reweighting by category and field; None weights every object by its event only.
@@ -127,10 +136,13 @@ class Objects:
     files: tuple[str, ...]
     validation_files: tuple[str, ...] = ()
     tree: str | None = None
-    dialect: str | None = None
-    collection: Collection = "jets"
+    dialect: str | Dialect | None = None
+    collection: str = "jets"
     mask: Mask | None = None
     event_weight: bool = True
+    class_weights: ClassWeights = "equal"
+    samples: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    scales: Mapping[str, float] = dataclasses.field(default_factory=dict)
     split: Split = dataclasses.field(default_factory=Split)
     folds: int | None = None
     balance: Balance | None = None
@@ -144,8 +156,28 @@ class Objects:
         require(len(self.files) > 0, self, "files", "at least one file")
         require(len(set(self.files)) == len(self.files), self, "files", "each file once")
         require(len(set(every)) == len(every), self, "validation_files", "each file once, and none of `files`")
-        require_one_of("Objects: collection", self.collection, get_args(Collection))
+        require_one_of("Objects: class_weights", self.class_weights, get_args(ClassWeights))
+        for path in every if self.samples else ():
+            self.sample(path)
+        for name in self.scales:
+            require_one_of("Objects: scales", name, tuple(self.samples))
         require(self.folds is None or self.folds >= 2, self, "folds", "None or at least 2")
+
+    def sample(self, path: str) -> str | None:
+        """Name of the sample that a file belongs to; None without samples.
+
+        Raises:
+            ValueError: If it belongs to none, or to several.
+        """
+        names = [name for name, pattern in self.samples.items() if _matches(path, pattern)]
+        if self.samples and len(names) != 1:
+            patterns = ", ".join(f"{name}: {pattern}" for name, pattern in self.samples.items())
+            raise ValueError(f"Objects: {path} belongs to {' and '.join(names) or 'none'} of the samples {patterns}")
+        return names[0] if names else None
+
+
+def _matches(path: str, pattern: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for name in (path, os.path.basename(path)))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -43,6 +43,7 @@ class Survey(NamedTuple):
     parts: tuple[Part, ...]
     counts: np.ndarray  # (parts, 3) objects of the categories in TRAIN, VALIDATION, TEST
     objects: np.ndarray  # (3, categories)
+    weights: np.ndarray  # (categories,) sums over the training objects
     collection: str
     without_category: int
     without_constituents: int
@@ -55,10 +56,13 @@ class Survey(NamedTuple):
 
     def __str__(self) -> str:
         width = max(len(name) for name in ("class", *self.categories)) + 2
-        lines = [f"{'class':<{width}}{'training':>12}{'validation':>12}{'test':>12}"]
+        weighted = not np.allclose(self.weights, self.objects[TRAIN])
+        last = f"{'sum of weights':>18}" if weighted else ""
+        lines = [f"{'class':<{width}}{'training':>12}{'validation':>12}{'test':>12}{last}"]
         for index, name in enumerate(self.categories):
             train, validation, test = self.objects[:, index]
-            lines.append(f"{name:<{width}}{train:>12,}{validation:>12,}{test:>12,}")
+            total = f"{self.weights[index]:18.6g}" if weighted else ""
+            lines.append(f"{name:<{width}}{train:>12,}{validation:>12,}{test:>12,}{total}")
         if self.without_category:
             lines.append(f"{self.without_category:,} {self.collection} are in no class and are left out")
         if self.without_constituents:
@@ -119,6 +123,7 @@ class _Tally:
         self.counts: list[np.ndarray] = []
         self.objects = np.zeros((3, len(study.labels)), dtype=int)
         self.weights = np.zeros((len(study.labels), len(self.edges) - 1))
+        self.filled = np.zeros(self.weights.shape, dtype=bool)
         self.without_category = self.without_constituents = self.nbytes = 0
         self.sums: Any = 0.0
         self.canary: Examples | None = None
@@ -133,6 +138,7 @@ class _Tally:
         train = read.subset == TRAIN
         index = np.searchsorted(self.edges, read.balance, side="right") - 1
         np.add.at(self.weights, (read.category[train], index[train]), read.weight[train])
+        self.filled[read.category[train], index[train]] = True
         self.sums = self.sums + optional.sums(self.study.task, read.objects[train], read.weight[train])
         if "constituents" in ak.fields(read.objects):
             self.without_constituents += int(ak.sum(ak.num(read.objects.constituents) == 0))
@@ -173,6 +179,7 @@ class _Tally:
             parts=tuple(parts),
             counts=np.array(self.counts),
             objects=self.objects,
+            weights=self.weights.sum(axis=1),
             collection=chosen.collection,
             without_category=self.without_category,
             without_constituents=self.without_constituents,
@@ -186,16 +193,33 @@ class _Tally:
 
     def _weighting(self) -> tuple[Weighting, tuple[str, ...]]:
         total, sums = int(self.objects[TRAIN].sum()), self.weights
-        balance = self.study.objects.balance
-        if balance is None:
+        chosen = self.study.objects
+        learned = optional.learned(self.study.task, np.arange(len(sums)))
+        self._require_positive(learned)
+        if chosen.balance is None:
+            if chosen.class_weights == "equal" and learned.all():
+                return Weighting(self.edges, total / len(sums) / sums), ()
             return Weighting(self.edges, np.full_like(sums, total / sums.sum())), ()
-        filled = sums > 0
         # Each category has the same total, each of its filled bins the same share per unit of the field.
-        width = np.where(filled, np.diff(self.edges), 0.0)
+        width = np.where(self.filled, np.diff(self.edges), 0.0)
         share = total / len(sums) * width / width.sum(axis=1, keepdims=True)
-        factors = np.divide(share, sums, out=np.zeros_like(sums), where=filled)
-        empty = tuple(
-            f"{self.study.labels[c]} with {self.edges[b]:g} <= {balance.field} < {self.edges[b + 1]:g}"
-            for c, b in np.argwhere(~filled)
-        )
+        factors = np.divide(share, sums, out=np.zeros_like(sums), where=self.filled)
+        empty = tuple(self._place(c, b) for c, b in np.argwhere(~self.filled))
         return Weighting(self.edges, factors), empty
+
+    def _require_positive(self, learned: np.ndarray) -> None:
+        """Refuse categories, and bins of the balance, that negative weights outweigh."""
+        for c, b in np.argwhere(self.filled & (self.weights <= 0)):
+            if learned[c]:
+                raise ValueError(
+                    f"study {self.study.name!r}: the event weights of {self._place(c, b)} sum up to "
+                    f"{self.weights[c, b]:g} in the training objects, required: more than 0; event_weight=False "
+                    "ignores them, wider bins of the balance may help"
+                )
+
+    def _place(self, category: int, index: int) -> str:
+        """A category and a bin of the balance, in words."""
+        name, balance = self.study.labels[category], self.study.objects.balance
+        if balance is None:
+            return name
+        return f"{name} with {self.edges[index]:g} <= {balance.field} < {self.edges[index + 1]:g}"

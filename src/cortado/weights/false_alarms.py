@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from cortado.masks import unmasked
 from cortado.statistics import require_finite
 
 __all__ = ["AlarmThreshold", "FalseAlarms", "alarm_threshold", "binomial_interval", "false_alarms"]
@@ -82,12 +83,12 @@ def alarm_threshold(scores: ArrayLike, rate: float, groups: ArrayLike | None = N
     """
     if not 0 < rate < 1:
         raise ValueError(f"a rate of false alarms must lie in (0, 1), got {rate}")
-    score = np.sort(np.asarray(scores, np.float64))
+    score = np.sort(unmasked(scores, np.float64))
     require_finite("scores", score)
     n, k = len(score), _rank(len(score), rate)
     if k > n:
         raise ValueError(f"{n} good objects cannot give a rate of {rate:g}: at least {math.ceil(1 / rate) - 1} can")
-    effective = n / (1.0 if groups is None else _design_effect(np.asarray(scores) > score[k - 1], np.asarray(groups)))
+    effective = n / (1.0 if groups is None else _design_effect(unmasked(scores) > score[k - 1], unmasked(groups)))
     low, high = stats.beta.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2], *_shape(effective, rate))
     return AlarmThreshold(
         name=f"{100 * rate:g}% false alarms",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cortado.masks import unmasked
 from cortado.statistics import require_finite
 from cortado.weights.target_distributions import TargetDistribution
 
@@ -35,7 +36,7 @@ def planing_weights(
     References:
         Chang, Cohen, Ostdiek, What is the machine learning? (2017), arXiv:1709.10106.
     """
-    number, bins = np.asarray(values, np.float64), np.asarray(edges, np.float64)
+    number, bins = unmasked(values, np.float64), unmasked(edges, np.float64)
     require_finite("values", number)
     if len(bins) < 2 or not np.all(np.diff(bins) > 0):
         raise ValueError(f"edges must be two or more rising numbers, got {bins.tolist()}")
@@ -48,11 +49,11 @@ def planing_weights(
         if weights is not None:
             raise ValueError("weights are for a flat target: a sample to be like has none")
         ratio = TargetDistribution.of(number, like, bins)(number).nominal
-        return np.asarray(ratio / ratio.mean())
-    given = np.ones(len(number)) if weights is None else np.asarray(weights, np.float64)
+        return unmasked(ratio / ratio.mean())
+    given = np.ones(len(number)) if weights is None else unmasked(weights, np.float64)
     index = np.minimum(np.searchsorted(bins, number, side="right") - 1, len(bins) - 2)
     content = np.bincount(index, given, len(bins) - 1)
     if empty := int((content[index] <= 0).sum()):
         raise ValueError(f"{empty} of {len(number)} values are in bins whose weights sum to no positive number")
     flat = np.diff(bins)[index] / content[index]
-    return np.asarray(flat / ((flat * given).sum() / given.sum()))
+    return unmasked(flat / ((flat * given).sum() / given.sum()))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from cortado.masks import unmasked
 from cortado.statistics import Estimate, require_finite
 from cortado.weights.working_points import efficiency, passed_by
 
@@ -45,11 +46,11 @@ def score_cuts(
         ValueError: If there are no scores, one is not finite, an efficiency is not in (0, 1) or given twice, or not
             a single event may pass.
     """
-    score = np.asarray(scores)
+    score = unmasked(scores)
     if score.ndim != 1 or not len(score):
         raise ValueError(f"scores have shape {score.shape}; needed is (n,), of at least one event")
     require_finite("scores", score)
-    w = np.ones(len(score)) if weights is None else np.asarray(weights, np.float64)
+    w = np.ones(len(score)) if weights is None else unmasked(weights, np.float64)
     wanted = sorted(efficiencies, reverse=True)
     if not wanted or len(set(wanted)) < len(wanted):
         raise ValueError(f"efficiencies are {wanted}; needed is one or more, each once")

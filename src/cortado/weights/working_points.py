@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cortado.masks import unmasked
 from cortado.statistics import effective_sample_size, require_finite, wilson_error
 
 __all__ = ["WorkingPoint", "efficiency", "working_points"]
@@ -59,8 +60,8 @@ def efficiency(passes: ArrayLike, weights: ArrayLike | None = None) -> tuple[flo
     References:
         Brown, Cai, DasGupta, Interval estimation for a binomial proportion (2001), doi:10.1214/ss/1009213286.
     """
-    passing = np.asarray(passes, bool)
-    w = np.ones(len(passing)) if weights is None else np.asarray(weights, np.float64)
+    passing = unmasked(passes, bool)
+    w = np.ones(len(passing)) if weights is None else unmasked(weights, np.float64)
     require_finite("weights", w)
     if not (total := w.sum()) > 0:
         raise ValueError(f"efficiency of {len(passing)} jets whose weights sum to {total:g}; the sum must be positive")
@@ -93,8 +94,8 @@ def working_points(
         ValueError: If an efficiency or mistag rate is not in (0, 1), a score is not finite, one class has no jets,
             or not a single background jet may pass at a mistag rate.
     """
-    score, signal = np.asarray(scores), np.asarray(is_signal, bool)
-    w = np.ones(len(score)) if weights is None else np.asarray(weights, np.float64)
+    score, signal = unmasked(scores), unmasked(is_signal, bool)
+    w = np.ones(len(score)) if weights is None else unmasked(weights, np.float64)
     require_finite("scores", score)
     for name, members in (("signal", signal), ("background", ~signal)):
         if not members.any():
