@@ -85,7 +85,13 @@ def test_truth_needs_all_its_files(tmp_path, kind):
 @pytest.mark.parametrize(
     ("kind", "old", "new", "error", "message"),
     [
-        ("measurements", "global_x", "global_w", KeyError, r"\['measurements_global_x'\]; .*'measurements_global_w'"),
+        (
+            "measurements",
+            "global_x",
+            "global_w",
+            KeyError,
+            r"\['measurements_global_x'\]; nearest: .*measurements_global_w",
+        ),
         ("measurements", "-77.1", "nan", ValueError, r"event 0: hit x is nan at position 2"),
         ("measurements", "2,9367", "1,9367", ValueError, r"measurement_id 1 occurs more than once"),
         ("measurements", "936748859932117248", "1441151880758558720", ValueError, r"in the volumes \[20\]"),

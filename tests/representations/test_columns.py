@@ -78,5 +78,5 @@ def test_a_member_that_is_not_there_needs_a_value():
 
 
 def test_a_missing_field_of_a_collection_names_the_nearest():
-    with pytest.raises(KeyError, match=r"'jets.btag', which the objects do not have; nearest: jets.pt, jets.b"):
+    with pytest.raises(KeyError, match=r"'jets.btag', which the objects do not have; there are jets.pt, jets.b"):
         Columns(features=("jets.btag[0]",))(WITH_JETS)

@@ -60,8 +60,8 @@ def test_loss_of_a_perfect_network_is_minus_one_and_of_no_pairs_nought():
     ("changes", "message"),
     [
         ({"partition": "vertex_index"}, r"partition = 'vertex_index', required: a field of constituents"),
-        ({"shown": "b"}, r"shown = 'b', required: None or no class"),
-        ({"classes": {"b": len}, "shown": "c"}, r"shown = 'c', required: None or 'b'"),
+        ({"shown": "b"}, r"shown = 'b', required: one of None"),
+        ({"classes": {"b": len}, "shown": "c"}, r"shown = 'c', required: one of None, b"),
         ({"threshold": 1.0}, r"threshold = 1.0, required: a probability in \(0, 1\)"),
     ],
 )

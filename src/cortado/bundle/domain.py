@@ -120,7 +120,7 @@ def quantities(representation: Any, objects: ak.Array, prepared: Any) -> dict[st
         lit = (image != 0).sum(axis=(2, 3)).astype(np.float64)
         channels = getattr(representation, "channels", range(image.shape[1]))
         watched |= {f"pixels lit in {channel}": lit[:, index] for index, channel in enumerate(channels)}
-    return watched
+    return {name: each for name, each in watched.items() if each.shape == (len(objects),)}  # graphs: not of an object
 
 
 def _means(features: NDArray[Any], prepared: Any) -> Floats:

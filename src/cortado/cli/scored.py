@@ -38,7 +38,7 @@ class Answering(NamedTuple):
         from cortado.scoring.domain import domain_counts
         from cortado.scoring.friends import collection_of
 
-        if "domain" not in self.use.bundle().provenance:
+        if not hasattr(self.use, "domain") or "domain" not in self.use.bundle().provenance:
             return 0.0
         name = collection_of(self.use, record)
         return domain_counts(self.use, record if name == "events" else record[name])
