@@ -69,6 +69,7 @@ ARROWS = {
     },
     "processors": {
         "names",
+        "ntuples",
         "calorimeter",
         "metrics",
         "reconstruction",

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import uproot
 from coffea import processor
-from coffea.nanoevents import NanoAODSchema
+from coffea.nanoevents import BaseSchema, NanoAODSchema
 from samples import cms_columns, separated_event_jets, write_nanoaod, write_tree
 
 from cortado import processors, scoring
@@ -247,3 +247,18 @@ def test_dask_is_an_extra(fileset, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ImportError, match="the executor dask needs distributed, of the extra `dask`: pip install"):
         processors.run(fileset, Count(), executor="dask")
+
+
+@pytest.mark.parametrize("executor", ["iterative", "futures"])
+def test_names_with_any_letters_are_run(executor, tmp_path):
+    """coffea hashes names as ASCII."""
+    (tmp_path / "müller").mkdir()
+    paths = [tmp_path / "müller" / "nano.root", tmp_path / "nano.root", tmp_path / "none→.root"]
+    for path, entries in zip(paths, (25, 10, 0)):
+        write_tree(path, {"x": np.ones(entries, "f4")})
+    files = [{str(path): "Events"} for path in paths]
+    fileset = {"t→Wb": {"files": files[1]}, "qcd": {"files": files[0] | files[1]}, "leer": {"files": files[2]}}
+    given = {"schema": BaseSchema, "chunksize": 10, "progress": False}
+    output = processors.run(fileset, Count(), executor=executor, **given)
+    assert output["n"] == 45
+    assert output["chunks"] >= {(0, 13), (13, 25), (0, 10)}

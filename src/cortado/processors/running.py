@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import os
 import re
 import sys
@@ -18,6 +19,7 @@ from coffea.nanoevents import NanoAODSchema
 from coffea.processor.executor import WorkItem
 from coffea.util import coffea_console
 
+from cortado import ntuples
 from cortado.extras import extra
 from cortado.names import require_one_of
 from cortado.workers import end_with
@@ -83,7 +85,7 @@ def run(
     require_executor(executor, scheduler)
     if chunksize < 1:
         raise ValueError(f"chunksize must be at least 1 event, got {chunksize}")
-    steps, files = _divide(fileset)
+    steps, files = _divide(fileset, chunksize)
     shown = progress and coffea_console.is_terminal
     with _bars(shown), _executor(executor, workers, scheduler, status=shown, retries=retries) as chosen:
         # A cache of its own: coffea's would remember the number of entries of a file that was written again.
@@ -119,11 +121,12 @@ def require_executor(executor: str, scheduler: str | None = None) -> None:
             import distributed  # noqa: F401
 
 
-def _divide(fileset: Mapping[str, Any]) -> tuple[list[WorkItem], dict[str, Any]]:
+def _divide(fileset: Mapping[str, Any], chunksize: int) -> tuple[list[WorkItem], dict[str, Any]]:
     """Steps that were chosen before, as chunks, and a fileset of the files that are still to be divided.
 
     `dataset_tools.preprocess` describes a file by a mapping with `object_path` and `steps`, on which coffea's own
-    Runner raises TypeError.
+    Runner raises TypeError. Files and data sets with letters outside of ASCII are divided here, too: coffea cannot hash
+    their names.
     """
     steps: list[WorkItem] = []
     others: dict[str, Any] = {}
@@ -137,6 +140,9 @@ def _divide(fileset: Mapping[str, Any]) -> tuple[list[WorkItem], dict[str, Any]]
             others[name] = entry
             continue
         described = {path: file if isinstance(file, Mapping) else {"object_path": file} for path, file in files.items()}
+        for path, file in described.items():
+            if not (f"{name}{path}".isascii() or file.get("steps")):
+                described[path] = {**file, "steps": _evenly(path, file["object_path"], chunksize)}
         steps += [
             WorkItem(name, path, file["object_path"], start, stop, _uuid(file), entry.get("metadata") or {})
             for path, file in described.items()
@@ -148,6 +154,13 @@ def _divide(fileset: Mapping[str, Any]) -> tuple[list[WorkItem], dict[str, Any]]
     if not steps and not others:
         raise ValueError("the fileset names no data set")
     return steps, others
+
+
+def _evenly(path: str, tree: str, chunksize: int) -> list[tuple[int, int]]:
+    """Chunks of a file, as coffea divides it; one without events has an empty one."""
+    entries = ntuples.num_entries(path, tree)
+    size = max(math.ceil(entries / max(round(entries / chunksize), 1)), 1)
+    return [(start, min(start + size, entries)) for start in range(0, max(entries, 1), size)]
 
 
 def _uuid(file: Mapping[str, Any]) -> bytes:
