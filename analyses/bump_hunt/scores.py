@@ -139,7 +139,7 @@ def trees(path, folds, **options):
 
 def objects(path, folds, **options):
     chosen = {"split": Split(validation=0.1, test=0.0, seed=1)} | options
-    return Objects(files=(path,), collection="events", folds=folds, **chosen)
+    return Objects(files=(path,), collection="events", class_weights="given", folds=folds, **chosen)
 
 
 def sample(folder, name):

@@ -36,7 +36,7 @@ def studies(preset, folder, files=()):
     widths = {"jet_features": 6, "charged_features": 10, "neutral_features": 4, "vertex_features": 10}
     study = Study(
         name="deepjet",
-        objects=Objects(files=files, split=Split(validation=0.2, test=0.25, seed=1)),
+        objects=Objects(files=files, class_weights="given", split=Split(validation=0.2, test=0.25, seed=1)),
         representation=DeepJetFeatures(),
         model=partial(DeepJet, **widths),  # as many features as the ntuple has
         task=Classify(

@@ -103,6 +103,7 @@ def study_of(folder, name, model, task, seed, *, scaling=None, epochs=1):
         objects=Objects(
             files=(str(folder / "training.h5"),),
             collection="events",
+            class_weights="given",
             split=Split(validation=0.1, test=0.0, seed=seed),
         ),
         representation=Columns(features=FEATURES),

@@ -40,7 +40,7 @@ def studies(preset, folder, files=FILES):
     networks = analysis.preset_named(PRESETS, preset)
     pfn = Study(
         name="pfn",
-        objects=Objects(files=(files[0],), split=Split(validation=0.1, test=0.0)),
+        objects=Objects(files=(files[0],), class_weights="given", split=Split(validation=0.1, test=0.0)),
         representation=ParticleList(features=PARTICLENET_FEATURES, centre="axis", mirror_eta=True),
         scaling=DEEP_SETS_SCALING,
         model=partial(PFN, features=7),

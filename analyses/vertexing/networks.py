@@ -85,7 +85,7 @@ def studies(preset, folder):
     classes = {name: partial(has_flavour, code) for code, name in FLAVOURS.items()}
     finder = Study(
         name="set2graph",
-        objects=Objects(files=(sample(folder),), mask=in_acceptance, split=SPLIT),
+        objects=Objects(files=(sample(folder),), mask=in_acceptance, class_weights="given", split=SPLIT),
         representation=TrackSet(features=chosen.features),
         scaling="fit",
         model=models["set2graph"],
