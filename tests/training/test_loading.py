@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import multiprocessing
 
 import awkward as ak
 import numpy as np
@@ -307,3 +308,13 @@ def test_selection_and_jets_of_no_class(study):
     assert len(outside.category) == len(everything.category)
     np.testing.assert_array_equal(np.sort(selected.objects.pt), np.sort(outside.objects.pt[outside.category >= 0]))
     assert 0 < len(selected.category) < len(everything.category)
+
+
+def test_a_lambda_cannot_go_to_spawned_processes(study, monkeypatch):
+    """The default of Python 3.14, and of macOS."""
+    batches = stream(study())
+    loader(batches, 1)  # forked
+    monkeypatch.setattr(multiprocessing, "get_start_method", lambda: "spawn")
+    loader(batches, 0)
+    with pytest.raises(ValueError, match=r"started by 'spawn' here: .*lambda.*functions of a module .*workers=0"):
+        loader(batches, 1)

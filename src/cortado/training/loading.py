@@ -9,7 +9,9 @@ pool; the order depends only on the seed, the epoch and the number of processes.
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -213,7 +215,13 @@ class Stream(IterableDataset[Batch]):
 
 
 def loader(stream: Stream, workers: int, *, pin_memory: bool = False) -> DataLoader[Batch]:
-    """A loader of ready-made batches; its processes live on between epochs and keep what they have read."""
+    """A loader of ready-made batches; its processes live on between epochs and keep what they have read.
+
+    Raises:
+        ValueError: If processes are started such that they must get the study as a pickle, and it has none.
+    """
+    if workers:
+        _require_pickle(stream)
     return DataLoader(
         stream,
         batch_size=None,
@@ -222,3 +230,17 @@ def loader(stream: Stream, workers: int, *, pin_memory: bool = False) -> DataLoa
         prefetch_factor=4 if workers else None,
         pin_memory=pin_memory,
     )
+
+
+def _require_pickle(stream: Stream) -> None:
+    """Whether loader processes can get what they need; those that are forked have it already."""
+    method = multiprocessing.get_start_method()
+    if method == "fork":
+        return
+    try:
+        pickle.dumps((stream.study, stream.finish))
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"study {stream.study.name!r} cannot be given to loader processes, which are started by {method!r} here: "
+            f"{error}; use functions of a module in place of lambdas, or Recipe(workers=0)"
+        ) from error
