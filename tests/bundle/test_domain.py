@@ -83,6 +83,17 @@ def test_a_quantity_on_which_the_score_does_not_depend_moves_no_working_point():
     assert not worst.matters
 
 
+def test_objects_out_of_the_range_of_the_training_are_told():
+    """Of them no efficiency is known, whether or not the score depends on the quantity."""
+    watched, _ = sample(5_000, 10)
+    far = np.arange(5_000) % 4 == 0
+    worst = shifts(trained(), {**watched, "pt": np.where(far, 50.0, watched["pt"])})[0]
+    assert worst.quantity == "pt"
+    assert worst.outside == pytest.approx(0.25, abs=0.01)
+    assert worst.matters
+    assert "25 % out of the range of the training" in str(worst)
+
+
 def test_chunks_add_up_and_weights_count():
     domain, (watched, _) = trained(), sample(1_000, 7)
     whole = domains.counts_of(domain, watched)

@@ -85,15 +85,17 @@ class Shift(NamedTuple):
 
     @property
     def matters(self) -> bool:
-        """Whether it is both significant and large enough to be told."""
-        return self.significance > SIGNIFICANT and abs(self.change) > LARGE
+        """Whether it is both significant and large: of objects out of range the efficiency is not known at all."""
+        return (
+            bool(self.working_point) and self.significance > SIGNIFICANT and max(abs(self.change), self.outside) > LARGE
+        )
 
     def __str__(self) -> str:
         """In words."""
         said = f"{self.quantity}: {self.significance:.1f} sigma"
         if self.working_point:
             said += f", efficiency of the working point {self.working_point} {100 * self.change:+.0f} % of itself"
-        return said
+        return said + (f", {100 * self.outside:.0f} % out of the range of the training" if self.outside > LARGE else "")
 
 
 def quantities(representation: Any, objects: ak.Array, prepared: Any) -> dict[str, Floats]:
@@ -312,7 +314,7 @@ def told_of_shifts(who: str, shifts: Iterable[Shift]) -> str:
     told: Sequence[Shift] = [shift for shift in shifts if shift.matters]
     if not told:
         return ""
-    worst = max(told, key=lambda shift: abs(shift.change))
+    worst = max(told, key=lambda shift: max(abs(shift.change), shift.outside))
     others = f", and {len(told) - 1} further quantities" if len(told) > 1 else ""
     return f"{who} is unlike what the network was trained on: {worst}{others}; its working points do not hold there"
 
