@@ -147,10 +147,6 @@ class Mapping:
             self, jets=jets, constituents=constituents, collections=kept, event=of_event, weight=None
         )
 
-    def of_jets(self, events: ak.Array) -> ak.Array:
-        """Jets of the events, shape (n_events, var): what processors ask of a reader."""
-        return self.record(events).jets
-
     def _jets(self, events: ak.Array) -> ak.Array:
         jets = _collection(events, "jets", self.jets)
         if not self.constituents:
@@ -164,8 +160,8 @@ class Mapping:
 
     def _nested(self, events: ak.Array, jets: int) -> ak.Array:
         """Constituents from lists of each jet, shape (n_jets, var)."""
-        found = {name: _column(events, source) for name, source in self.constituents.items()}
-        inner = {name: ak.flatten(column) if column.ndim == 3 else column for name, column in found.items()}
+        read = {name: _column(events, source) for name, source in self.constituents.items()}
+        inner = {name: ak.flatten(column) if column.ndim == 3 else column for name, column in read.items()}
         for name, column in inner.items():
             if column.ndim != 2 or len(column) != jets:
                 branch = _branch(self.constituents[name])
@@ -249,23 +245,23 @@ def _whole(column: npt.NDArray[Any], name: str, source: Source) -> npt.NDArray[A
 
 def _collection(events: ak.Array, name: str, sources: abc.Mapping[str, Source]) -> ak.Array:
     """Objects of each event, shape (n_events, var), from lists, or from plain numbers: then one an entry."""
-    found = {field: _column(events, source) for field, source in sources.items()}
-    depths = {column.ndim for column in found.values()}
+    read = {field: _column(events, source) for field, source in sources.items()}
+    depths = {column.ndim for column in read.values()}
     if depths == {1}:
         counts = np.ones(len(events), dtype=np.int64)
     elif depths == {2}:
-        counts = _counts(name, found, sources)
+        counts = _counts(name, read, sources)
     else:
-        shown = ", ".join(f"{_branch(sources[field])} {column.ndim - 1}" for field, column in found.items())
+        shown = ", ".join(f"{_branch(sources[field])} {column.ndim - 1}" for field, column in read.items())
         raise ValueError(f"{name}: required are all plain numbers or all lists, their depths are: {shown}")
-    inner = {field: column if column.ndim == 1 else ak.flatten(column) for field, column in found.items()}
+    inner = {field: column if column.ndim == 1 else ak.flatten(column) for field, column in read.items()}
     flat = {field: np.asarray(ak.to_numpy(column, allow_missing=False)) for field, column in inner.items()}
     return ak.unflatten(_vectors(flat), counts)
 
 
-def _counts(name: str, found: abc.Mapping[str, ak.Array], sources: abc.Mapping[str, Source]) -> npt.NDArray[np.int64]:
+def _counts(name: str, read: abc.Mapping[str, ak.Array], sources: abc.Mapping[str, Source]) -> npt.NDArray[np.int64]:
     """Lengths of the lists, the same for all."""
-    (first, column), *others = found.items()
+    (first, column), *others = read.items()
     counts = np.asarray(ak.num(column))
     for field, other in others:
         wrong = np.flatnonzero(np.asarray(ak.num(other)) != counts)

@@ -67,11 +67,11 @@ class Columns:
     @property
     def fields(self) -> tuple[str, ...]:
         """Fields of an object that this needs: "met", "jets.pt"."""
-        members = {name: f"{found[1]}.{found[2]}" for name in self.features if (found := _MEMBER.fullmatch(name))}
+        members = {name: f"{match[1]}.{match[2]}" for name in self.features if (match := _MEMBER.fullmatch(name))}
         # To count the members of a collection any field of them will do.
         known = {field.partition(".")[0]: field for field in members.values()}
         numbers = {
-            name: known.get(found[1], f"{found[1]}.pt") for name in self.features if (found := _NUMBER.fullmatch(name))
+            name: known.get(match[1], f"{match[1]}.pt") for name in self.features if (match := _NUMBER.fullmatch(name))
         }
         return tuple(dict.fromkeys((members | numbers).get(name, name) for name in self.features))
 
@@ -91,10 +91,10 @@ class Columns:
         plain = [name for name in self.features if name.isidentifier()]
         columns: dict[str, Any] = dict(flat(objects, plain, caller="Columns", of="object").columns)
         for name in self.features:
-            if found := _MEMBER.fullmatch(name):
-                columns[name] = self._member(objects, *found.groups())
-            elif found := _NUMBER.fullmatch(name):
-                columns[name] = _counted(objects, found[1], self.fields)
+            if match := _MEMBER.fullmatch(name):
+                columns[name] = self._member(objects, *match.groups())
+            elif match := _NUMBER.fullmatch(name):
+                columns[name] = _counted(objects, match[1], self.fields)
         values = [columns[name] for name in self.features]
         return ColumnsInputs(as_float32(values, self.features, np.arange(len(objects)), "Columns", of="object"))
 
