@@ -27,7 +27,9 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `metrics`          ROC, rejection, confusion matrix, distances of samples; numbers with uncertainties
 `weights`          scores to event weights with variations
 `histograms`       axes and filling
-`processors`       ready-made coffea processors, and the executors
+`cluster`          work spread over processes of a machine or a cluster
+`batch`            many files through bundles, to friend trees
+`processors`       ready-made coffea processors, and any processor over many files
 `searches`         mass spectra to p-values and limits: background fit, bump hunt, workspace
 `names`            what a message says of a name that is not there
 `files`            files that are written whole or not at all

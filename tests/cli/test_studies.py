@@ -159,7 +159,7 @@ def test_a_fault_of_our_own_is_not_hidden(monkeypatch, tmp_path):
 
 def test_an_executor_that_is_not_there_is_refused_before_anything_is_made(analysis, monkeypatch):
     message = fail("run", analysis, "--executor", "future")
-    assert "executor = 'future', required: one of iterative, futures, dask; nearest: futures" in message
+    assert "executor = 'future', required: one of iterative, futures, dask, parsl; nearest: futures" in message
     assert "is for the executor dask" in fail("run", analysis, "--scheduler", "tcp://head:8786")
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert 'needs distributed, of the extra `dask`: pip install ".[dask]"' in fail(

@@ -104,6 +104,10 @@ class Predictor:
         use = process.loaded(where, sha256, settings.get("device", "cpu"), own).bundle.use
         return cls(path=where, sha256=sha256, use=use, own=own, **settings)
 
+    def __getstate__(self) -> dict[str, Any]:
+        process.note(self.path, self.sha256)
+        return dict(self.__dict__)
+
     def __call__(self, objects: ak.Array) -> ak.Array:
         """Record of the answers, of the nesting of `objects`.
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
 
 from cortado import bundle
 from cortado.bundle import cores
+from cortado.bundle.loading import restore
 from cortado.models import CaloGAN, sectors
 from cortado.models.calogan import fold_convolutions
 from cortado.models.layers import fold_batch_norm
@@ -26,6 +29,8 @@ _KEPT = 32  # enough for several taggers of ten folds
 _lock = threading.RLock()
 _networks: dict[tuple[object, ...], Loaded] = {}
 _reads: dict[int, int] = {}  # by process: a forked worker starts from zero
+_received: dict[str, Mapping[str, bytes]] = {}  # members of bundles that came without a file, by fingerprint
+_packed: list[dict[str, str]] = []  # path by fingerprint of the bundles that are being pickled
 
 
 def loads() -> int:
@@ -51,15 +56,38 @@ def loaded(path: str, sha256: str, device: str, own: bundle.Own) -> Loaded:
 
 def _read(path: str, sha256: str, device: str, own: bundle.Own) -> Loaded:
     check_device(device)
-    if (now := bundle.fingerprint(path)) != sha256:
+    sent = sha256 in _received
+    if not sent and (now := bundle.fingerprint(path)) != sha256:
         raise ValueError(
             f"{path}: changed since it was loaded (SHA-256 {sha256[:12]}..., now {now[:12]}...); "
             "load it again with cortado.load"
         )
     _reads[os.getpid()] = loads() + 1
     with cores.limited(cores.wanted(None)):  # the canary too must not start threads in a forked worker
-        read = bundle.load(path, **own._asdict())
+        read = restore(path, _received[sha256], own) if sent else bundle.load(path, **own._asdict())
     return Loaded(read, _ready(read.model).to(device))
+
+
+@contextmanager
+def packed() -> Iterator[dict[str, str]]:
+    """Path by fingerprint of all bundles whose predictors are pickled in the `with` block."""
+    noted: dict[str, str] = {}
+    _packed.append(noted)
+    try:
+        yield noted
+    finally:
+        _packed.remove(noted)
+
+
+def note(path: str, sha256: str) -> None:
+    """A predictor of this bundle is being pickled."""
+    for noted in _packed:
+        noted[sha256] = path
+
+
+def receive(bundles: Mapping[str, Mapping[str, bytes]]) -> None:
+    """Have bundles without their files: members by fingerprint."""
+    _received.update(bundles)
 
 
 def _ready(model: torch.nn.Module) -> torch.nn.Module:
