@@ -39,6 +39,7 @@ ARROWS = {
     "histograms": {"masks", "names"},
     "searches": {"statistics"},
     "workers": set(),
+    "own_files": set(),
     "tasks": {"names", "counts", "metrics", "weights", "reconstruction"},
     "bundle": {"names", "files", "representations", "scaling", "models", "tasks", "weights"},
     "export": {"bundle", "files"},
@@ -125,6 +126,7 @@ QUARANTINE = {
         "counts",
         "files",
         "names",
+        "own_files",
         "workers",
     }
     | {"cli"},

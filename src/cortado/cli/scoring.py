@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cortado.cli import own, scored
-from cortado.cli.terminal import console, progress
+from cortado.cli.terminal import console, progress, show
 
 
 def score(
@@ -69,7 +69,7 @@ def score(
         total = scored.plus(total, _score_file(use, file, own_tree or tree, reader, target, step))
     written = str(wanted[0][2]) if len(wanted) == 1 else f"{len(wanted)} files to {out}"
     for line in scored.report(total, written, use):
-        console.print(line, markup=False)
+        show(line)
 
 
 def _targets(files: list[str], out: Path) -> list[tuple[str, str | None, Path]]:

@@ -15,6 +15,7 @@ from cortado.ntuples.hdf5 import write_hdf5
 from cortado.ntuples.histograms import read_histograms, write_histograms
 from cortado.ntuples.monitoring import FOLDERS, MonitoringHistogram, iterate_monitoring
 from cortado.ntuples.reading import Step, arrays, branch_names, find_tree, iterate, num_entries, steps
+from cortado.ntuples.root import TreeFacts, tree_facts
 from cortado.ntuples.writing import write, write_rntuple
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "FOLDERS",
     "MonitoringHistogram",
     "Step",
+    "TreeFacts",
     "arrays",
     "branch_names",
     "check_aligned",
@@ -33,6 +35,7 @@ __all__ = [
     "num_entries",
     "read_histograms",
     "steps",
+    "tree_facts",
     "write",
     "write_friend",
     "write_hdf5",

@@ -16,7 +16,7 @@ from typing import Any
 import loky
 from coffea import processor
 from coffea.nanoevents import NanoAODSchema
-from coffea.processor.executor import WorkItem
+from coffea.processor.executor import FileMeta, WorkItem
 from coffea.util import coffea_console
 
 from cortado import ntuples
@@ -89,7 +89,7 @@ def run(
     shown = progress and coffea_console.is_terminal
     with _bars(shown), _executor(executor, workers, scheduler, status=shown, retries=retries) as chosen:
         # A cache of its own: coffea's would remember the number of entries of a file that was written again.
-        runner = processor.Runner(executor=chosen, schema=schema, chunksize=chunksize, metadata_cache={})
+        runner = _Runner(executor=chosen, schema=schema, chunksize=chunksize, metadata_cache={})
         try:
             chunks = [*steps, *(runner.preprocess(files) if files else ())]
             output: dict[str, Any] = runner(chunks, processor_instance=instance)
@@ -100,6 +100,19 @@ def run(
                 "{path}, entries {start} to {stop} of data set {dataset}: {error}".format(**failure.groupdict())
             ) from error
     return output
+
+
+class _Runner(processor.Runner):  # type: ignore[misc]
+    """coffea's, with our own look at each file before it is divided: whether its branches hold what its tree states."""
+
+    @staticmethod
+    def metadata_fetcher_root(xrootdtimeout: int, align_clusters: bool, uproot_options: Any, item: FileMeta) -> Any:
+        """What coffea wants to know of a file."""
+        facts = ntuples.tree_facts(item.filename, item.treename, **{"timeout": xrootdtimeout} | dict(uproot_options))
+        known = {"numentries": facts.num_entries, "uuid": facts.uuid}
+        clusters = {"clusters": facts.clusters} if align_clusters else {}
+        metadata = (item.metadata or {}) | known | clusters
+        return processor.set_accumulator([FileMeta(item.dataset, item.filename, item.treename, metadata)])
 
 
 def require_executor(executor: str, scheduler: str | None = None) -> None:
