@@ -91,8 +91,9 @@ def named(path: str, what: str = "") -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, ImportError) or (type(error) in _OURS and path in str(error)):
-            raise
+        text = str(error)
+        if isinstance(error, ImportError) or (type(error) in _OURS and path in text and "\n" not in text):
+            raise  # ours says all in one line
         raise OSError(f"cannot read {what}{path}: {first_line(error)}") from error
 
 
