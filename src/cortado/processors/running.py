@@ -92,7 +92,7 @@ def run(
         runner = _Runner(executor=chosen, schema=schema, chunksize=chunksize, metadata_cache={})
         try:
             chunks = [*steps, *(runner.preprocess(files) if files else ())]
-            output: dict[str, Any] = runner(chunks, processor_instance=instance)
+            output: dict[str, Any] = runner(chunks, processor_instance=_Whole(instance))
         except Exception as error:
             if (failure := _FAILURE.search(str(error))) is None:
                 raise
@@ -100,6 +100,30 @@ def run(
                 "{path}, entries {start} to {stop} of data set {dataset}: {error}".format(**failure.groupdict())
             ) from error
     return output
+
+
+class _Whole(processor.ProcessorABC):  # type: ignore[misc]
+    """A processor that gets all the events of its chunks: uproot gives fewer where a file holds fewer."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def process(self, events: Any) -> Any:
+        """What the processor makes of a chunk.
+
+        Raises:
+            ValueError: If some of its events are not there.
+        """
+        start, stop = events.metadata["entrystart"], events.metadata["entrystop"]
+        if len(events) != stop - start:
+            raise ValueError(f"{len(events)} of its {stop - start} events are there")
+        process = self.inner.process if isinstance(self.inner, processor.ProcessorABC) else self.inner
+        return process(events)
+
+    def postprocess(self, accumulator: Any) -> Any:
+        """What the processor makes of the sum."""
+        finish = getattr(self.inner, "postprocess", None)
+        return accumulator if finish is None else finish(accumulator)
 
 
 class _Runner(processor.Runner):  # type: ignore[misc]
