@@ -41,6 +41,7 @@ ARROWS = {
     "workers": set(),
     "cluster": {"names", "workers"},
     "batch": {"cluster", "files", "names", "ntuples", "readers", "reading", "scoring"},
+    "own_files": set(),
     "tasks": {"names", "counts", "metrics", "weights", "reconstruction"},
     "bundle": {"names", "files", "representations", "scaling", "models", "tasks", "weights"},
     "export": {"bundle", "files"},
@@ -129,6 +130,7 @@ QUARANTINE = {
         "counts",
         "files",
         "names",
+        "own_files",
         "workers",
     }
     | {"cli"},

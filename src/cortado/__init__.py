@@ -33,6 +33,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `searches`         mass spectra to p-values and limits: background fit, bump hunt, workspace
 `names`            what a message says of a name that is not there
 `files`            files that are written whole or not at all
+`own_files`        studies and other files of the user's own as modules, in worker processes too
 `workers`          processes that end with the one that started them
 `extras`           packages that only parts need, and how they are installed
 `monitoring`       maps of a detector: thresholds of alarms, faults found, the report
@@ -49,6 +50,7 @@ Example:
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
@@ -64,6 +66,10 @@ _HOMES = {
     "load": "cortado.scoring",
     "read": "cortado.reading",
 }
+
+
+if "CORTADO_OWN_FILES" in os.environ:  # a worker process of a command that runs a user's study
+    import_module("cortado.own_files").install()
 
 
 def __getattr__(name: str) -> Any:

@@ -186,8 +186,8 @@ class _Graph(torch.nn.Module):
 
 
 def _read(path: str | os.PathLike[str], own: Own) -> _Original:
-    bundle = bundles.load(path, **own._asdict())
-    objects = bundles.canary_objects(path)
+    content = bundles.read(path)
+    bundle, objects = content.bundle(own), content.canary_objects()
     # Traced with two objects or more: torch.export takes a size of one for a constant.
     batches = [ak.concatenate([objects, objects]), objects, objects[:1]]
     raw = [bundle.use.inputs(bundle.representation(batch), _seeded()) for batch in batches]
@@ -204,7 +204,7 @@ def _read(path: str | os.PathLike[str], own: Own) -> _Original:
         raise ValueError(f"{path}: {network} cannot be exported, torch.export says: {reason}") from error
     expected = [_answers(bundle, batch) for batch in batches]
     canary = tuple((given, tuple(each.values())) for given, each in zip(inputs, expected))
-    return _Original(program, names, tuple(expected[0]), canary, json.dumps(bundles.describe(path)))
+    return _Original(program, names, tuple(expected[0]), canary, json.dumps(content.description()))
 
 
 def _seeded() -> np.random.Generator:

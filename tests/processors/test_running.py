@@ -2,6 +2,7 @@
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
@@ -262,3 +263,30 @@ def test_names_with_any_letters_are_run(executor, tmp_path):
     output = processors.run(fileset, Count(), executor=executor, **given)
     assert output["n"] == 45
     assert output["chunks"] >= {(0, 13), (13, 25), (0, 10)}
+
+
+@pytest.mark.parametrize("stated", [0, 49, 51, 1 << 62])
+@pytest.mark.parametrize("where", ["tree", "baskets"])
+@pytest.mark.parametrize("steps", [None, [[0, 25], [25, 50]]])
+def test_a_file_that_states_other_entries_than_it_holds_stops_the_run(tmp_path, where, stated, steps):
+    """As after a flipped bit: it would be read as one of fewer events, or take memory without end."""
+    write_tree(path := tmp_path / "bad.root", {"x": np.arange(50, dtype="f4")})
+    content, number = path.read_bytes(), struct.pack(">q", 50)
+    place = content.find(struct.pack(">2q", 0, 50)) + 8 if where == "baskets" else content.find(number)
+    path.write_bytes(content[:place] + struct.pack(">q", stated) + content[place + 8 :])
+    described = {"object_path": "Events", "steps": steps} if steps else "Events"
+    given = {"d": {"files": {str(path): described}}}, Sum()
+    begin = time.perf_counter()
+    if steps and where == "tree" and stated > 50:  # the steps are there
+        assert processors.run(*given, executor="iterative", schema=BaseSchema) == {"sum": 1225.0, "n": 50}
+    else:
+        with pytest.raises((OSError, RuntimeError), match=r"bad\.root"):
+            processors.run(*given, executor="iterative", schema=BaseSchema)
+    assert time.perf_counter() - begin < 10
+
+
+class Sum(Stop):
+    """Sum of x."""
+
+    def process(self, events):
+        return {"sum": float(np.sum(events.x)), "n": len(events)}

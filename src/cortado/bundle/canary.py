@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -48,8 +49,12 @@ def check(path: str, bundle: Bundle, content: bytes) -> None:
     stored = _arrays(path, content)
     try:
         objects = _objects(stored)
+        _require_some(path, objects)
+        _require_narrow(path, made, bundle.prepare(objects[:0]), stored)
         prepared = bundle.prepare(objects)
-    except (ValueError, LookupError, AttributeError) as error:
+    except Exception as error:  # representations are ours or the caller's, what they are given is not
+        if str(error).startswith(f"{path}: "):
+            raise
         raise ValueError(f"{path}: canary: {made} cannot prepare its objects: {error}") from error
     inputs = bundle.use.inputs(prepared, np.random.default_rng(1))
     # What was drawn at random is stored: another version of numpy may draw other numbers.
@@ -115,9 +120,31 @@ def _drawn(prepared: Any, inputs: Any) -> list[str]:
     return [name for name in inputs._fields if name not in prepared._fields]
 
 
+def _require_some(path: str, objects: ak.Array) -> None:
+    if not len(objects):
+        raise ValueError(f"{path}: canary: it has no objects, so it would accept any weights")
+
+
+def _require_narrow(path: str, made: str, nothing: Any, stored: Mapping[str, NDArray[Any]]) -> None:
+    """Compare the shape of what is prepared of no objects, which takes no memory, with that of the stored inputs.
+
+    Raises:
+        ValueError: If the objects of the canary would be prepared as far larger arrays than were stored.
+    """
+    for name, array in zip(nothing._fields, nothing):
+        then = stored.get(f"inputs/{name}")
+        if then is not None and math.prod(array.shape[1:]) > math.prod(then.shape[1:]):
+            raise ValueError(
+                f"{path}: canary: {name} of {made} has shape {('n', *array.shape[1:])}, at training it had {then.shape}"
+            )
+
+
 def _require_same(path: str, what: str, now: NDArray[Any], then: NDArray[Any] | None) -> None:
     _require_shape(path, what, now, then)
     assert then is not None
+    for which, values in (("has", now), ("was stored with", then)):
+        if bad := int(np.count_nonzero(~np.isfinite(values))):
+            raise ValueError(f"{path}: canary: {what} {which} {bad} values that are not finite")
     difference = np.abs(now.astype(np.float64) - then.astype(np.float64))
     if not (difference <= TOLERANCE * (1 + np.abs(then))).all():
         raise ValueError(

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
+import math
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,16 @@ from cortado.bundle.chain import Bundle
 
 FORMAT_VERSION = 2
 _PACKAGES = ("cortado", "torch", "numpy", "awkward")
+_KINDS: dict[str, type] = {
+    "versions": dict,
+    "representation": dict,
+    "model": dict,
+    "use": dict,
+    "working_points": list,
+    "alarms": list,
+    "provenance": dict,
+    "members": dict,
+}
 
 
 def write(path: str, bundle: Bundle, members: Mapping[str, bytes]) -> bytes:
@@ -45,20 +56,59 @@ def read(path: str, members: Mapping[str, bytes]) -> dict[str, Any]:
     Raises:
         ValueError: If it is no JSON, of a newer format, edited, or does not fit the members.
     """
-    try:
-        content = json.loads(members["bundle.json"])
-        version = int(content["format_version"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"{path}: bundle.json is cut short or not ours: {error!r}") from error
-    if version > FORMAT_VERSION:
+    content = _parsed(path, members["bundle.json"])
+    if content["format_version"] > FORMAT_VERSION:
         writer = f"cortado {content.get('versions', {}).get('cortado')}"
-        raise ValueError(f"{path}: format {version} of {writer} is newer than {FORMAT_VERSION}, update cortado")
+        raise ValueError(
+            f"{path}: format {content['format_version']} of {writer} is newer than {FORMAT_VERSION}, update cortado"
+        )
     if content.pop("sha256", None) != _digest(content):
         raise ValueError(f"{path}: bundle.json was edited after it was written (its SHA-256 differs)")
-    for name, seal in content["members"].items():
-        _check_seal(path, name, members[name], seal)
+    _check_kinds(path, content)
+    for name in sorted(members.keys() - {"bundle.json"}):
+        _check_seal(path, name, members[name], content["members"].get(name))
     _warn_of_versions(path, content["versions"])
     return {name: tuples(value) for name, value in content.items()}
+
+
+def _parsed(path: str, text: bytes) -> dict[str, Any]:
+    """The JSON object; NaN and infinities, which JSON does not have, are refused."""
+    try:
+        content = json.loads(text, parse_constant=_finite, parse_float=_finite)
+        if not isinstance(content["format_version"], int) or not isinstance(content.get("versions", {}), dict):
+            raise TypeError("format_version or versions")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path}: bundle.json is cut short or not ours: {error!r}") from error
+    parsed: dict[str, Any] = content
+    return parsed
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no finite number")
+    return number
+
+
+def _check_kinds(path: str, content: Mapping[str, Any]) -> None:
+    """Refuse what is there but of a wrong type; what is missing is told where it is needed.
+
+    Raises:
+        ValueError: Names the field, what it is and what is required.
+    """
+    for name, kind in _KINDS.items():
+        _require(path, name, content.get(name, kind()), kind)
+    for name in ("representation", "model", "use"):
+        recipe = content.get(name, {})
+        _require(path, f"{name}.name", recipe.get("name", ""), str)
+        _require(path, f"{name}.arguments", recipe.get("arguments", {}), dict)
+    if content.get("scaling") is not None:
+        _require(path, "scaling", content["scaling"], dict)
+
+
+def _require(path: str, name: str, value: Any, kind: type) -> None:
+    if not isinstance(value, kind):
+        wanted = {dict: "an object", list: "a list", str: "a text"}[kind]
+        raise ValueError(f"{path}: bundle.json is not ours: {name} = {repr(value)[:80]}, required: {wanted}")
 
 
 def tuples(value: Any) -> Any:
@@ -72,7 +122,9 @@ def _seal(content: bytes) -> dict[str, Any]:
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _check_seal(path: str, name: str, content: bytes, seal: Mapping[str, Any]) -> None:
+def _check_seal(path: str, name: str, content: bytes, seal: Any) -> None:
+    if not isinstance(seal, dict) or not isinstance(seal.get("bytes"), int):
+        raise ValueError(f"{path}: bundle.json does not seal {name}: it has {repr(seal)[:80]}, required: bytes and sha256")
     if len(content) < seal["bytes"]:
         raise ValueError(f"{path}: {name} is cut short: {len(content)} bytes of {seal['bytes']}")
     if _seal(content) != seal:

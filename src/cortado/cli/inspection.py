@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from cortado.cli import own
-from cortado.cli.terminal import console
+from cortado.cli.terminal import console, plain, show
 
 _LONGEST = 80  # letters of a value
 
@@ -39,17 +40,17 @@ def _inspect_bundle(path: Path, modules: own.Modules) -> None:
 
         bundle = bundles.load(path, **own.classes(modules))
     parameters = sum(weight.numel() for weight in bundle.model.parameters())
-    console.print(f"{path}: {type(bundle.model).__name__}, {parameters:,} parameters", markup=False)
-    console.print(f"{'representation':16} {_short(bundle.representation)}", markup=False)
-    console.print(f"{'gives':16} {_short(bundle.use)}", markup=False)
+    show(f"{path}: {type(bundle.model).__name__}, {parameters:,} parameters")
+    show(f"{'representation':16} {_short(bundle.representation)}")
+    show(f"{'gives':16} {_short(bundle.use)}")
     for key in ("samples", "dialect", "objects", "jets", "split", "fold", "seed", "metrics", "git_revision"):
         if bundle.provenance.get(key) is not None:
-            console.print(f"{key:16} {bundle.provenance[key]}", markup=False)
+            show(f"{key:16} {bundle.provenance[key]}")
     if bundle.working_points:
         console.print(_working_points(bundle.working_points))
     for alarm in bundle.alarms:
-        console.print(f"{'alarm':16} {alarm}", markup=False)
-    console.print(f"{path} is sound: its canary is answered as it was when it was written", markup=False)
+        show(f"{'alarm':16} {alarm}")
+    show(f"{path} is sound: its canary is answered as it was when it was written")
 
 
 def _short(described: Any) -> str:
@@ -63,7 +64,7 @@ def _working_points(points: Any) -> Table:
     table = Table("working point", "threshold", "signal efficiency", "mistag rate")
     for point in points:
         table.add_row(
-            point.name,
+            Text(plain(point.name)),
             f"{point.threshold:.4f}",
             f"{point.efficiency:.4f} ± {point.efficiency_err:.4f}",
             f"{point.mistag:.5f} ± {point.mistag_err:.5f}",
@@ -78,7 +79,7 @@ def _inspect_ntuple(path: Path, tree: str | None, dialect: Any) -> None:
         tree = ntuples.find_tree(str(path), tree)
         branches = ntuples.branch_names(str(path), tree)
         entries = ntuples.num_entries(str(path), tree)
-    console.print(f"{path}: tree {tree}, {entries:,} entries, {len(branches)} branches", markup=False)
+    show(f"{path}: tree {tree}, {entries:,} entries, {len(branches)} branches")
     reader = readers.dialect(branches, str(path), name=dialect)
     used = reader.branches(branches)
-    console.print(f"{reader.NAME}; read are {', '.join(used)}", markup=False)
+    show(f"{reader.NAME}; read are {', '.join(used)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from cortado.names import nearest
+from cortado.own_files import imported
 
 READER = ("NAME", "FORMS", "branches", "record")
 """What a module needs to be a reader, see `cortado.readers`."""
@@ -27,23 +27,6 @@ Modules = Annotated[
 DialectName = Annotated[
     str | None, typer.Option("--dialect", help="of the ntuple, if it shall not be guessed; NAME of a reader")
 ]
-
-
-def imported(file: Path, root: Path) -> ModuleType:
-    """The module of a Python file, imported so that worker processes can import it too.
-
-    Args:
-        file: Absolute path.
-        root: Folder above it from which it is imported: its name is that of the path below.
-    Raises:
-        ImportError: If another module has this name.
-    """
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
-    module = importlib.import_module(".".join(file.relative_to(root).with_suffix("").parts))
-    if (other := Path(str(module.__file__)).resolve()) != file:
-        raise ImportError(f"{file} has the name of an installed package ({other}): rename the file or its folder")
-    return module
 
 
 def classes(modules: Iterable[Path] | None) -> dict[str, tuple[type, ...]]:
@@ -100,7 +83,9 @@ def _module(file: Path) -> ModuleType:
     if not path.is_file():
         there = sorted(other.name for other in path.parent.glob("*.py"))
         raise FileNotFoundError(f"--module {file} does not exist; in its folder, {nearest(path.name, there)}")
-    return imported(path, path.parent)
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # for what it imports from beside it; behind all packages
+    return imported(path)
 
 
 def _classes_of(module: ModuleType) -> list[type]:

@@ -13,6 +13,16 @@ _MINUTE = 60.0  # s
 errors = Console(highlight=False, soft_wrap=True, emoji=False, stderr=True)
 
 
+def show(text: str) -> None:
+    """Print what a file says as plain text: neither markup nor commands to the terminal are obeyed."""
+    console.print(plain(text), markup=False)
+
+
+def plain(text: str) -> str:
+    """A text with escapes, as `\\x1b`, in the place of characters that a terminal would obey."""
+    return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
+
+
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar in a terminal; gives the function that moves it on by a number of steps."""

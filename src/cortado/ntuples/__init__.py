@@ -17,6 +17,7 @@ from cortado.ntuples.monitoring import FOLDERS, MonitoringHistogram, iterate_mon
 from cortado.ntuples.notes import identity, read_note
 from cortado.ntuples.parquet import write_parquet
 from cortado.ntuples.reading import Step, arrays, branch_names, find_tree, iterate, num_entries, steps
+from cortado.ntuples.root import TreeFacts, tree_facts
 from cortado.ntuples.writing import write, write_rntuple, write_trees
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "FOLDERS",
     "MonitoringHistogram",
     "Step",
+    "TreeFacts",
     "arrays",
     "branch_names",
     "check_aligned",
@@ -37,6 +39,7 @@ __all__ = [
     "read_histograms",
     "read_note",
     "steps",
+    "tree_facts",
     "write",
     "write_friend",
     "write_hdf5",

@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 import awkward as ak
 import numpy as np
+from numpy.typing import NDArray
 
 from cortado.names import nearest
 from cortado.ntuples.event_files import is_event_file
 from cortado.ntuples.opening import HDF5, PARQUET, Version, kept_table, open_table, suffix_of, version_of
 from cortado.ntuples.paths import expand, is_url, split_tree
 from cortado.ntuples.root import find_root_tree
-from cortado.ntuples.table import Table, collection, first_line
+from cortado.ntuples.table import Table, checked_clusters, collection, first_line
 
 Paths = str | Path | Iterable[str | Path]
 
@@ -71,7 +72,7 @@ def _describe_again(file: str, tree: str, version: Version) -> Description:
 
 def _describe(file: str, tree: str) -> Description:
     with open_table(file, tree) as table:
-        return Description(file, table.tree, table.num_entries, table.branches, tuple(table.clusters()))
+        return Description(file, table.tree, table.num_entries, table.branches, tuple(checked_clusters(table)))
 
 
 def branch_names(path: str | Path, tree: str | None = None) -> tuple[str, ...]:
@@ -157,6 +158,8 @@ def _read(table: Table, branches: Sequence[str], step: Step) -> ak.Array:
         raise ValueError(f"entries {step.start} to {step.stop} of {where}: it has only {table.num_entries}")
     try:
         events = table.read(branches, step.start, step.stop)
+        if branches and len(events) != step.stop - step.start:
+            raise ValueError(f"{len(events)} entries were there")
     except Exception as error:
         branch, error = _culprit(table, branches, step, error)
         entries = f"entries {step.start} to {step.stop} of {where}"
@@ -176,14 +179,21 @@ def _culprit(table: Table, branches: Sequence[str], step: Step, error: Exception
 
 
 def _check_counts(events: ak.Array, known: set[str], where: str, start: int) -> None:
-    first_of: dict[str, tuple[str, ak.Array]] = {}
+    first_of: dict[str, tuple[str, NDArray[np.int64]]] = {}
     for branch in ak.fields(events):
         name = collection(branch, known) or ("" if "." in branch else branch.rpartition("_")[0])
         kind = ak.type(events[branch]).content
         is_text = getattr(kind, "parameters", {}).get("__array__") in ("string", "bytestring")
-        if not name or is_text or not isinstance(kind, ak.types.ListType):
+        if is_text or not isinstance(kind, ak.types.ListType):
             continue
-        counts = ak.num(events[branch], axis=1)
+        counts = ak.to_numpy(ak.num(events[branch], axis=1))
+        if (bad := np.flatnonzero(counts < 0)).size:
+            raise OSError(
+                f"cannot read branch {branch!r}, entry {start + bad[0]} of {where}: it has {counts[bad[0]]} elements, "
+                "the file is damaged"
+            )
+        if not name:
+            continue
         first, first_counts = first_of.setdefault(name, (branch, counts))
         different = np.flatnonzero(counts != first_counts)
         if len(different):

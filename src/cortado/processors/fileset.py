@@ -12,7 +12,6 @@ from coffea.processor.executor import WorkItem
 
 from cortado import ntuples
 from cortado.cluster import Done, spread
-from cortado.ntuples.root import open_directory
 
 __all__ = ["File", "chunks_of", "files_of"]
 
@@ -108,9 +107,8 @@ class _Count(NamedTuple):
 
 def _counted(file: File) -> _Count:
     tree = ntuples.find_tree(file.path, file.tree)
-    with open_directory(file.path) as directory:
-        own = directory.file.uuid.bytes
-    return _Count(tree, ntuples.num_entries(file.path, tree), own)
+    facts = ntuples.tree_facts(file.path, tree)
+    return _Count(tree, facts.num_entries, facts.uuid)
 
 
 def _divided(done: Done, chunksize: int) -> list[WorkItem]:

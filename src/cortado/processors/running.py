@@ -165,13 +165,21 @@ class _Work:
 
 
 def _cause(function: Callable[[WorkItem], Any], item: WorkItem) -> Any:
-    """What coffea makes of a chunk; errors without the words that it wraps around them."""
+    """What coffea makes of a chunk; errors without the words that it wraps around them.
+
+    Raises:
+        ValueError: If some of its events are not there: uproot gives fewer where a file holds fewer.
+    """
     try:
-        return function(item)
+        result = function(item)
     except Exception as error:
         if error.__cause__ is None:
             raise
         raise error.__cause__ from None
+    there, wanted = result["metrics"]["entries"], item.entrystop - item.entrystart
+    if there != wanted:
+        raise ValueError(f"{there} of its {wanted} events are there")
+    return result
 
 
 @dataclasses.dataclass

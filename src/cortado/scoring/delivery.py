@@ -8,8 +8,7 @@ from typing import Any
 
 import cloudpickle
 
-from cortado.bundle import archive
-from cortado.bundle.loading import MEMBERS
+from cortado import bundle as bundles
 from cortado.scoring import process
 
 __all__ = ["delivery"]
@@ -25,4 +24,4 @@ def delivery(holder: Any) -> Callable[[], None]:
     """
     with process.packed() as paths:
         cloudpickle.dumps(holder)
-    return partial(process.receive, {sha256: archive.read(path, MEMBERS) for sha256, path in paths.items()})
+    return partial(process.receive, [bundles.read(path) for path in paths.values()])

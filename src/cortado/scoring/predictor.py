@@ -99,10 +99,10 @@ class Predictor:
             FileNotFoundError: If there is no bundle.
             ValueError: If it cannot be trusted (see `cortado.bundle.load`), or the device is not there.
         """
-        where, sha256 = os.path.abspath(path), bundles.fingerprint(path)
+        content = bundles.read(os.path.abspath(path))
         own = Own(tuple(representations), tuple(models), tuple(uses))
-        use = process.loaded(where, sha256, settings.get("device", "cpu"), own).bundle.use
-        return cls(path=where, sha256=sha256, use=use, own=own, **settings)
+        use = process.of_content(content, settings.get("device", "cpu"), own).bundle.use
+        return cls(path=content.path, sha256=content.sha256, use=use, own=own, **settings)
 
     def __getstate__(self) -> dict[str, Any]:
         process.note(self.path, self.sha256)

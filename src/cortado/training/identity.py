@@ -27,7 +27,7 @@ import numpy as np
 from cortado import bundle as bundles
 from cortado.training.study import Study
 
-__all__ = ["describe", "first_difference"]
+__all__ = ["describe", "difference_to", "first_difference", "resolved"]
 
 _DIGITS = 12  # of a hash
 _PLAIN = (str, int, float, bool, type(None))
@@ -47,6 +47,33 @@ def describe(study: Study) -> dict[str, Any]:
     described = {name: _described(value, name) for name, value in (fields | {"frozen": frozen}).items()}
     paths = (*study.objects.files, *study.objects.validation_files)
     return described | {"bytes": [[path, os.path.getsize(path)] for path in paths if os.path.isfile(path)]}
+
+
+def resolved(description: Mapping[str, Any]) -> dict[str, Any]:
+    """A description whose files are named by their real paths: the same from any folder, relative or absolute."""
+    objects = dict(description["objects"])
+    for name in ("files", "validation_files"):
+        objects[name] = [_real(path) for path in objects[name]]
+    objects["samples"] = [[name, _real(pattern)] for name, pattern in objects["samples"]]
+    return {**description, "objects": objects, "bytes": [[_real(path), size] for path, size in description["bytes"]]}
+
+
+def _real(path: str) -> str:
+    return path if "://" in path or path.startswith("*") else os.path.realpath(path)
+
+
+def difference_to(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """Where a study differs from the one of a training that was begun, in words; None if it may go on with it.
+
+    The number of loader processes may be another: it only orders the objects.
+
+    Args:
+        before: Description that was written when the training began.
+        now: Description of the study.
+    """
+    before, now = (resolved(each) for each in (before, now))
+    workers = {"workers": now["recipe"]["workers"]}
+    return first_difference({**before, "recipe": before["recipe"] | workers}, now)
 
 
 def first_difference(before: Any, now: Any, where: str = "") -> str | None:
