@@ -14,6 +14,7 @@ from cortado.weights.planing import planing_weights
 from cortado.weights.scale_factors import ScaleFactor, jet_weights, per_event, working_point_weights
 from cortado.weights.score_cuts import ScoreCut, score_cuts
 from cortado.weights.target_distributions import TargetDistribution
+from cortado.weights.unfolding import Unfolding, boosted_trees, learned_ratio, unfold
 from cortado.weights.variations import WeightVariations
 from cortado.weights.working_points import WorkingPoint, efficiency, working_points
 
@@ -23,20 +24,24 @@ __all__ = [
     "ScaleFactor",
     "ScoreCut",
     "TargetDistribution",
+    "Unfolding",
     "WeightVariations",
     "WorkingPoint",
     "alarm_threshold",
     "binomial_interval",
+    "boosted_trees",
     "clipped",
     "efficiency",
     "false_alarms",
     "jet_weights",
+    "learned_ratio",
     "likelihood_ratio_weights",
     "per_event",
     "planing_weights",
     "ratio_weights",
     "require_prior",
     "score_cuts",
+    "unfold",
     "working_point_weights",
     "working_points",
 ]
