@@ -16,6 +16,7 @@ import torch
 from cortado import models, representations
 from cortado.bundle import archive, canary, description
 from cortado.bundle.chain import Bundle
+from cortado.bundle.length_units import Unit, fields_of, in_mm, of_representation, unit_of, unit_of_canary
 from cortado.names import nearest
 from cortado.scaling import QuantileScaling, Scaling
 from cortado.tasks import USES
@@ -25,11 +26,12 @@ MEMBERS = ("bundle.json", "weights.safetensors", "canary.safetensors")
 
 
 class Own(NamedTuple):
-    """Classes of the caller's own that a bundle may use, beside those that our rooms list."""
+    """What the caller adds: classes of their own, beside those that our rooms list; and the unit of lengths."""
 
     representations: tuple[type, ...] = ()
     models: tuple[type, ...] = ()
     uses: tuple[type, ...] = ()
+    lengths: Unit | None = None
 
 
 def load(
@@ -38,6 +40,7 @@ def load(
     representations: Iterable[type] = (),
     models: Iterable[type] = (),
     uses: Iterable[type] = (),
+    lengths: Unit | None = None,
 ) -> Bundle:
     """Read a bundle and ask about its canary again; the model is on the CPU, in evaluation mode.
 
@@ -47,13 +50,15 @@ def load(
             `cortado.representations`.
         models: The same for `cortado.models`.
         uses: The same for `cortado.tasks`.
+        lengths: Unit of the lengths that the network was shown, "mm" or "cm"; needed for bundles before format 3 whose
+            network sees impact parameters, where it does not follow from the dialect that they name.
     Raises:
         FileNotFoundError: If there is nothing at `path`.
         ValueError: If it is no bundle, is cut short, edited, of a newer format, holds a pickle, names an
-            unknown class, if its representation does not fit its model, or the canary's inputs or outputs
-            differ.
+            unknown class, if its representation does not fit its model, the unit of lengths is not known, or the
+            canary's inputs or outputs differ.
     """
-    own = Own(tuple(representations), tuple(models), tuple(uses))
+    own = Own(tuple(representations), tuple(models), tuple(uses), lengths)
     return restore(str(path), archive.read(path, MEMBERS), own)
 
 
@@ -67,9 +72,11 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     return description.read(str(path), archive.read(path, MEMBERS))
 
 
-def canary_objects(path: str | os.PathLike[str]) -> ak.Array:
-    """The objects of the canary, shape (n,), with the fields that the bundle needs."""
-    return canary.unpack(str(path), archive.read(path, MEMBERS)["canary.safetensors"])
+def canary_objects(path: str | os.PathLike[str], *, lengths: Unit | None = None) -> ak.Array:
+    """The objects of the canary, shape (n,), with the fields that the bundle needs; `lengths` as of `load`."""
+    where, members = str(path), archive.read(path, MEMBERS)
+    content, objects = description.read(where, members), canary.unpack(where, members["canary.safetensors"])
+    return in_mm(objects, unit_of_canary(where, content, fields_of(objects), lengths), content["provenance"])
 
 
 def restore(path: str, members: Mapping[str, bytes], own: Own) -> Bundle:
@@ -77,13 +84,14 @@ def restore(path: str, members: Mapping[str, bytes], own: Own) -> Bundle:
     content = description.read(path, members)
     try:
         bundle = _bundle(path, content, members["weights.safetensors"], own)
+        unit = unit_of_canary(path, content, bundle.fields, own.lengths)
     except KeyError as error:
         raise ValueError(f"{path}: bundle.json lacks {error}") from error
     except TypeError as error:
         raise ValueError(f"{path}: bundle.json is not ours: {error}") from error
     try:
         bundle.use.check(path)
-        canary.check(path, bundle, members["canary.safetensors"])
+        canary.check(path, bundle, members["canary.safetensors"], unit)
     except (TypeError, LookupError, AttributeError) as error:
         raise ValueError(f"{path}: {bundle.use} makes no sense here: {error}") from error
     return bundle
@@ -96,17 +104,19 @@ def _bundle(path: str, content: Mapping[str, Any], weights: bytes, own: Own) -> 
     representation = _make(path, prepares, made["arguments"])
     model = _model(path, network, taken["arguments"], weights)
     used = content["use"] if content["format_version"] > 1 else _use_of_version_1(path, content, representation, model)
-    use = _class(path, "use", used["name"], (*USES, *own.uses))
+    use = _make(path, _class(path, "use", used["name"], (*USES, *own.uses)), used["arguments"])
+    fields = (*representation.fields, *use.fields)
     return Bundle(
         representation=representation,
         scaling=None if scaling is None else _scaling(path, scaling),
         model=model,
         arguments=taken["arguments"],
-        use=_make(path, use, used["arguments"]),
+        use=use,
         working_points=tuple(_make(path, WorkingPoint, point) for point in content["working_points"]),
         # Bundles written before there were any have none.
         alarms=tuple(_make(path, AlarmThreshold, point) for point in content.get("alarms", ())),
         provenance=content["provenance"],
+        lengths=of_representation(representation, unit_of(path, content, fields, own.lengths)),
     )
 
 

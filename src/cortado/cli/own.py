@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -26,6 +26,10 @@ Modules = Annotated[
 ]
 DialectName = Annotated[
     str | None, typer.Option("--dialect", help="of the ntuple, if it shall not be guessed; NAME of a reader")
+]
+Lengths = Annotated[
+    Literal["mm", "cm"] | None,
+    typer.Option(help="unit of the impact parameters that the network was shown; for old bundles that do not say it"),
 ]
 
 

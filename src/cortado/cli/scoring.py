@@ -34,6 +34,7 @@ def score(
     ] = None,
     module: own.Modules = None,
     dialect: own.DialectName = None,
+    lengths: own.Lengths = None,
 ) -> None:
     """Score the jets of ntuples, or find vertices, or the tracks of hits; no truth is needed, all entries are kept.
 
@@ -61,7 +62,8 @@ def score(
     fit = {"magnetic_field": magnetic_field, "skip_unfit": skip_unfit or None}
     with console.status(f"loading {bundle}"), own.told_of_module():
         options = {name: value for name, value in fit.items() if value is not None}
-        settings = {"device": device, "precision": precision, **own.classes(module), **scored.proposers(proposer or ())}
+        settings = {"device": device, "precision": precision, "lengths": lengths}
+        settings |= {**own.classes(module), **scored.proposers(proposer or ())}
         use = scored.load(bundle, options, **settings)
         reader = own.reader(module, dialect)
     total = scored.NOTHING
