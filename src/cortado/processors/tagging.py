@@ -89,7 +89,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         }
         jets = ak.drop_none(leading[selected])
         for name, tagger in self.taggers.items():
-            self._fill(output, dataset, name, tagger, jets, weight)
+            self._fill(output, dataset, name, tagger, jets, weight, _truth(jets, events))
         counts = {name: domain_counts(tagger, jets, weight) for name, tagger in self.taggers.items()}
         return output | {"domain": {dataset: counts}}
 
@@ -129,6 +129,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         tagger: Scorer,
         jets: ak.Array,
         generator: Floats,
+        truth: NDArray[np.str_],
     ) -> None:
         """Fill all histograms with the jets, shape (n,), of one tagger."""
         scores = tagger(jets)
@@ -142,17 +143,17 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         categories = {
             "tagger": name,
             "region": np.where(ak.to_numpy(passed), "pass", "fail"),
-            "truth": _truth(jets),
+            "truth": truth,
         }
         for quantity, values in (("mass", jets.mass), ("pt", jets.pt), ("score", scores)):
             columns = categories | {quantity: ak.to_numpy(values)}
             histograms.fill_variations(output[quantity], dataset, columns, weights)
 
 
-def _truth(jets: ak.Array) -> NDArray[np.str_]:
-    """Name of each jet's true class, shape (n,); "data" where the file has no truth."""
+def _truth(jets: ak.Array, events: ak.Array) -> NDArray[np.str_]:
+    """Name of each jet's true class, shape (n,); "data" of recorded events, "unknown" of simulated ones without truth."""
     if "truth_pdg_id" not in jets.fields:
-        return np.full(len(jets), "data")
+        return np.full(len(jets), "unknown" if "genWeight" in events.fields else "data")
     pdg_id = ak.to_numpy(jets.truth_pdg_id)
     return np.select([pdg_id == code for code in JET_ORIGINS], list(JET_ORIGINS.values()), default="partly contained")
 
