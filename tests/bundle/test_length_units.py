@@ -43,12 +43,12 @@ def save_tagger(path, canary, features=FEATURES, **changes):
     return bundle.save(bundle.Bundle(**made | changes), path, canary=canary)
 
 
-def to_format_2(path, dialect=None, **provenance):
+def to_format_2(path, named=None, **provenance):
     """Write the bundle as before lengths had a unit: the numbers of its canary are those of the file."""
 
     def change(content):
         content.pop("lengths")
-        objects = {"collection": "jets", "dialect": dialect}
+        objects = {"collection": "jets", "dialect": named}
         content["provenance"] |= {"study": {"objects": objects}, **provenance}
         content["format_version"] = 2
 
@@ -168,7 +168,7 @@ def flavour_jets(factor, n=10):
     rng = np.random.default_rng(5)
 
     def lists(*names):
-        return ak.unflatten(ak.zip({name: rng.normal(0, 0.1, 3 * n) for name in names}), np.full(n, 3))
+        return ak.unflatten(ak.zip({name: rng.exponential(0.1, 3 * n) for name in names}), np.full(n, 3))
 
     jets = {"pt": rng.uniform(30, 90, n), "charged": lists("d0", "dz", "pt"), "neutral": lists("pt")}
     jets["vertices"] = lists("flight_distance", "flight_distance_err")
@@ -179,7 +179,12 @@ def flavour_jets(factor, n=10):
 
 
 def test_deepjet_sees_the_same_in_any_unit(tmp_path):
-    shown = {"jet": ("log_pt",), "charged": ("d0", "dz"), "neutral": ("log_pt_relative",), "vertices": ("flight_distance",)}
+    shown = {
+        "jet": ("log_pt",),
+        "charged": ("d0", "dz"),
+        "neutral": ("log_pt_relative",),
+        "vertices": ("flight_distance",),
+    }
     torch.manual_seed(1)
     made = {"representation": DeepJetFeatures(**shown), "model": Flavours(), "arguments": {}}
     use = Classes(classes=("b", "light"), signal="b")
@@ -202,5 +207,7 @@ def test_nanoaod_columns_in_cm_are_trained_again(tmp_path):
     made = {"representation": representation, "model": Linear(), "arguments": {}, "use": QCD_OR_W}
     path = bundle.save(bundle.Bundle(**made), tmp_path / "events.cortado", canary=events)
     to_format_2(path, dialect={"collections": {"muons": {"dxy": "Muon_dxy"}}, "name": "NanoAOD columns"})
-    with pytest.raises(ValueError, match=r"its network was shown muons\.dxy in cm, and nanoaod_mapping gives .* in mm now"):
+    with pytest.raises(
+        ValueError, match=r"its network was shown muons\.dxy in cm, and nanoaod_mapping gives .* in mm now"
+    ):
         bundle.load(path, models=(Linear,))

@@ -96,7 +96,7 @@ def test_a_processor_has_the_same_scores(trained):
     found = [scores for _, chunk in sorted(output["scores"].items()) for scores in chunk]
     expected = tagger(cortado.read(path).ak4_jets)
     assert [len(jets) for jets in found] == ak.num(expected).tolist()
-    np.testing.assert_allclose(sum(found, []), ak.flatten(expected), atol=1e-6)
+    np.testing.assert_allclose(np.concatenate(found), ak.flatten(expected), atol=1e-6)
 
 
 def test_constituents_as_coffea_links_them_are_taken(trained):

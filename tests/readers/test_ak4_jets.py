@@ -65,7 +65,11 @@ def test_real_constituents_are_those_of_the_links(test_data):
     assert ak.sum(ak.num(jets.constituents, axis=2)) == 1801
     ratio = ak.flatten(ak.sum(jets.constituents, axis=2).pt / jets.pt)
     assert 0.8 < np.median(ratio) < 1.2  # corrections of the jets, pile-up weights of the candidates
-    gen = [pt[i] if 0 <= i < len(pt) else np.nan for pt, index in zip(events.GenJet_pt, events.Jet_genJetIdx) for i in index]
+    gen = [
+        pt[i] if 0 <= i < len(pt) else np.nan
+        for pt, index in zip(events.GenJet_pt, events.Jet_genJetIdx)
+        for i in index
+    ]
     np.testing.assert_array_equal(ak.flatten(jets.true_pt), gen)
     assert set(ak.flatten(jets.flavour).tolist()) <= {0, 4, 5}
 

@@ -141,7 +141,7 @@ def test_real_jets_are_those_of_the_file(test_data):
     lengths |= {"vertices.flight_distance_2d_err": "sv_dxyerr"}
     for field, branch in lengths.items():  # cm in the file
         ours = ak.flatten(jets[tuple(field.split("."))])
-        np.testing.assert_allclose(ours, 10 * np.array(sum(entries[branch].tolist(), [])), rtol=1e-6)
+        np.testing.assert_allclose(ours, 10 * np.concatenate(entries[branch].tolist()), rtol=1e-6)
 
 
 def test_real_b_jets_have_vertices_that_fly(test_data):

@@ -263,7 +263,7 @@ def test_missing_column_is_an_error():
 @pytest.mark.parametrize("form", edm4hep.FORMS)
 def test_each_spelling_is_recognised(form):
     assert readers.dialect(form) is edm4hep
-    assert edm4hep.branches(form) == list(form)
+    assert set(edm4hep.branches(form)) == set(form)
 
 
 def test_file_without_links_is_told_what_it_lacks(tmp_path):

@@ -78,7 +78,7 @@ def test_real_vertices_are_those_of_the_file(test_data):
     for ours, theirs in names.items():
         assert vertices[ours].tolist() == events[f"SV_{theirs}"].tolist()
     for ours, theirs in {"x": "x", "z": "z", "flight_distance": "dlen", "flight_distance_2d": "dxy"}.items():
-        in_mm = 10 * np.array(sum(events[f"SV_{theirs}"].tolist(), []))  # cm in the file
+        in_mm = 10 * np.concatenate(events[f"SV_{theirs}"].tolist())  # cm in the file
         np.testing.assert_allclose(ak.flatten(vertices[ours]), in_mm, rtol=1e-6)
     assert ak.sum(ak.num(vertices)) == 622
     assert ak.all(vertices.flight_distance >= vertices.flight_distance_2d)

@@ -189,34 +189,36 @@ def with_errors(*names, seed=3):
     return events
 
 
+def slow_angle_and_curvature(cot, pt, charge, momentum, moved):
+    """theta and q/p of a track of which one number of the file is moved; q/p moves with theta if the file has pt."""
+    theta = np.arctan2(1, cot + moved.get("ctgtheta", 0.0)) + moved.get("theta", 0.0)
+    if momentum == "q_over_p":
+        return np.array([theta, moved.get("q_over_p", 0.0)])
+    return np.array([theta, charge * np.sin(theta) / (pt + moved.get("pt", 0.0))])
+
+
 @pytest.mark.parametrize("angle, momentum", [("ctgtheta", "pt"), ("theta", "q_over_p"), ("ctgtheta", "q_over_p")])
 def test_standard_deviations_are_a_covariance(angle, momentum):
     events = with_errors("d0", "z0", "phi", angle, momentum)
     tracks = ak.flatten(ak.flatten(set2graph.jets(events)).tracks)
     assert set(COVARIANCE) <= set(tracks.fields)
     given = {name: ak.to_numpy(ak.flatten(events[f"trk_{name}_err"])).astype(float) for name in (angle, momentum)}
-    cot, pt, charge = (ak.to_numpy(ak.flatten(events[f"trk_{name}"])).astype(float) for name in ("ctgtheta", "pt", "charge"))
+    cot, pt, charge = (
+        ak.to_numpy(ak.flatten(events[f"trk_{name}"])).astype(float) for name in ("ctgtheta", "pt", "charge")
+    )
     for i in range(len(tracks)):  # propagated by differences
-        parameters = {"ctgtheta": cot[i], "theta": np.arctan2(1, cot[i]), "pt": pt[i]}
-
-        def theirs_to_ours(changed, step):
-            now = dict(parameters)
-            if changed in now:
-                now[changed] += step
-            theta = now["theta"] if angle == "theta" else np.arctan2(1, now["ctgtheta"])
-            curved = charge[i] * np.sin(theta) / now["pt"] if momentum == "pt" else step * (changed == "q_over_p")
-            return np.array([theta, curved])
-
         matrix = np.zeros((2, 2))
         for name in (angle, momentum):
-            slope = (theirs_to_ours(name, 1e-6) - theirs_to_ours(name, -1e-6)) / 2e-6
-            matrix += np.outer(slope, slope) * given[name][i] ** 2
+            track = cot[i], pt[i], charge[i], momentum
+            low, high = (slow_angle_and_curvature(*track, {name: step}) for step in (-1e-6, 1e-6))
+            matrix += np.outer(high - low, high - low) / 4e-12 * given[name][i] ** 2
         found = [tracks[f"cov_{pair}"][i] for pair in ("theta_theta", "theta_q_over_p", "q_over_p_q_over_p")]
         np.testing.assert_allclose(found, matrix[np.triu_indices(2)], rtol=1e-4, atol=1e-12)
     for name in ("d0", "z0", "phi"):
         errors = ak.flatten(events[f"trk_{name}_err"])
         np.testing.assert_allclose(np.sqrt(tracks[f"cov_{name}_{name}"]), errors, rtol=1e-6)
-    assert ak.all(tracks.cov_d0_z0 == 0) and ak.all(tracks.cov_phi_theta == 0)
+    assert ak.all(tracks.cov_d0_z0 == 0)
+    assert ak.all(tracks.cov_phi_theta == 0)
 
 
 def test_some_standard_deviations_are_some_variances():

@@ -52,7 +52,9 @@ def unit_of(path: str, content: Mapping[str, Any], fields: Iterable[str], given:
         return "mm"
     known = known or _former(provenance, lengths)
     if known and given and known != given:
-        raise ValueError(f"{path}: its network was shown lengths in {known}, not in {given}: leave lengths={given!r} out")
+        raise ValueError(
+            f"{path}: its network was shown lengths in {known}, not in {given}: leave lengths={given!r} out"
+        )
     unit = known or given
     if unit is None:
         raise ValueError(

@@ -50,7 +50,7 @@ def imported(file: Path, root: Path) -> ModuleType:
     return module
 
 
-def classes(modules: Iterable[Path] | None) -> dict[str, tuple[type, ...]]:
+def classes(modules: Iterable[Path] | None) -> dict[str, Any]:
     """Classes that bundles may use: representations, models, uses, as `cortado.load` takes them.
 
     Those of a module are what its `__all__` lists, or all that are defined in it.

@@ -62,7 +62,7 @@ def score(
     fit = {"magnetic_field": magnetic_field, "skip_unfit": skip_unfit or None}
     with console.status(f"loading {bundle}"), own.told_of_module():
         options = {name: value for name, value in fit.items() if value is not None}
-        settings = {"device": device, "precision": precision, "lengths": lengths}
+        settings: dict[str, Any] = {"device": device, "precision": precision, "lengths": lengths}
         settings |= {**own.classes(module), **scored.proposers(proposer or ())}
         use = scored.load(bundle, options, **settings)
         reader = own.reader(module, dialect)

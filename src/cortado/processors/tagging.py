@@ -151,7 +151,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
 
 def _truth(jets: ak.Array, events: ak.Array) -> NDArray[np.str_]:
-    """Name of each jet's true class, shape (n,); "data" of recorded events, "unknown" of simulated ones without truth."""
+    """Name of each jet's true class, shape (n,); of events without truth "data", or "unknown" if they are simulated."""
     if "truth_pdg_id" not in jets.fields:
         return np.full(len(jets), "unknown" if "genWeight" in events.fields else "data")
     pdg_id = ak.to_numpy(jets.truth_pdg_id)

@@ -36,8 +36,9 @@ A record is an awkward array of events with the fields
   phi, mass, pdg_id, status, status_flags, mother (position in the event, -1: none), and `secondary_vertices` (NanoAOD
   v15, see `nanoaod.secondary_vertices`).
 
-All lengths are in mm, whatever unit the file has. Jets, constituents and gen_particles are vectors of scikit-hep's *vector* (`jets.energy`). What a file lacks is not in
-the record, and no other number is changed: a NaN in the file is a NaN in the record.
+All lengths are in mm, whatever unit the file has. Jets, constituents and gen_particles are vectors of scikit-hep's
+*vector* (`jets.energy`). What a file lacks is not in the record, and no other number is changed: a NaN in the file is a
+NaN in the record.
 
 Each dialect is a module: its `NAME`, its `FORMS` (sets of branches by which it is recognised), and the pure
 functions `branches(available)`, `jets(events)` or `showers(events)`, `record(events)`. A `Mapping` is a dialect of your

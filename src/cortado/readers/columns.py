@@ -129,7 +129,7 @@ def scaled(numbers: ak.Array, factor: float) -> ak.Array:
     kind = np.dtype(numbers.type.content.primitive)
 
     def product() -> npt.NDArray[Any]:
-        return np.asarray(ak.to_numpy(numbers)) * kind.type(factor)
+        return np.asarray(ak.to_numpy(numbers) * kind.type(factor))
 
     if numbers.layout.is_all_materialized:
         return ak.Array(product())

@@ -1,9 +1,10 @@
 """CMS DeepNTuples: one jet an entry, with charged (Cpfcan) and neutral (Npfcan) candidates and vertices (sv).
 
 The candidates and vertices are fields of the jet, `charged`, `neutral` and `vertices`, in the order of the file and
-with its numbers, but for lengths, which it has in cm: they are in mm. The file has neither azimuth nor mass of the jet, so the jets are no vectors; the
-angles of the candidates, delta_eta and delta_phi, are relative to the jet. The test file of DeepJetCore counts
-eta of jets and vertices outwards (it is never negative for a jet), and gives no charge of the candidates.
+with its numbers, but for lengths, which it has in cm: they are in mm. The file has neither azimuth nor mass of the jet,
+so the jets are no vectors; the angles of the candidates, delta_eta and delta_phi, are relative to the jet. The test
+file of DeepJetCore counts eta of jets and vertices outwards (it is never negative for a jet), and gives no charge of
+the candidates.
 
 The truth is one flag for each class of DeepJet, `label_b` (one b hadron, hadronic decay), `label_bb` (two),
 `label_lepb` (leptonic decay), `label_c`, `label_uds`, `label_g`, as far as the file tells them apart, and the `flavour`

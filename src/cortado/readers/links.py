@@ -76,8 +76,8 @@ class Naming:
 
     def of_small_jets(self, links: str) -> Naming:
         """The same dialect's links of jets of radius 0.4."""
-        small = {"jets": "Jet", "gen_jets": "GenJet", "gen_jet_index": "genJetIdx", "has_decays": False}
-        return replace(self, links=links, **small)
+        of_jets = replace(self, jets="Jet", links=links, has_decays=False)
+        return replace(of_jets, gen_jets="GenJet", gen_jet_index="genJetIdx")
 
     @property
     def required(self) -> tuple[str, ...]:

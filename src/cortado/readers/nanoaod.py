@@ -1,14 +1,15 @@
 """CMS NanoAOD, version 15 and later: FatJet and Jet, with their constituents FatJetPFCand, JetPFCand -> PFCand.
 
 Jets of radius 0.8 are the `jets` of the record, those of radius 0.4 its `ak4_jets`; a file has either or both.
-Constituents are grouped by `FatJetPFCand_jetIdx`; `FatJet_nConstituents` counts something else and is not
-used. Lengths, which the file has in cm, are in mm. The events are plain arrays (`events.FatJet_pt`) or coffea NanoEvents
-(`events.FatJet.pt`); of virtual NanoEvents, the columns of jets and constituents are read when they are used.
+Constituents are grouped by `FatJetPFCand_jetIdx`, `JetPFCand_jetIdx`; `FatJet_nConstituents` counts something else and
+is not used. Lengths, which the file has in cm, are in mm. The events are plain arrays (`events.FatJet_pt`) or coffea
+NanoEvents (`events.FatJet.pt`); of virtual NanoEvents, the columns of jets and constituents are read when they are
+used.
 
 Where the file gives no charge of the candidates, it is taken from their PDG code, see `charge_of`.
 
-True kinematics of a jet are those of the generated jet (`GenJetAK8`, `GenJet`: stable particles without neutrinos) that
-`FatJet_genJetAK8Idx`, `Jet_genJetIdx` names, NaN where there is none. Its `flavour` is `hadronFlavour` (5, 4, 0).
+True kinematics of a jet are those of the generated jet (`GenJetAK8`, `GenJet`: stable particles without neutrinos)
+that `FatJet_genJetAK8Idx`, `Jet_genJetIdx` names, NaN where there is none. Its `flavour` is `hadronFlavour` (5, 4, 0).
 Columns `label` and `label_...` that somebody has added to the jets are taken as they are.
 
 Secondary vertices (`SV`) belong to the event; `vertices_in_jets` shares them out.
@@ -26,7 +27,17 @@ from cortado.readers import columns, links
 from cortado.readers.links import KINEMATICS, charge_of
 from cortado.units import MM_PER_CM
 
-__all__ = ["FORMS", "NAME", "ak4_jets", "branches", "charge_of", "jets", "record", "secondary_vertices", "vertices_in_jets"]
+__all__ = [
+    "FORMS",
+    "NAME",
+    "ak4_jets",
+    "branches",
+    "charge_of",
+    "jets",
+    "record",
+    "secondary_vertices",
+    "vertices_in_jets",
+]
 
 NAME = "NanoAOD v15"
 _LARGE = links.Naming(dialect=NAME, links="FatJetPFCand", candidate_index="pfCandIdx", candidates="PFCand")

@@ -1,6 +1,7 @@
-"""CMS PFNano (NanoAOD before version 15 with candidates added): FatJet and Jet, with FatJetPFCands, JetPFCands -> PFCands.
+"""CMS PFNano (NanoAOD before version 15 with candidates added).
 
-The same links as in `nanoaod`, under other names; all that is said there holds.
+FatJet and Jet, with FatJetPFCands, JetPFCands -> PFCands: the same links as in `nanoaod`, under other names; all that
+is said there holds, but for the secondary vertices.
 """
 
 from __future__ import annotations

@@ -153,7 +153,9 @@ def _covariance(errors: dict[str, npt.NDArray[Any]], tracks: dict[str, npt.NDArr
         with np.errstate(divide="ignore", invalid="ignore"):
             by_theta = q_over_p / np.tan(theta)  # q/p = q sin(theta) / pt
             known["cov_theta_q_over_p"] = by_theta * known["cov_theta_theta"]
-            known["cov_q_over_p_q_over_p"] = by_theta**2 * known["cov_theta_theta"] + q_over_p**2 * variance["pt"] / pt**2
+            known["cov_q_over_p_q_over_p"] = (
+                by_theta**2 * known["cov_theta_theta"] + q_over_p**2 * variance["pt"] / pt**2
+            )
     if any(f"cov_{name}_{name}" not in known for name in PARAMETERS):
         return known
     return {name: known.get(name, np.zeros(len(theta))) for name in COVARIANCE}
