@@ -98,6 +98,13 @@ def test_a_network_that_was_shown_mm_is_shown_mm(old, in_file_units, known):
     np.testing.assert_allclose(scores, in_file_units(jets), atol=1e-6)
 
 
+def test_own_readers_do_not_say_their_unit(old):
+    to_format_2(old, "my_reader 0123456789ab")
+    with pytest.raises(ValueError, match="required is lengths='cm'"):
+        bundle.load(old)
+    assert bundle.load(old, lengths="cm").lengths == "cm"
+
+
 def test_own_branches_were_in_mm(old, in_file_units):
     to_format_2(old, "{...}", dialect={"jets": {"pt": "fj_pt"}, "name": "own branches"})
     jets = jets_in_mm(30, seed=9)

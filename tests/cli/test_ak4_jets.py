@@ -99,6 +99,13 @@ def test_a_processor_has_the_same_scores(trained):
     np.testing.assert_allclose(np.concatenate(found), ak.flatten(expected), atol=1e-6)
 
 
+def test_a_processor_of_other_jets_refuses_the_bundle(trained):
+    with pytest.raises(
+        ValueError, match=r"b\.cortado was trained on ak4_jets, TaggingProcessor tags jets of radius 0\.8"
+    ):
+        processors.TaggingProcessor({"b": cortado.load(trained[1].bundle)})
+
+
 def test_constituents_as_coffea_links_them_are_taken(trained):
     path, result = trained
     tagger = cortado.load(result.bundle)

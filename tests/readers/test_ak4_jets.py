@@ -101,6 +101,20 @@ def test_simulation_without_generated_particles_has_the_flavour_of_its_jets():
     assert set(ak.flatten(record.ak4_jets.flavour).tolist()) == {0, 4, 5}
 
 
+def test_what_is_not_wanted_is_not_read(tmp_path):
+    columns = toy_columns()
+    columns["JetPFCand"] = ak.with_field(columns["JetPFCand"], columns["JetPFCand"].jetIdx - 1, "jetIdx")
+    samples.write_tree(tmp_path / "nano.root", columns)
+    with pytest.raises(ValueError, match=r"nano\.root.*JetPFCand_jetIdx = -1 in event"):
+        cortado.read(tmp_path / "nano.root")
+    record = cortado.read(tmp_path / "nano.root", collection="jets")
+    assert record.jets.tolist() == nanoaod.jets(samples.branches(columns)).tolist()
+    assert "ak4_jets" not in record.fields
+    samples.write_tree(tmp_path / "both.root", toy_columns())
+    assert "jets" not in cortado.read(tmp_path / "both.root", collection="ak4_jets").fields
+    assert {"jets", "ak4_jets"} <= set(cortado.read(tmp_path / "both.root", collection="events").fields)
+
+
 def test_events_without_them_are_errors():
     columns = samples.cms_columns(samples.separated_event_jets(20, 3))
     with pytest.raises(KeyError, match=r"NanoAOD v15 needs columns that are missing: \['JetPFCand_jetIdx'"):

@@ -11,7 +11,7 @@ from cortado.names import require_one_of
 from cortado.representations import DeepJetFeatures
 from cortado.units import MM_PER_CM, is_cms_length
 
-__all__ = ["Unit", "fields_of", "in_cm", "in_mm", "of_representation", "unit_of", "unit_of_canary"]
+__all__ = ["Unit", "fields_of", "in_cm", "in_mm", "lengths_of", "of_representation", "unit_of", "unit_of_canary"]
 
 Unit = Literal["mm", "cm"]
 
@@ -26,6 +26,16 @@ _OF = {
 """Lengths by collection that the record had in cm, of files of CMS; constituents of other files had them in mm."""
 _OF_CMS = ("charged", "vertices", "secondary_vertices")
 _OF_DIALECT: dict[str, Unit] = {"NanoAOD v15": "cm", "PFNano": "cm", "DeepNTuple": "cm", "JetClass": "mm"}
+
+
+def lengths_of(fields: Iterable[str], collection: str) -> tuple[str, ...]:
+    """Those of the fields that are lengths whose unit was once that of the file.
+
+    Args:
+        fields: Of the objects: "pt", "constituents.d0".
+        collection: What the objects are.
+    """
+    return tuple(field for field in fields if _owner(field, collection) is not None)
 
 
 def unit_of(path: str, content: Mapping[str, Any], fields: Iterable[str], given: str | None) -> Unit:
@@ -48,7 +58,7 @@ def unit_of(path: str, content: Mapping[str, Any], fields: Iterable[str], given:
         _require_no_columns(path, provenance, fields)
     else:
         require_one_of(f"{path}: lengths", known, get_args(Unit))
-    if not (lengths := _lengths(fields, _collection(provenance))):
+    if not (lengths := lengths_of(fields, _collection(provenance))):
         return "mm"
     known = known or _former(provenance, lengths)
     if known and given and known != given:
@@ -99,15 +109,10 @@ def fields_of(objects: ak.Array) -> tuple[str, ...]:
 
 
 def _scaled(objects: ak.Array, factor: float, provenance: Mapping[str, Any]) -> ak.Array:
-    for field in _lengths(fields_of(objects), _collection(provenance)):
+    for field in lengths_of(fields_of(objects), _collection(provenance)):
         where = field.split(".")
         objects = ak.with_field(objects, objects[tuple(where)] * factor, where)
     return objects
-
-
-def _lengths(fields: Iterable[str], collection: str) -> tuple[str, ...]:
-    """Those of the fields that were in the unit of the file."""
-    return tuple(field for field in fields if _owner(field, collection) is not None)
 
 
 def _owner(field: str, collection: str) -> str | None:
@@ -127,8 +132,8 @@ def _former(provenance: Mapping[str, Any], lengths: Iterable[str]) -> Unit | Non
         return "mm"  # what a Mapping must give
     study = provenance.get("study", {})
     dialect = (study.get("objects") or study).get("dialect")
-    if isinstance(dialect, str) and dialect in _OF_DIALECT:
-        return _OF_DIALECT[dialect]
+    if dialect is not None:
+        return _OF_DIALECT.get(dialect) if isinstance(dialect, str) else None
     collection = _collection(provenance)
     return "cm" if all(_owner(field, collection) in _OF_CMS for field in lengths) else None
 

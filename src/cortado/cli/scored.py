@@ -33,6 +33,13 @@ class Answering(NamedTuple):
         """Whether records have the numbers of their events, where the file has them."""
         return self.dialect is None or {"run", "luminosity_block", "event"} <= set(self.dialect.event)
 
+    @property
+    def collection(self) -> str | None:
+        """Name of the objects that are answered for, if the bundle says so."""
+        from cortado.scoring.friends import trained_on
+
+        return None if self.use is None else trained_on(self.use)
+
     def domain(self, record: Any) -> Any:
         """Counts of what the objects of a record are like, which add up; see `cortado.scoring.domain_counts`."""
         from cortado.scoring.domain import domain_counts

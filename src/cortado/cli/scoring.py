@@ -115,7 +115,7 @@ def _score_file(
     def chunks() -> Iterator[dict[str, Any]]:
         nonlocal total
         # A tree without entries has no steps, but its scores have types too.
-        known = {"tree": tree, "dialect": dialect or use.dialect}
+        known = {"tree": tree, "dialect": dialect or use.dialect, "collection": use.collection}
         records = reading.iterate(file, **known, size=size) if entries else [reading.read(file, **known)]
         for record in records:
             done = total.entries

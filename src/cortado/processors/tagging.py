@@ -16,6 +16,7 @@ from cortado import histograms, readers
 from cortado.processors.bookkeeping import cutflow, generator_weights, in_order
 from cortado.scoring import Scorer
 from cortado.scoring.domain import domain_counts, warn_outside_domain
+from cortado.scoring.friends import trained_on
 from cortado.splits import TEST, Split
 
 __all__ = ["TaggingProcessor"]
@@ -45,7 +46,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
             scaled.
 
     Raises:
-        ValueError: If there is no tagger, or one of them lacks the working point.
+        ValueError: If there is no tagger, or one of them lacks the working point, or was trained on other objects.
     """
 
     def __init__(
@@ -62,6 +63,11 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
             raise ValueError("TaggingProcessor needs at least one tagger, got none")
         for tagger in taggers.values():
             tagger.working_point(working_point)  # or ValueError, here and not in a worker
+            if (trained := trained_on(tagger)) not in (None, "jets"):
+                raise ValueError(
+                    f"{tagger.path} was trained on {trained}, TaggingProcessor tags jets of radius 0.8: required is a "
+                    f"processor of your own, with cortado.readers.{trained}(events)"
+                )
         self.taggers = dict(taggers)
         self.working_point = working_point
         self.scale_factors = scale_factors

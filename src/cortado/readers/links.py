@@ -74,6 +74,11 @@ class Naming:
     gen_jet_index: str = "genJetAK8Idx"
     has_decays: bool = True
 
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """What branches of these jets alone begin with."""
+        return f"{self.jets}_", f"{self.links}_", f"{self.gen_jets}_"
+
     def of_small_jets(self, links: str) -> Naming:
         """The same dialect's links of jets of radius 0.4."""
         of_jets = replace(self, jets="Jet", links=links, has_decays=False)

@@ -29,6 +29,7 @@ from cortado.units import MM_PER_CM
 
 __all__ = [
     "FORMS",
+    "KINDS",
     "NAME",
     "ak4_jets",
     "branches",
@@ -44,6 +45,8 @@ _LARGE = links.Naming(dialect=NAME, links="FatJetPFCand", candidate_index="pfCan
 _SMALL = _LARGE.of_small_jets("JetPFCand")
 FORMS = (_LARGE.required, _SMALL.required)
 """Branches by which the dialect is recognised: those of either kind of jets."""
+KINDS = {"jets": _LARGE.prefixes, "ak4_jets": _SMALL.prefixes}
+"""What branches of one kind of jets alone begin with, by the name of these in the record."""
 _VERTICES = KINEMATICS | {
     "x": "x",
     "y": "y",

@@ -12,13 +12,15 @@ import awkward as ak
 
 from cortado.readers import links
 
-__all__ = ["FORMS", "NAME", "ak4_jets", "branches", "jets", "record"]
+__all__ = ["FORMS", "KINDS", "NAME", "ak4_jets", "branches", "jets", "record"]
 
 NAME = "PFNano"
 _LARGE = links.Naming(dialect=NAME, links="FatJetPFCands", candidate_index="pFCandsIdx", candidates="PFCands")
 _SMALL = _LARGE.of_small_jets("JetPFCands")
 FORMS = (_LARGE.required, _SMALL.required)
 """Branches by which the dialect is recognised: those of either kind of jets."""
+KINDS = {"jets": _LARGE.prefixes, "ak4_jets": _SMALL.prefixes}
+"""What branches of one kind of jets alone begin with, by the name of these in the record."""
 
 
 def branches(available: Iterable[str]) -> list[str]:
