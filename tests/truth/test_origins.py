@@ -78,6 +78,7 @@ COLLISIONS = {
     # beams, hard process, its products, a B meson, and what it decays to in flight
     "lepton collider": ([11, -11, 23, 5, -5, 511, 421, 321, 13], [-1, -1, 0, 2, 2, 3, 5, 6, 5]),
     "copies of beams": ([11, 11, -11, 23, 5, 511, 421, 321, 13], [-1, 0, -1, 1, 3, 4, 5, 6, 5]),
+    "both beams above both copies": ([11, -11, -11, 23, 5, 511, 421, 321, 13], [-1, -1, 0, 2, 3, 4, 5, 6, 5]),
     "hadron collider": ([2212, 2212, 21, 5, 2101, 511, 421, 321, 13], [-1, -1, 0, 2, 1, 3, 5, 6, 5]),
 }
 

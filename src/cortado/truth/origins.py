@@ -76,7 +76,7 @@ def _flies(pdg_id: npt.NDArray[Any], parent: Integers, beside: npt.NDArray[np.bo
     code = np.abs(pdg_id.astype(np.int64))
     inner = [(code >= first) & (code <= last) for first, last in (_QUARKS, _BOSONS, _INTERNAL)]
     is_diquark = (code >= _DIQUARK[0]) & (code <= _DIQUARK[1]) & (code // 10 % 10 == 0)
-    copies = beside & (pdg_id == pdg_id[parent])
+    copies = beside & (code == code[parent])  # the first of two parents may be the other beam
     first_copy = _top(np.where(copies, parent, np.arange(len(parent))))
     is_beam = (np.isin(code, _BEAMS) | (code >= _NUCLEUS)) & (parent[first_copy] < 0)
     flies: npt.NDArray[np.bool_] = ~((np.any(inner, axis=0) & (code != _PHOTON)) | is_diquark | is_beam)
