@@ -11,6 +11,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `calorimeter`      cells and shapes of showers
 `perigee`          parameters of tracks and their helices
 `kinematics`       momenta, angles and masses
+`units`            lengths: mm of records, cm of CMS files
 `splitmix`         64 bits scrambled, for keys and random numbers
 `event_keys`       64 bits that name an event
 `splits`           training, validation, test and folds, by event

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from cortado import bundle as bundles
 from cortado.bundle import Own
+from cortado.bundle.length_units import Unit
 from cortado.extras import extra
 from cortado.files import replacing
 
@@ -53,6 +54,7 @@ def to_onnx(
     representations: Iterable[type] = (),
     models: Iterable[type] = (),
     uses: Iterable[type] = (),
+    lengths: Unit | None = None,
 ) -> Exported:
     """Write the bundle at `bundle` as an ONNX file, checked with onnxruntime.
 
@@ -62,6 +64,7 @@ def to_onnx(
         representations: As `cortado.bundle.load`.
         models: As `cortado.bundle.load`.
         uses: As `cortado.bundle.load`.
+        lengths: As `cortado.bundle.load`.
     Raises:
         ImportError: If the extra `export` is not installed.
         ValueError: If the network cannot be exported, or outputs differ by more than 1e-4 from the original's.
@@ -69,7 +72,7 @@ def to_onnx(
     with extra("export", "ONNX"):
         import onnxruntime
         import onnxscript  # noqa: F401  (torch.onnx needs it and says so less clearly)
-    original = _read(bundle, Own(tuple(representations), tuple(models), tuple(uses)))
+    original = _read(bundle, Own(tuple(representations), tuple(models), tuple(uses), lengths))
     try:
         program = torch.onnx.export(
             original.program, input_names=original.names, output_names=original.answers, dynamo=True, verbose=False
@@ -94,6 +97,7 @@ def to_torch_export(
     representations: Iterable[type] = (),
     models: Iterable[type] = (),
     uses: Iterable[type] = (),
+    lengths: Unit | None = None,
 ) -> Exported:
     """Write the bundle at `bundle` as a torch.export file, to be read by `torch.export.load`.
 
@@ -103,10 +107,11 @@ def to_torch_export(
         representations: As `cortado.bundle.load`.
         models: As `cortado.bundle.load`.
         uses: As `cortado.bundle.load`.
+        lengths: As `cortado.bundle.load`.
     Raises:
         ValueError: If the network cannot be exported, or outputs differ by more than 1e-4 from the original's.
     """
-    original = _read(bundle, Own(tuple(representations), tuple(models), tuple(uses)))
+    original = _read(bundle, Own(tuple(representations), tuple(models), tuple(uses), lengths))
 
     def write(file: Path) -> None:
         torch.export.save(original.program, file, extra_files={"cortado": original.description})
@@ -187,10 +192,10 @@ class _Graph(torch.nn.Module):
 
 def _read(path: str | os.PathLike[str], own: Own) -> _Original:
     content = bundles.read(path)
-    bundle, objects = content.bundle(own), content.canary_objects()
+    bundle, objects = content.bundle(own), content.canary_objects(own.lengths)
     # Traced with two objects or more: torch.export takes a size of one for a constant.
     batches = [ak.concatenate([objects, objects]), objects, objects[:1]]
-    raw = [bundle.use.inputs(bundle.representation(batch), _seeded()) for batch in batches]
+    raw = [bundle.use.inputs(bundle.represent(batch), _seeded()) for batch in batches]
     inputs = [tuple(map(np.ascontiguousarray, each)) for each in raw]
     names = raw[0]._fields
     try:

@@ -91,7 +91,7 @@ def set_in(*keys, to):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (set_in("format_version", to=3), r"format 3 of cortado .* is newer than 2, update cortado"),
+        (set_in("format_version", to=4), r"format 4 of cortado .* is newer than 3, update cortado"),
         (set_in("model", "arguments", to={"hidden": 5}), r"weights do not fit Sum\({'hidden': 5}\)"),
         (set_in("model", "name", to="Sun"), r"unknown model 'Sun'; nearest: Sum.*pass models=\(Sun,\)"),
         (set_in("representation", "name", to="Prong"), r"unknown representation 'Prong'; nearest: Prongs"),

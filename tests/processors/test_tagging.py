@@ -113,6 +113,15 @@ def test_recorded_data_have_unit_weights_and_no_variations(tmp_path, taggers):
     assert list(output["mass"].axes["truth"]) == ["data"]
 
 
+def test_simulation_without_truth_is_no_data(tmp_path, taggers):
+    columns = cms_columns(separated_event_jets(50, seed=6))
+    del columns["GenPart"]
+    write_tree(tmp_path / "simulated.root", columns)
+    fileset = {"simulated": {"files": {str(tmp_path / "simulated.root"): "Events"}}}
+    output = processors.run(fileset, TaggingProcessor(taggers), executor="iterative")
+    assert list(output["mass"].axes["truth"]) == ["unknown"]
+
+
 def test_only_test_events_of_the_training_are_kept_and_scaled_up(tmp_path, taggers):
     jets, split = write_nanoaod(tmp_path / "a.root", n_events=200), Split(test=0.4)
     record = cortado.read(tmp_path / "a.root")

@@ -15,7 +15,7 @@ import numpy as np
 from cortado import scoring
 from cortado.readers import Mapping as OwnBranches
 from cortado.scoring.domain import domain_counts
-from cortado.scoring.friends import collection_of
+from cortado.scoring.friends import collection_of, trained_on
 from cortado.scoring.process import packed
 
 __all__ = ["NOTHING", "Answering", "Sums", "load"]
@@ -44,6 +44,11 @@ class Answering(NamedTuple):
     def names_events(self) -> bool:
         """Whether records have the numbers of their events, where the file has them."""
         return self.dialect is None or {"run", "luminosity_block", "event"} <= set(self.dialect.event)
+
+    @property
+    def collection(self) -> str | None:
+        """Name of the objects that are answered for, if the bundle says so."""
+        return trained_on(self.use)
 
     def answer(self, record: ak.Array) -> tuple[dict[str, ak.Array], Sums]:
         """Collections to be written for a record of events, and their sums."""

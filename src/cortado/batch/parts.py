@@ -101,10 +101,12 @@ def answered(part: Part, *, uses: Sequence[Answering], dialect: Any) -> tuple[An
     Raises:
         ValueError: If a file is of no known dialect, or a bundle cannot answer; names the entries.
     """
+    wanted = {use.collection for use in uses}
+    collection = wanted.pop() if len(wanted) == 1 else None  # what nobody asks for is not read
     chunks: list[list[dict[str, Any]]] = [[] for _ in uses]
     sums = [NOTHING for _ in uses]
     for step in part.steps:
-        record = reading.records(step, dialect=dialect)
+        record = reading.records(step, dialect=dialect, collection=collection)
         keys = _keys(record, step, part.has_event)
         for k, use in enumerate(uses):
             try:

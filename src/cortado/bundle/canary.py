@@ -13,6 +13,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from cortado.bundle.chain import Bundle, checked_outputs, columns, lengths, tensors
+from cortado.bundle.length_units import Unit, in_mm
 
 TOLERANCE = 1e-4  # float32 sums in another order, on another processor
 OBJECTS = 16
@@ -38,8 +39,14 @@ def pack(path: str, bundle: Bundle, objects: ak.Array) -> bytes:
     return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 
-def check(path: str, bundle: Bundle, content: bytes) -> None:
+def check(path: str, bundle: Bundle, content: bytes, unit: Unit) -> None:
     """Prepare the stored objects, ask the network again, and have the use make columns of its outputs.
+
+    Args:
+        path: Of the bundle, for messages.
+        bundle: To be asked.
+        content: What `pack` gave.
+        unit: Of the lengths of the stored objects.
 
     Raises:
         ValueError: If inputs or outputs are others than when the bundle was written, says by how much; if there are no
@@ -48,7 +55,7 @@ def check(path: str, bundle: Bundle, content: bytes) -> None:
     made, taken = type(bundle.representation).__name__, type(bundle.model).__name__
     stored = _arrays(path, content)
     try:
-        objects = _objects(stored)
+        objects = in_mm(_objects(stored), unit, bundle.provenance)
         _require_some(path, objects)
         _require_narrow(path, made, bundle.prepare(objects[:0]), stored)
         prepared = bundle.prepare(objects)

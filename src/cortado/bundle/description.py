@@ -13,7 +13,7 @@ from typing import Any
 
 from cortado.bundle.chain import Bundle
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _PACKAGES = ("cortado", "torch", "numpy", "awkward")
 _KINDS: dict[str, type] = {
     "versions": dict,
@@ -44,6 +44,7 @@ def write(path: str, bundle: Bundle, members: Mapping[str, bytes]) -> bytes:
         "use": _recipe(path, bundle.use),
         "working_points": [dataclasses.asdict(point) for point in bundle.working_points],
         "alarms": [dataclasses.asdict(point) for point in bundle.alarms],
+        "lengths": bundle.lengths,
         "provenance": _plain(path, "provenance", bundle.provenance),
         "members": {name: _seal(member) for name, member in members.items()},
     }

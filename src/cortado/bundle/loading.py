@@ -17,6 +17,7 @@ from cortado import models, representations
 from cortado.bundle import archive, canary, description
 from cortado.bundle.chain import Bundle
 from cortado.bundle.making import make, model_of
+from cortado.bundle.length_units import Unit, fields_of, in_mm, of_representation, unit_of, unit_of_canary
 from cortado.names import nearest
 from cortado.scaling import QuantileScaling, Scaling
 from cortado.tasks import USES
@@ -26,11 +27,12 @@ MEMBERS = ("bundle.json", "weights.safetensors", "canary.safetensors")
 
 
 class Own(NamedTuple):
-    """Classes of the caller's own that a bundle may use, beside those that our rooms list."""
+    """What the caller adds: classes of their own, beside those that our rooms list; and the unit of lengths."""
 
     representations: tuple[type, ...] = ()
     models: tuple[type, ...] = ()
     uses: tuple[type, ...] = ()
+    lengths: Unit | None = None
 
 
 class Content(NamedTuple):
@@ -58,10 +60,13 @@ class Content(NamedTuple):
         with _told(self.path):
             return description.read(self.path, self.members)
 
-    def canary_objects(self) -> ak.Array:
-        """The objects of the canary, shape (n,), with the fields that the bundle needs."""
+    def canary_objects(self, lengths: Unit | None = None) -> ak.Array:
+        """The objects of the canary, shape (n,), with the fields that the bundle needs; `lengths` as of `load`."""
         with _told(self.path):
-            return canary.unpack(self.path, self.members["canary.safetensors"])
+            content = description.read(self.path, self.members)
+            objects = canary.unpack(self.path, self.members["canary.safetensors"])
+            unit = unit_of_canary(self.path, content, fields_of(objects), lengths)
+            return in_mm(objects, unit, content["provenance"])
 
 
 def read(path: str | os.PathLike[str]) -> Content:
@@ -80,6 +85,7 @@ def load(
     representations: Iterable[type] = (),
     models: Iterable[type] = (),
     uses: Iterable[type] = (),
+    lengths: Unit | None = None,
 ) -> Bundle:
     """Read a bundle and ask about its canary again; the model is on the CPU, in evaluation mode.
 
@@ -89,13 +95,15 @@ def load(
             `cortado.representations`.
         models: The same for `cortado.models`.
         uses: The same for `cortado.tasks`.
+        lengths: Unit of the lengths that the network was shown, "mm" or "cm"; needed for bundles before format 3 whose
+            network sees impact parameters, where it does not follow from the dialect that they name.
     Raises:
         FileNotFoundError: If there is nothing at `path`.
         ValueError: If it is no bundle, is cut short, edited, of a newer format, holds a pickle, names an
-            unknown class, if its representation does not fit its model, or the canary's inputs or outputs
-            differ.
+            unknown class, if its representation does not fit its model, the unit of lengths is not known, or the
+            canary's inputs or outputs differ.
     """
-    own = Own(tuple(representations), tuple(models), tuple(uses))
+    own = Own(tuple(representations), tuple(models), tuple(uses), lengths)
     return restore(str(path), archive.read(path, MEMBERS), own)
 
 
@@ -109,18 +117,20 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     return read(path).description()
 
 
-def canary_objects(path: str | os.PathLike[str]) -> ak.Array:
-    """The objects of the canary, shape (n,), with the fields that the bundle needs."""
-    return read(path).canary_objects()
+def canary_objects(path: str | os.PathLike[str], *, lengths: Unit | None = None) -> ak.Array:
+    """The objects of the canary, shape (n,), with the fields that the bundle needs; `lengths` as of `load`."""
+    return read(path).canary_objects(lengths)
 
 
 def restore(path: str, members: Mapping[str, bytes], own: Own) -> Bundle:
     """`load` from the content of the members; `path` is for messages."""
     with _told(path):
-        bundle = _bundle(path, description.read(path, members), members["weights.safetensors"], own)
+        content = description.read(path, members)
+        bundle = _bundle(path, content, members["weights.safetensors"], own)
+        unit = unit_of_canary(path, content, bundle.fields, own.lengths)
         try:
             bundle.use.check(path)
-            canary.check(path, bundle, members["canary.safetensors"])
+            canary.check(path, bundle, members["canary.safetensors"], unit)
         except (TypeError, LookupError, AttributeError) as error:
             raise ValueError(f"{path}: {bundle.use} makes no sense here: {error}") from error
     return bundle
@@ -151,17 +161,19 @@ def _bundle(path: str, content: Mapping[str, Any], weights: bytes, own: Own) -> 
     is_own = network in own.models
     model = model_of(path, network, taken["arguments"], weights, own=is_own)
     used = content["use"] if content["format_version"] > 1 else _use_of_version_1(path, content, representation, model)
-    use = _class(path, "use", used["name"], (*USES, *own.uses))
+    use = make(path, _class(path, "use", used["name"], (*USES, *own.uses)), used["arguments"])
+    fields = (*representation.fields, *use.fields)
     return Bundle(
         representation=representation,
         scaling=None if scaling is None else _scaling(path, scaling),
         model=model,
         arguments=taken["arguments"],
-        use=make(path, use, used["arguments"]),
+        use=use,
         working_points=tuple(_point(path, WorkingPoint, point) for point in content["working_points"]),
         # Bundles written before there were any have none.
         alarms=tuple(_point(path, AlarmThreshold, point) for point in content.get("alarms", ())),
         provenance=_checked(path, content["provenance"]),
+        lengths=of_representation(representation, unit_of(path, content, fields, own.lengths)),
     )
 
 

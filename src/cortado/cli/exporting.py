@@ -20,6 +20,7 @@ def export(
         Path | None, typer.Option("--out", "-o", help="file to write; default: NAME.onnx or NAME.pt2 beside the bundle")
     ] = None,
     module: own.Modules = None,
+    lengths: own.Lengths = None,
 ) -> None:
     """Write a bundle for other runtimes, and compare it with the original on the canary before it is put in place.
 
@@ -38,7 +39,7 @@ def export(
         from cortado import export as exports
 
         write = exports.to_onnx if format == "onnx" else exports.to_torch_export
-        done = write(bundle, target, **own.classes(module))
+        done = write(bundle, target, lengths=lengths, **own.classes(module))
     size = f"{done.path.stat().st_size / 1e3:,.0f} kB"
     console.print(
         f"wrote {done.path}, {size}: differs on the canary by at most {done.difference:.1g} from {bundle}", markup=False

@@ -21,6 +21,7 @@ def inspect(
     tree: Annotated[str | None, typer.Option(help="name of the tree of an ntuple")] = None,
     module: own.Modules = None,
     dialect: own.DialectName = None,
+    lengths: own.Lengths = None,
 ) -> None:
     """Say what a file is: the making of a bundle, or the dialect and size of an ntuple.
 
@@ -29,20 +30,21 @@ def inspect(
     if path.suffix == ".cortado" or (path / "bundle.json").is_file():
         if tree or dialect:
             raise ValueError(f"{path} is a bundle: --tree and --dialect are for ntuples")
-        _inspect_bundle(path, module)
+        _inspect_bundle(path, module, lengths)
     else:
         _inspect_ntuple(path, tree, own.reader(module, dialect))
 
 
-def _inspect_bundle(path: Path, modules: own.Modules) -> None:
+def _inspect_bundle(path: Path, modules: own.Modules, lengths: own.Lengths) -> None:
     with console.status(f"loading {path}"), own.told_of_module():
         from cortado import bundle as bundles
 
-        bundle = bundles.load(path, **own.classes(modules))
+        bundle = bundles.load(path, lengths=lengths, **own.classes(modules))
     parameters = sum(weight.numel() for weight in bundle.model.parameters())
     show(f"{path}: {type(bundle.model).__name__}, {parameters:,} parameters")
     show(f"{'representation':16} {_short(bundle.representation)}")
     show(f"{'gives':16} {_short(bundle.use)}")
+    show(f"{'units':16} GeV, rad, lengths in {bundle.lengths}")
     for key in ("samples", "dialect", "objects", "jets", "split", "fold", "seed", "metrics", "git_revision"):
         if bundle.provenance.get(key) is not None:
             show(f"{key:16} {bundle.provenance[key]}")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -27,9 +27,13 @@ Modules = Annotated[
 DialectName = Annotated[
     str | None, typer.Option("--dialect", help="of the ntuple, if it shall not be guessed; NAME of a reader")
 ]
+Lengths = Annotated[
+    Literal["mm", "cm"] | None,
+    typer.Option(help="unit of the impact parameters that the network was shown; for old bundles that do not say it"),
+]
 
 
-def classes(modules: Iterable[Path] | None) -> dict[str, tuple[type, ...]]:
+def classes(modules: Iterable[Path] | None) -> dict[str, Any]:
     """Classes that bundles may use: representations, models, uses, as `cortado.load` takes them.
 
     Those of a module are what its `__all__` lists, or all that are defined in it.

@@ -62,6 +62,7 @@ def score(
     ] = None,
     module: own.Modules = None,
     dialect: own.DialectName = None,
+    lengths: own.Lengths = None,
 ) -> None:
     """Score the jets of ntuples, or find vertices, or the tracks of hits; no truth is needed, all entries are kept.
 
@@ -93,7 +94,8 @@ def score(
     fit = {"magnetic_field": magnetic_field, "skip_unfit": skip_unfit or None}
     options = {name: value for name, value in fit.items() if value is not None}
     with console.status(f"loading {', '.join(bundles)}"), own.told_of_module():
-        settings = {"device": device, "precision": precision, **own.classes(module), **proposers(proposer or ())}
+        settings: dict[str, Any] = {"device": device, "precision": precision, "lengths": lengths}
+        settings |= {**own.classes(module), **proposers(proposer or ())}
         uses = [batch.load(bundle, options, **settings) for bundle in bundles]
         reader = own.reader(module, dialect)
     with steady_progress("scoring") as advance, _in_options():

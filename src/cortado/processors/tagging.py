@@ -16,6 +16,7 @@ from cortado import histograms, readers
 from cortado.processors.bookkeeping import cutflow, generator_weights, in_order
 from cortado.scoring import Scorer
 from cortado.scoring.domain import domain_counts, warn_outside_domain
+from cortado.scoring.friends import trained_on
 from cortado.splits import TEST, Split
 
 __all__ = ["TaggingProcessor"]
@@ -45,7 +46,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
             scaled.
 
     Raises:
-        ValueError: If there is no tagger, or one of them lacks the working point.
+        ValueError: If there is no tagger, or one of them lacks the working point, or was trained on other objects.
     """
 
     def __init__(
@@ -62,6 +63,11 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
             raise ValueError("TaggingProcessor needs at least one tagger, got none")
         for tagger in taggers.values():
             tagger.working_point(working_point)  # or ValueError, here and not in a worker
+            if (trained := trained_on(tagger)) not in (None, "jets"):
+                raise ValueError(
+                    f"{tagger.path} was trained on {trained}, TaggingProcessor tags jets of radius 0.8: required is a "
+                    f"processor of your own, with cortado.readers.{trained}(events)"
+                )
         self.taggers = dict(taggers)
         self.working_point = working_point
         self.scale_factors = scale_factors
@@ -89,7 +95,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         }
         jets = ak.drop_none(leading[selected])
         for name, tagger in self.taggers.items():
-            self._fill(output, dataset, name, tagger, jets, weight)
+            self._fill(output, dataset, name, tagger, jets, weight, _truth(jets, events))
         counts = {name: domain_counts(tagger, jets, weight) for name, tagger in self.taggers.items()}
         return output | {"domain": {dataset: counts}}
 
@@ -129,6 +135,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         tagger: Scorer,
         jets: ak.Array,
         generator: Floats,
+        truth: NDArray[np.str_],
     ) -> None:
         """Fill all histograms with the jets, shape (n,), of one tagger."""
         scores = tagger(jets)
@@ -142,17 +149,17 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         categories = {
             "tagger": name,
             "region": np.where(ak.to_numpy(passed), "pass", "fail"),
-            "truth": _truth(jets),
+            "truth": truth,
         }
         for quantity, values in (("mass", jets.mass), ("pt", jets.pt), ("score", scores)):
             columns = categories | {quantity: ak.to_numpy(values)}
             histograms.fill_variations(output[quantity], dataset, columns, weights)
 
 
-def _truth(jets: ak.Array) -> NDArray[np.str_]:
-    """Name of each jet's true class, shape (n,); "data" where the file has no truth."""
+def _truth(jets: ak.Array, events: ak.Array) -> NDArray[np.str_]:
+    """Name of each jet's true class, shape (n,); of events without truth "data", or "unknown" if they are simulated."""
     if "truth_pdg_id" not in jets.fields:
-        return np.full(len(jets), "data")
+        return np.full(len(jets), "unknown" if "genWeight" in events.fields else "data")
     pdg_id = ak.to_numpy(jets.truth_pdg_id)
     return np.select([pdg_id == code for code in JET_ORIGINS], list(JET_ORIGINS.values()), default="partly contained")
 

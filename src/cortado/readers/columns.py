@@ -114,6 +114,29 @@ def records(columns: Mapping[str, Any]) -> ak.Array:
     return ak.zip(dict(columns), depth_limit=1, behavior=VECTORS)
 
 
+def scaled(numbers: ak.Array, factor: float) -> ak.Array:
+    """Numbers times a factor, of their own type, such as lengths in another unit; a virtual column stays virtual.
+
+    Args:
+        numbers: Flat, shape (n,), or jagged, shape (n, var).
+        factor: What each is multiplied by.
+
+    Returns:
+        The products, of the shape of `numbers`.
+    """
+    if numbers.ndim > 1:
+        return ak.unflatten(scaled(ak.flatten(numbers), factor), ak.num(numbers))
+    kind = np.dtype(numbers.type.content.primitive)
+
+    def product() -> npt.NDArray[Any]:
+        return np.asarray(ak.to_numpy(numbers) * kind.type(factor))
+
+    if numbers.layout.is_all_materialized:
+        return ak.Array(product())
+    form = ak.forms.NumpyForm(kind.name, form_key="product")
+    return ak.from_buffers(form, numbers.layout.length, {"product-data": product})
+
+
 def flat(jagged: ak.Array) -> npt.NDArray[Any]:
     """Numbers of a jagged column, without its structure; this reads a virtual column."""
     return np.asarray(ak.to_numpy(ak.flatten(jagged, axis=None)))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cortado.kinematics import wrap_phi
 from cortado.names import nearest
+from cortado.representations.missing import plain, present
 
 __all__ = [
     "CENTRES",
@@ -253,7 +254,7 @@ def as_float32(
 
 def _column(layout: Any, name: str, caller: str, of: str) -> Floats:
     _require(name, layout.fields, caller, of)
-    column = _numbers(layout[name].to_packed(), name, caller)
+    column = _numbers(plain(layout[name].to_packed(), name, of), name, caller)
     _require_finite(column, name, None, caller, of)
     return column
 
@@ -265,7 +266,7 @@ def _constituents(
     nested = layout[collection]
     for name in names:
         _require(name, nested.fields, caller, of, prefix=f"{collection}.")
-    packed = nested[list(names)].to_packed()
+    packed = present(nested[list(names)], collection, of).to_packed()
     if packed.is_regular:
         packed = packed.to_ListOffsetArray64(True)
     if not packed.is_list or packed.purelist_depth != 2:
@@ -275,8 +276,8 @@ def _constituents(
 
 
 def _numbers(content: Any, name: str, caller: str) -> Floats:
-    if content.is_option or not (content.is_numpy or content.is_unknown):
-        raise ValueError(f"{caller}: {name} must hold one number each and none missing, got {ak.type(content)!s:.60}")
+    if not (content.is_numpy or content.is_unknown):
+        raise ValueError(f"{caller}: {name} must hold one number each, got {ak.type(content)!s:.60}")
     return np.asarray(ak.to_numpy(content), dtype=np.float64)
 
 

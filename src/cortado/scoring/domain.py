@@ -35,7 +35,7 @@ def domain_counts(use: Any, objects: ak.Array, weights: Floats | None = None) ->
     if "domain" not in bundle.provenance:
         return np.zeros((0, domains.BINS + 1, 2))
     flat = bundles.columns(flatten(objects), bundle.fields)
-    watched = domains.quantities(bundle.representation, flat, bundle.representation(flat))
+    watched = domains.quantities(bundle.representation, flat, bundle.represent(flat))
     return domains.counts_of(domains.from_json(bundle.provenance["domain"]), watched, weights)
 
 

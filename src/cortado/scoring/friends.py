@@ -34,13 +34,19 @@ def friend(predictor: Any, record: ak.Array) -> tuple[dict[str, ak.Array], Count
     return {written: answers}, Counter({f"{name} have no constituents: their score is NaN": empty})
 
 
+def trained_on(predictor: Any) -> str | None:
+    """Name of the objects that the bundle was trained on; None if it does not say so."""
+    trained: str | None = predictor.bundle().provenance.get("study", {}).get("objects", {}).get("collection")
+    return trained
+
+
 def collection_of(predictor: Any, record: ak.Array) -> str:
     """Name of what the bundle was trained on, "events" of whole ones; of bundles that do not say so jets or showers.
 
     Raises:
         ValueError: If the record has no such objects.
     """
-    trained = predictor.bundle().provenance.get("study", {}).get("objects", {}).get("collection")
+    trained = trained_on(predictor)
     wanted = [trained] if trained else list(_COLLECTIONS)
     for name in wanted:
         if name == "events" or name in record.fields:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cortado import bundle as bundles
 from cortado.bundle import Own
 from cortado.bundle.cores import Precision
+from cortado.bundle.length_units import Unit
 from cortado.names import require_one_of
 from cortado.scoring import process
 from cortado.scoring.friends import friend
@@ -52,7 +53,7 @@ class Predictor:
         precision: Of products: "float32", or "bfloat16" by autocast.
         without_constituents: Objects without constituents are an error ("raise") or their numbers NaN ("nan"). Where
             answers are of the constituents, they simply have none.
-        own: Classes of your own that the bundle uses.
+        own: Classes of your own that the bundle uses, and the unit of lengths if it does not say it.
     """
 
     path: str
@@ -85,6 +86,7 @@ class Predictor:
         representations: Iterable[type] = (),
         models: Iterable[type] = (),
         uses: Iterable[type] = (),
+        lengths: Unit | None = None,
         **settings: Any,
     ) -> Predictor:
         """Predictor of the bundle at `path`.
@@ -94,13 +96,14 @@ class Predictor:
             representations: Classes of your own that the bundle may use, see `cortado.bundle.load`.
             models: Likewise.
             uses: Likewise.
+            lengths: Unit of the lengths that the network was shown, where the bundle does not say it.
             **settings: The other attributes of this.
         Raises:
             FileNotFoundError: If there is no bundle.
             ValueError: If it cannot be trusted (see `cortado.bundle.load`), or the device is not there.
         """
         content = bundles.read(os.path.abspath(path))
-        own = Own(tuple(representations), tuple(models), tuple(uses))
+        own = Own(tuple(representations), tuple(models), tuple(uses), lengths)
         use = process.of_content(content, settings.get("device", "cpu"), own).bundle.use
         return cls(path=content.path, sha256=content.sha256, use=use, own=own, **settings)
 
@@ -136,9 +139,12 @@ class Predictor:
         """Objects (n,) with the fields that the bundle needs alone.
 
         Raises:
-            ValueError: If a field is missing, or objects have no constituents.
+            ValueError: If a field is missing, or objects have no constituents, or a constituent is None of which there
+                would be an answer.
         """
-        objects = bundles.columns(objects, self.bundle().fields)
+        given, objects = objects, bundles.columns(objects, self.bundle().fields)
+        if self.use.of_constituents:
+            _require_all_there(given, objects)
         empty = int(np.count_nonzero(bundles.sizes_of(self.bundle(), objects) == 0))
         if empty and self.without_constituents == "raise" and not self.use.of_constituents:
             raise ValueError(
@@ -174,6 +180,17 @@ class Predictor:
     def loaded(self) -> process.Loaded:
         """The bundle and its network in this process, made ready on the device."""
         return process.loaded(self.path, self.sha256, self.device, self.own)
+
+
+def _require_all_there(given: ak.Array, taken: ak.Array) -> None:
+    """Whether no member of a list was left out, so that answers are of the members that were given.
+
+    Raises:
+        ValueError: If some were.
+    """
+    for name in (name for name in ak.fields(taken) if ak.fields(taken[name])):
+        if missing := int(ak.sum(ak.num(given[name]))) - int(ak.sum(ak.num(taken[name]))):
+            raise ValueError(f"{missing} of {name} are None, and answers are of each: drop them, ak.drop_none({name})")
 
 
 def require_verbs(verbs: str, predictor: Any) -> None:

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from cortado import bundle as bundles
+from cortado.bundle.length_units import lengths_of
 from cortado.training.study import Study
 
 __all__ = ["describe", "difference_to", "first_difference", "resolved"]
@@ -46,6 +47,9 @@ def describe(study: Study) -> dict[str, Any]:
     frozen = {part: bundles.fingerprint(path)[:_DIGITS] for part, path in study.frozen.items()}
     described = {name: _described(value, name) for name, value in (fields | {"frozen": frozen}).items()}
     paths = (*study.objects.files, *study.objects.validation_files)
+    # A training that was begun when lengths of CMS files were in cm must not go on with mm.
+    if lengths_of(getattr(study.representation, "fields", ()), study.objects.collection):
+        described["lengths"] = "mm"
     return described | {"bytes": [[path, os.path.getsize(path)] for path in paths if os.path.isfile(path)]}
 
 

@@ -72,7 +72,7 @@ def examples(study: Study, part: Part, *, held_out: int | None = None, columns: 
             weight is not; names the file.
     """
     chosen = study.objects
-    record = reading.records(part.step, dialect=chosen.dialect)
+    record = reading.records(part.step, dialect=chosen.dialect, collection=chosen.collection)
     where = f"{part.step.path}, entries {part.step.start} to {part.step.stop}"
     objects, event = _of_events(record, chosen.collection, where)
     weight = np.ones(len(objects))

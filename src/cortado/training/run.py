@@ -201,7 +201,12 @@ def _freeze(model: torch.nn.Module, part: str, path: str) -> None:
     Raises:
         ValueError: If there is no such part, or the bundle's network is another one.
     """
-    frozen = bundles.load(path).model
+    bundle = bundles.load(path)
+    if bundle.lengths != "mm":
+        raise ValueError(
+            f"frozen = {{{part!r}: {path!r}}}: it was shown lengths in cm, now they are in mm: train it again"
+        )
+    frozen = bundle.model
     parts = {name: module for name, module in model.named_children() if type(module) is type(frozen)}
     if part not in parts:
         raise ValueError(
