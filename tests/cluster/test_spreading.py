@@ -5,10 +5,11 @@ import os
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
-from cortado.cluster import opened, require_executor, spread
+from cortado.cluster import opened, require_executor, spread, spreading
 
 
 def square(number):
@@ -132,6 +133,28 @@ def test_pools_of_ones_own_are_taken_and_stay_open():
         with opened(own) as pool:
             assert pool is own
         assert own.submit(square, 2).result() == 4
+
+
+class Lost(ThreadPoolExecutor):
+    """A pool of a dask client whose workers are gone."""
+
+    def __init__(self, cluster):
+        super().__init__(1)
+        self._client = SimpleNamespace(
+            scheduler_info=lambda: {"workers": {}},
+            cluster=cluster,
+            scheduler=SimpleNamespace(address="tcp://head:8786"),
+        )
+
+
+def test_a_cluster_without_workers_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(spreading, "_PATIENCE", 0.01)
+    go = threading.Event()
+    with pytest.raises(RuntimeError, match="all workers of the local dask cluster have ended"):
+        list(spread(lambda _: go.wait(5), [1], Lost(cluster="local")))
+    threading.Timer(0.2, go.set).start()
+    with pytest.warns(UserWarning, match="tcp://head:8786 has no workers: waiting"):
+        list(spread(lambda _: go.wait(5), [1], Lost(cluster=None)))
 
 
 def test_unknown_names_and_schedulers_are_refused():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -46,6 +47,21 @@ def require_executor(executor: str | Executor, scheduler: str | None = None) -> 
     if executor == "parsl":
         with extra("parsl", "the executor parsl"):
             import parsl  # noqa: F401
+
+
+def require_workers(pool: Executor) -> None:
+    """Whether anybody works in a pool that gives no results.
+
+    Raises:
+        RuntimeError: If a dask cluster that was started here has no workers; a running one may get some, which is a
+            warning.
+    """
+    client: Any = getattr(pool, "_client", None)
+    if client is None or client.scheduler_info()["workers"]:
+        return
+    if client.cluster is not None:
+        raise RuntimeError("all workers of the local dask cluster have ended: they were killed, or could not start")
+    warnings.warn(f"{client.scheduler.address} has no workers: waiting for some", stacklevel=3)
 
 
 @contextmanager

@@ -10,7 +10,12 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from itertools import islice
 from typing import Any, NamedTuple
 
+from cortado.cluster.pools import require_workers
+
 __all__ = ["Done", "spread"]
+
+
+_PATIENCE = 60.0  # seconds without a result, before a look whether there are workers at all
 
 
 class Done(NamedTuple):
@@ -58,7 +63,7 @@ def spread(
         ahead: Most items in the pool at once, so that results cannot pile up.
         retries: How often an item that failed is tried again, with a warning.
     Raises:
-        RuntimeError: If the pool breaks because a worker process has ended.
+        RuntimeError: If the pool breaks because a worker process has ended, or a cluster of ours has no workers left.
     """
     if pool is None:
         for item in items:
@@ -74,7 +79,9 @@ def spread(
         for item in islice(waiting, ahead):
             submit(item, 1)
         while pending:
-            finished, _ = wait(pending, return_when=FIRST_COMPLETED)
+            finished, _ = wait(pending, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
+            if not finished:
+                require_workers(pool)
             for future in finished:
                 item, attempt = pending.pop(future)
                 reply = future.result()
