@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from cortado.weights.correction_files import (
+    efficiency_correction,
+    measured_efficiency,
+    threshold_correction,
+    write_corrections,
+)
+from cortado.weights.corrections import Correction
 from cortado.weights.false_alarms import (
     AlarmThreshold,
     FalseAlarms,
@@ -19,6 +26,7 @@ from cortado.weights.working_points import WorkingPoint, efficiency, working_poi
 
 __all__ = [
     "AlarmThreshold",
+    "Correction",
     "FalseAlarms",
     "ScaleFactor",
     "ScoreCut",
@@ -29,14 +37,18 @@ __all__ = [
     "binomial_interval",
     "clipped",
     "efficiency",
+    "efficiency_correction",
     "false_alarms",
     "jet_weights",
     "likelihood_ratio_weights",
+    "measured_efficiency",
     "per_event",
     "planing_weights",
     "ratio_weights",
     "require_prior",
     "score_cuts",
+    "threshold_correction",
     "working_point_weights",
     "working_points",
+    "write_corrections",
 ]
