@@ -37,7 +37,7 @@ ARROWS = {
     "reconstruction": {"names", "kinematics", "perigee"},
     "weights": {"files", "masks", "names", "statistics"},
     "histograms": {"masks", "names"},
-    "searches": {"statistics"},
+    "searches": {"histograms", "names", "statistics"},
     "workers": set(),
     "tasks": {"names", "counts", "metrics", "weights", "reconstruction"},
     "bundle": {"names", "files", "representations", "scaling", "models", "tasks", "weights"},

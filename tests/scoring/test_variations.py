@@ -119,8 +119,8 @@ JETS = toy_event_jets(6)
     "jets, varied, message",
     [
         (JETS[["eta"]], {"up": JETS.pt}, "jets have no field 'pt' to be varied; they have eta"),
-        (JETS, {"up": JETS.pt * 0}, r"variation 'up': \d+ of \d+ jets have a pT that is not positive and finite"),
-        (JETS, {"up": JETS.pt * np.nan}, "have a pT that is not positive and finite"),
+        (JETS, {"up": JETS.pt * 0}, r"variation 'up': \d+ of \d+ jets have a pT, here or before, that is not positive and finite"),
+        (JETS, {"up": JETS.pt * np.nan}, "have a pT, here or before, that is not positive and finite"),
         (JETS, {"up": ak.ones_like(JETS.pt)[:3]}, r"variation 'up': pT of type 3 \* var \* float\d+, required: one of each"),
         (JETS, {"up": np.ones(6)}, r"variation 'up': pT of type 6 \* float64, required: one of each jet, as 6 \* var"),
         (JETS, {"up": JETS.pt[:, :0]}, r"required: one of each jet"),

@@ -41,7 +41,8 @@ def fill_variations(
     """Fill one data set's events under the nominal weights and under every variation of the weights.
 
     Where the objects are varied, such as the energy of jets, the values are others: one call for each variation, by its
-    name and with its nominal weights alone. The weights are read, never changed. NaN is refused, because it would hide in the overflow bin.
+    name and with its nominal weights alone. The weights are read, never changed. NaN is refused, because it would hide
+    in the overflow bin.
 
     Args:
         histogram: Made by `book`.

@@ -117,7 +117,8 @@ def _factor(name: str, jets: ak.Array, pt: ak.Array) -> ak.Array:
         raise ValueError(f"variation {name!r}: pT of type {pt.type}, required: one of each jet, as {jets.pt.type}")
     flat = np.asarray(ak.flatten(factor, axis=None))
     if (bad := ~((flat > 0) & (flat < np.inf))).any():
-        raise ValueError(f"variation {name!r}: {bad.sum()} of {flat.size} jets have a pT that is not positive and finite")
+        some = f"{bad.sum()} of {flat.size} jets"
+        raise ValueError(f"variation {name!r}: {some} have a pT, here or before, that is not positive and finite")
     return factor
 
 
