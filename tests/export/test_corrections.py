@@ -55,7 +55,9 @@ def written(path, features):
 
 def of_bundle(path, jets, **own):
     loaded = bundle.load(path, **own)
-    return loaded.use.answers(bundle.run(loaded.model, loaded.prepare(jets)), None), loaded.representation(jets).features
+    return loaded.use.answers(bundle.run(loaded.model, loaded.prepare(jets)), None), loaded.representation(
+        jets
+    ).features
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.json.gz"])
@@ -186,8 +188,14 @@ GELU, BINS = mlp(activation="gelu"), mlp(bins=4)
 @pytest.mark.parametrize(
     "model, message",
     [
-        (Residual, r"a.json: outputs on the canary differ from the original's by .*, more than .*; nothing was written"),
-        (Scaled, r"a.cortado cannot be written as a correction: Scaled has Scaled, required: linear layers, each with one"),
+        (
+            Residual,
+            r"a.json: outputs on the canary differ from the original's by .*, more than .*; nothing was written",
+        ),
+        (
+            Scaled,
+            r"a.cortado cannot be written as a correction: Scaled has Scaled, required: linear layers, each with one",
+        ),
         (Ends, r"cannot be written as a correction: Ends does not end with a linear layer"),
         (GELU, r"a.cortado cannot be written as a correction: Saved has GELU, required: .* of Linear, .*ReLU"),
         (BINS, r"a.cortado cannot be written as a correction: Saved has PiecewiseLinear, required: "),
@@ -204,7 +212,9 @@ def test_a_network_that_is_no_perceptron_is_named(tmp_path, model, message):
 def test_answers_that_are_no_function_of_one_output_are_named(tmp_path):
     quantiles = Numbers(names=("mass",), loss=(0.16, 0.5, 0.84), centre=(80.0,), scale=(10.0,))
     saved = save(tmp_path / "a.cortado", use=quantiles)
-    with pytest.raises(ValueError, match=r"correction: it gives quantiles, which are sorted, required: Classes, or Numb"):
+    with pytest.raises(
+        ValueError, match=r"correction: it gives quantiles, which are sorted, required: Classes, or Numb"
+    ):
         export.to_correctionlib(saved, tmp_path / "a.json")
 
 
@@ -212,7 +222,10 @@ def test_answers_that_are_no_function_of_one_output_are_named(tmp_path):
     "chain, message",
     [
         ({}, r"Prongs gives features \(8, \d+, 3\), mask \(8, \d+\), required: named numbers of each object"),
-        ({"representation": Kinematics(), "arguments": {}}, r"Kinematics gives features \(8, 2\), required: named numbers"),
+        (
+            {"representation": Kinematics(), "arguments": {}},
+            r"Kinematics gives features \(8, 2\), required: named numbers",
+        ),
     ],
 )
 def test_a_representation_that_gives_no_named_numbers_is_named(tmp_path, chain, message):
@@ -232,5 +245,5 @@ def test_a_network_of_constituents_is_named(tmp_path):
         use=Classes(classes=("qcd", "w"), signal="w"),
     )
     saved = bundle.save(chain, tmp_path / "a.cortado", canary=toy_jets(6))
-    with pytest.raises(ValueError, match="a.cortado cannot be written as a correction: ParticleList gives features"):
+    with pytest.raises(ValueError, match=r"a.cortado cannot be written as a correction: ParticleList gives features"):
         export.to_correctionlib(saved, tmp_path / "a.json")

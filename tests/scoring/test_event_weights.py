@@ -121,7 +121,13 @@ def test_corrections_of_any_fields_reach_coffeas_weights(scorer, tmp_path):
     """Of the signal a correction of |eta|, of the background a number; efficiencies of the analysis' own."""
     values = {"nominal": (0.9, 0.8), "up": (1.0, 0.85), "down": (0.7, 0.6)}
     content = {
-        name: {"nodetype": "binning", "input": "abseta", "edges": [0.0, 1.0, 5.0], "content": list(two), "flow": "error"}
+        name: {
+            "nodetype": "binning",
+            "input": "abseta",
+            "edges": [0.0, 1.0, 5.0],
+            "content": list(two),
+            "flow": "error",
+        }
         for name, two in values.items()
     }
     by_systematic = [{"key": name, "value": value} for name, value in content.items()]
@@ -164,7 +170,9 @@ def test_a_factor_is_asked_of_the_jets_of_its_truth_alone(scorer):
     factor = weights.ScaleFactor(value=(0.9,), error=(0.1,), pt_edges=(600, np.inf))
     scorer.add_weight(Weights(40), jets, working_point="50%", scale_factors={"signal": factor}, is_signal=is_signal)
     with pytest.raises(ValueError, match=r"lie outside the scale factor's 600 to inf GeV"):
-        scorer.add_weight(Weights(40), jets, working_point="50%", scale_factors={"background": factor}, is_signal=is_signal)
+        scorer.add_weight(
+            Weights(40), jets, working_point="50%", scale_factors={"background": factor}, is_signal=is_signal
+        )
 
 
 def test_efficiencies_that_are_none(scorer):

@@ -63,7 +63,11 @@ def test_equal_corrections_make_equal_files(tmp_path):
 def test_files_have_the_published_form(tmp_path):
     schema = pytest.importorskip("correctionlib.schemav2")
     passed, every = filled()
-    corrections = [threshold_correction(POINTS), efficiency_correction(POINTS), measured_efficiency(passed, every, name="m")]
+    corrections = [
+        threshold_correction(POINTS),
+        efficiency_correction(POINTS),
+        measured_efficiency(passed, every, name="m"),
+    ]
     write_corrections(tmp_path / "a.json", corrections)
     schema.CorrectionSet.model_validate(json.loads((tmp_path / "a.json").read_text()))
 
@@ -116,7 +120,9 @@ def test_an_efficiency_in_bins_is_that_of_the_jets_in_each(tmp_path):
 def test_jets_outside_of_the_bins_are_an_error_or_of_the_nearest(tmp_path):
     passed, every = filled()
     names = {"strict": "error", "clamped": "clamp"}
-    write_corrections(tmp_path / "a.json", [measured_efficiency(passed, every, name=k, flow=v) for k, v in names.items()])
+    write_corrections(
+        tmp_path / "a.json", [measured_efficiency(passed, every, name=k, flow=v) for k, v in names.items()]
+    )
     found = read(tmp_path / "a.json")
     strict, clamped = found["strict"], found["clamped"]
     with pytest.raises(RuntimeError, match="Index below bounds"):
@@ -150,7 +156,10 @@ REGULAR = hist.axis.Regular(2, 0, 2, name="pt")
             *2 * (one_axis(hist.axis.IntCategory([0, 5], name="flavour")),),
             "axis 'flavour' is of integer categories, required: texts or numbers",
         ),
-        (*2 * (one_axis(REGULAR, hist.storage.Double()).fill([0.5], weight=[2.0]),), "have no variances, required: hist.storage.Weight"),
+        (
+            *2 * (one_axis(REGULAR, hist.storage.Double()).fill([0.5], weight=[2.0]),),
+            "have no variances, required: hist.storage.Weight",
+        ),
         (
             one_axis(REGULAR),
             one_axis(REGULAR).fill([0.5]),
@@ -159,7 +168,7 @@ REGULAR = hist.axis.Regular(2, 0, 2, name="pt")
         (
             one_axis(REGULAR).fill([0.5, 0.5, 1.5]),
             one_axis(REGULAR).fill([0.5, 1.5]),
-            r"1 of 2 bins, first pt 0 to 1, have an efficiency outside of \[0, 1\], such as 2: those that pass must be",
+            r"1 of 2 bins, first pt 0 to 1, have one outside of \[0, 1\], such as 2: those that pass must be",
         ),
     ],
 )

@@ -236,7 +236,9 @@ def test_scale_factors_may_vary_by_different_amounts_up_and_down():
     s = weights.WeightVariations(ak.Array([[0.9, None]]), ak.Array([[1.0, None]]), 0.5)
     varied = weights.working_point_weights(ak.Array([[True, None]]), efficiency=0.5, scale_factor=s)
     assert [weight.tolist() for weight in varied] == [[0.9], [1.0], [0.5]]
-    failed = weights.working_point_weights([False], efficiency=0.5, scale_factor=weights.WeightVariations(0.9, 1.0, 0.5))
+    failed = weights.working_point_weights(
+        [False], efficiency=0.5, scale_factor=weights.WeightVariations(0.9, 1.0, 0.5)
+    )
     np.testing.assert_allclose(failed, [[1.1], [1.0], [1.5]])
 
 

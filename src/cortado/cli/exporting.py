@@ -17,7 +17,9 @@ def export(
     bundle: Annotated[Path, typer.Argument(help="NAME.cortado")],
     format: Annotated[
         Literal["onnx", "pt2", "correctionlib"],
-        typer.Option(help="onnx: ONNX (extra export); pt2: torch.export; correctionlib: perceptrons as a correction file"),
+        typer.Option(
+            help="onnx: ONNX (extra export); pt2: torch.export; correctionlib: perceptrons as a correction file"
+        ),
     ],
     out: Annotated[
         Path | None,

@@ -88,7 +88,7 @@ def to_correctionlib(
 
     def outputs(file: Path) -> Callable[[Arrays], Sequence[NDArray[Any]]]:
         found = correctionlib.CorrectionSet.from_file(str(file))
-        return lambda inputs: [found[name].evaluate(*inputs[0].T.astype(np.float64)) for name in heads]
+        return lambda inputs: [np.asarray(found[name].evaluate(*inputs[0].T.astype(np.float64))) for name in heads]
 
     return write_checked(
         Path(path),
@@ -221,9 +221,7 @@ def _correction(
     }
 
 
-def _scaled(
-    path: object, features: Sequence[str], scaling: Any
-) -> tuple[dict[str, Any], list[tuple[float, float]]]:
+def _scaled(path: object, features: Sequence[str], scaling: Any) -> tuple[dict[str, Any], list[tuple[float, float]]]:
     """What is done to features before the network, and offset and scale that it then applies: (x + offset) * scale.
 
     Raises:

@@ -87,9 +87,7 @@ def _of_coffea(corrected: ak.Array) -> dict[str, ak.Array]:
     return varied
 
 
-def _scaled(
-    name: str, jets: ak.Array, given: Any, energies: tuple[str, ...], collections: tuple[str, ...]
-) -> ak.Array:
+def _scaled(name: str, jets: ak.Array, given: Any, energies: tuple[str, ...], collections: tuple[str, ...]) -> ak.Array:
     pt = given["pt"] if "pt" in ak.fields(given) else ak.Array(given)
     factor = _factor(name, jets, pt)
     for field in energies:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import hist
@@ -110,7 +110,7 @@ def _samples(
     if data is not None:
         require_one_of("data", data, there)
     if given is None:
-        parts = {name: (name,) for name in there if name != data}
+        parts: dict[str, tuple[str, ...]] = {name: (name,) for name in there if name != data}
     else:
         parts = {name: (of,) if isinstance(of, str) else tuple(of) for name, of in given.items()}
     if not parts or not all(parts.values()):

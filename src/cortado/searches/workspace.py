@@ -101,14 +101,12 @@ def _channel(
     bins = np.flatnonzero(inside) + first
     of_signal = region[{"dataset": signal}]
     varied = {each: of_signal[{"variation": each}] for each in region.axes["variation"]}
-    stems = dict.fromkeys(systematic_of(each) for each in varied if each != NOMINAL)
+    known = dict.fromkeys(systematic_of(each) for each in varied if each != NOMINAL)
     # A variation of other data sets only is empty here.
-    stems = [stem for stem in stems if is_varied(of_signal, stem)]
+    stems = [stem for stem in known if is_varied(of_signal, stem)]
     if unpaired := [stem for stem in stems if not {stem + "Up", stem + "Down"} <= set(varied)]:
         raise ValueError(f"variations {unpaired} of {signal!r} are not pairs of Up and Down")
-    shifts = {
-        stem: np.stack([varied[stem + side].values()[bins] for side in ("Up", "Down")]) for stem in stems
-    }
+    shifts = {stem: np.stack([varied[stem + side].values()[bins] for side in ("Up", "Down")]) for stem in stems}
     nominal = varied[NOMINAL]
     return Channel(
         name=name,

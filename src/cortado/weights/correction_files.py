@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -138,13 +137,17 @@ def measured_efficiency(
             weights of a bin do not sum to a positive number, or more pass than there are.
     """
     if passed.axes != every.axes or not all(axis.name for axis in every.axes):
-        raise ValueError(f"efficiency: axes of those that pass, {passed.axes}, and of all, {every.axes}, must be named and equal")
+        raise ValueError(
+            f"efficiency: axes of those that pass, {passed.axes}, and of all, {every.axes}, must be named and equal"
+        )
     if unknown := [axis.name for axis in every.axes if _is_category(axis) and _type_of(axis) != "string"]:
         raise ValueError(f"efficiency: axis {unknown[0]!r} is of integer categories, required: texts or numbers")
     if any(each.variances() is None for each in (passed, every)):
         raise ValueError("efficiency: the histograms have no variances, required: hist.storage.Weight()")
     value, error = _proportions(passed, every)
-    content = _by_name("systematic", {each: _binned(every.axes, _shifted(value, error, each), flow) for each in SYSTEMATICS})
+    content = _by_name(
+        "systematic", {each: _binned(every.axes, _shifted(value, error, each), flow) for each in SYSTEMATICS}
+    )
     inputs = [
         {"name": axis.name, "type": _type_of(axis), **({"description": axis.label} if axis.label else {})}
         for axis in every.axes
@@ -156,13 +159,13 @@ def _proportions(passed: hist.Hist, every: hist.Hist) -> tuple[Floats, Floats]:
     (inside, inside_w2), (total, total_w2) = ((each.values(), each.variances()) for each in (passed, every))
     if (empty := ~(total > 0)).any():
         raise ValueError(
-            f"efficiency: {empty.sum()} of {empty.size} bins, first {_where(every.axes, empty)}, have weights of all jets "
-            "that do not sum to a positive number: wider bins are needed"
+            f"efficiency: {empty.sum()} of {empty.size} bins, first {_where(every.axes, empty)}, have weights of all "
+            "jets that do not sum to a positive number: wider bins are needed"
         )
     fraction = inside / total
     if (outside := ~((fraction >= 0) & (fraction <= 1))).any():
         raise ValueError(
-            f"efficiency: {outside.sum()} of {outside.size} bins, first {_where(every.axes, outside)}, have an efficiency "
+            f"efficiency: {outside.sum()} of {outside.size} bins, first {_where(every.axes, outside)}, have one "
             f"outside of [0, 1], such as {fraction[outside][0]:g}: those that pass must be among all"
         )
     return fraction, proportion_error(fraction, np.clip(inside_w2 / total_w2, 0, 1), total**2 / total_w2)

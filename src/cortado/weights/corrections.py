@@ -121,7 +121,9 @@ class Correction:
         kinds = {"int": "iub", "real": "iubf"}.get(variable.type, "")
         if column.dtype.kind not in kinds or column.shape != (len(jets),):
             wanted = {"int": "an integer", "real": "a number"}.get(variable.type, "one text for all (values=)")
-            raise ValueError(f"{what} is of type {column.dtype} and shape {column.shape}, required: {wanted} of each jet")
+            raise ValueError(
+                f"{what} is of type {column.dtype} and shape {column.shape}, required: {wanted} of each jet"
+            )
         return column.astype(np.int64 if variable.type == "int" else np.float64)
 
     def _evaluated(self, columns: Mapping[str, Any], number: int) -> NDArray[np.float64]:

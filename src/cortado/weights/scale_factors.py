@@ -86,13 +86,13 @@ def working_point_weights(
     )
 
 
-def jet_weights(
-    passes: Any, *, efficiency: Any, scale_factor: Any, scale_factor_err: Any = None
-) -> WeightVariations:
+def jet_weights(passes: Any, *, efficiency: Any, scale_factor: Any, scale_factor_err: Any = None) -> WeightVariations:
     """`working_point_weights` before the product over jets: weights of the shape of `passes`."""
     is_varied = isinstance(scale_factor, WeightVariations)
     if is_varied == (scale_factor_err is not None):
-        raise ValueError("the uncertainty of a scale factor: required is scale_factor_err=, or WeightVariations, not both")
+        raise ValueError(
+            "the uncertainty of a scale factor: required is scale_factor_err=, or WeightVariations, not both"
+        )
     given = scale_factor if is_varied else (scale_factor, scale_factor_err)
     passing, e, *given = (
         _filled(x, neutral)
