@@ -21,14 +21,14 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `training`         the typed study, and its training on Lightning
 `bundle`           the artefact of a training: one file that says what produced a score
 `scoring`          a bundle in use: objects in, answers of the same shape out
-`export`           bundles to ONNX and torch.export
+`export`           bundles to ONNX, torch.export and correctionlib
 `reconstruction`   vertex fits, adaptive vertex reconstruction, partitions of tracks
 `statistics`       proportions and effective sample sizes of weighted events, with uncertainties
 `metrics`          ROC, rejection, confusion matrix, distances of samples; numbers with uncertainties
 `weights`          scores to event weights with variations
 `histograms`       axes and filling
 `processors`       ready-made coffea processors, and the executors
-`searches`         mass spectra to p-values and limits: background fit, bump hunt, workspace
+`searches`         histograms to p-values and limits: background fit, bump hunt, workspaces of pyhf
 `names`            what a message says of a name that is not there
 `files`            files that are written whole or not at all
 `workers`          processes that end with the one that started them

@@ -3,6 +3,7 @@
 import dataclasses
 
 import awkward as ak
+import cloudpickle
 import hist
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import cortado
 from cortado import bundle, processors, scoring
 from cortado.processors import TaggingProcessor
 from cortado.splits import TEST, Split
+from cortado.weights import Correction, write_corrections
 
 CUTS = ["all", "large-radius jet", "jet pT", "jet eta", "constituents"]
 
@@ -277,3 +279,37 @@ def test_data_have_no_variations_of_their_jets(tmp_path, taggers):
     fileset = {"data": {"files": {str(tmp_path / "data.root"): "Events"}}}
     output = processors.run(fileset, TaggingProcessor(taggers, jet_energy=shifted), executor="iterative")
     assert list(output["mass"].axes["variation"]) == ["nominal"]
+
+
+def test_corrections_travel_to_workers_and_say_what_numbers_do(tmp_path, fileset, taggers):
+    systematics = {"nominal": 0.9, "up": 1.0, "down": 0.8}
+    of_pt = {
+        name: {"nodetype": "binning", "input": "pt", "edges": [0.0, "inf"], "content": [value], "flow": "error"}
+        for name, value in systematics.items()
+    }
+    correction = {
+        "name": "w",
+        "version": 1,
+        "inputs": [{"name": "systematic", "type": "string"}, {"name": "pt", "type": "real"}],
+        "output": {"name": "scale_factor", "type": "real"},
+        "data": {
+            "nodetype": "category",
+            "input": "systematic",
+            "content": [{"key": name, "value": value} for name, value in of_pt.items()],
+        },
+    }
+    write_corrections(tmp_path / "sf.json", [correction])
+    given = Correction.read(tmp_path / "sf.json", "w", systematic="systematic")
+    efficiencies = {"background": 0.3}
+    one = {"abjets": fileset["abjets"]}
+    made = [
+        TaggingProcessor(taggers, scale_factors={"signal": factor}, efficiencies=efficiencies)
+        for factor in (given, (0.9, 0.1))
+    ]
+    sent = [cloudpickle.loads(cloudpickle.dumps(each)) for each in made]  # as coffea does for each chunk
+    masses = [processors.run(one, each, executor="iterative")["mass"] for each in sent]
+    for name in ("nominal", "taggerUp", "taggerDown"):
+        found, expected = (each[{"variation": name}].values(flow=True) for each in masses)
+        np.testing.assert_allclose(found, expected)
+    plain = processors.run(one, TaggingProcessor(taggers), executor="iterative")["mass"][{"variation": "nominal"}]
+    assert not np.allclose(plain.values(flow=True), masses[1][{"variation": "nominal"}].values(flow=True))

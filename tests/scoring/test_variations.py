@@ -63,24 +63,40 @@ def test_a_nominal_one_takes_the_place_of_the_file():
     assert ak.all(ak.isclose(varied["jesUp"].constituents.pt, 1.2 * jets.constituents.pt))
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_jets_of_coffea_give_a_variation_for_each_source(tmp_path):
-    (tmp_path / "Toy_V1_MC_Uncertainty_AK8.junc.txt").write_text(
-        '{1 JetEta 1 JetPt "" Correction JECSource}\n-5.191 5.191 6 10.0 0.02 0.02 5000.0 0.02 0.02\n'
-    )
+TEXTS = {  # as experiments publish them: 2 % of scale; 10 % of resolution, 1.2 +- 0.1 times that of the simulation
+    "Toy_V1_MC_Uncertainty_AK8.junc.txt": '{1 JetEta 1 JetPt "" Correction JECSource}\n'
+    "-5 5 6 10 0.02 0.02 5000 0.02 0.02",
+    "Toy_V1_MC_PtResolution_AK8.jr.txt": "{1 JetEta 1 JetPt [0] Resolution}\n-5 5 3 10 5000 0.1",
+    "Toy_V1_MC_SF_AK8.jersf.txt": "{1 JetEta 0 None ScaleFactor}\n-5 5 3 1.2 1.1 1.3",
+}
+
+
+@pytest.fixture
+def factory(tmp_path):
+    """Of coffea's corrected jets."""
     read = extractor()
-    read.add_weight_sets([f"* * {tmp_path / 'Toy_V1_MC_Uncertainty_AK8.junc.txt'}"])
+    for name, text in TEXTS.items():
+        (tmp_path / name).write_text(text + "\n")
+        read.add_weight_sets([f"* * {tmp_path / name}"])
     read.finalize()
     evaluator = read.make_evaluator()
-    stack = JECStack({"Toy_V1_MC_Uncertainty_AK8": evaluator["Toy_V1_MC_Uncertainty_AK8"]})
+    stack = JECStack({name: evaluator[name] for name in (each.partition(".")[0] for each in TEXTS)})
+    names = {"JetPt": "pt", "JetEta": "eta", "JetMass": "mass", "ptRaw": "pt_raw", "massRaw": "mass_raw"}
+    return CorrectedJetsFactory({**names, "ptGenJet": "pt_gen"}, stack)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_jets_of_coffea_give_a_variation_for_each_source(factory):
+    """The scale, and the resolution: a jet that is 5 % above its generated one is moved by a part of that."""
     jets = toy_event_jets(30)
     plain = ak.zip({"pt": jets.pt, "eta": jets.eta, "mass": jets.mass, "pt_raw": jets.pt, "mass_raw": jets.mass})
-    names = {"JetPt": "pt", "JetEta": "eta", "JetMass": "mass", "ptRaw": "pt_raw", "massRaw": "mass_raw"}
-    with pytest.warns(UserWarning, match="ptGenJet"):
-        factory = CorrectedJetsFactory(names, stack)
-    varied = jet_variations(jets, factory.build(plain))
-    assert list(varied) == ["nominal", "JES_jesUp", "JES_jesDown"]
-    for name, factor in (("nominal", 1.0), ("JES_jesUp", 1.02), ("JES_jesDown", 0.98)):
+    corrected = factory.build(ak.with_field(plain, jets.pt * 0.95, "pt_gen"))
+    varied = jet_variations(jets, corrected)
+    smeared = {"nominal": 1 + 0.2 * 0.05, "JERUp": 1 + 0.3 * 0.05, "JERDown": 1 + 0.1 * 0.05}
+    expected = smeared | {"JES_jesUp": 1.02 * smeared["nominal"], "JES_jesDown": 0.98 * smeared["nominal"]}
+    assert next(iter(varied)) == "nominal"
+    assert set(varied) == set(expected)
+    for name, factor in expected.items():
         assert ak.all(ak.isclose(varied[name].mass, factor * jets.mass, rtol=1e-5))
         assert ak.all(ak.isclose(summed_pt(varied[name]), factor * summed_pt(jets), rtol=1e-5))
 

@@ -38,6 +38,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         taggers: Scorers by the name that the histograms show.
         working_point: Name of the working point that splits "pass" from "fail".
         scale_factors: As in `Scorer.add_weight`: by truth class, what data say of the simulated efficiency.
+        efficiencies: As in `Scorer.add_weight`: those of this simulation, in place of those of the training.
         pt_range: Range of the jet's transverse momentum [GeV].
         max_abs_eta: Largest |eta| of the jet.
         jet_energy: Function of the events that gives varied jets, aligned with those of the file, as
@@ -57,6 +58,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         *,
         working_point: str = "50%",
         scale_factors: Mapping[str, Any] | None = None,
+        efficiencies: Mapping[str, Any] | None = None,
         pt_range: tuple[float, float] = (500.0, 700.0),
         max_abs_eta: float = 2.4,
         jet_energy: Callable[[ak.Array], Mapping[str, ak.Array] | ak.Array | None] | None = None,
@@ -68,7 +70,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
             tagger.working_point(working_point)  # or ValueError, here and not in a worker
         self.taggers = dict(taggers)
         self.working_point = working_point
-        self.scale_factors = scale_factors
+        self.scale_factors, self.efficiencies = scale_factors, efficiencies
         self.pt_range = pt_range
         self.max_abs_eta = max_abs_eta
         self.jet_energy = jet_energy
@@ -150,7 +152,12 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         weights.add("generator", generator.copy())
         if "truth_pdg_id" in jets.fields:
             tagger.add_weight(
-                weights, jets, working_point=self.working_point, scale_factors=self.scale_factors, scores=scores
+                weights,
+                jets,
+                working_point=self.working_point,
+                scale_factors=self.scale_factors,
+                efficiencies=self.efficiencies,
+                scores=scores,
             )
         categories = {
             "tagger": name,
