@@ -110,7 +110,7 @@ def test_working_points_travel_with_the_network_and_the_form_is_the_published_on
 
 @pytest.mark.parametrize("loss", ["huber", "gaussian"])
 def test_numbers_are_in_their_units(tmp_path, loss):
-    use = Numbers(names=("mass", "tau"), loss=loss, centre=(80.0, 0.5), scale=(10.0, 0.2))
+    use = Numbers(names=("mass", "tau"), loss=loss, centre=(80.0, 0.5), scale=(10.0, 0.2), relative_to="pt")
     outputs = 2 if loss == "huber" else 4
     arguments = {"features": 2, "hidden": (8,), "classes": outputs}
     torch.manual_seed(1)
@@ -126,6 +126,8 @@ def test_numbers_are_in_their_units(tmp_path, loss):
     answers, features = of_bundle(saved, toy_jets(50, seed=5))
     found = written(tmp_path / "a.json", features)
     assert set(found) == set(answers)
+    told = correctionlib.CorrectionSet.from_file(str(tmp_path / "a.json"))["mass"].output.description
+    assert told == "to be multiplied by pt"
     for name, values in answers.items():
         np.testing.assert_allclose(found[name], values, rtol=1e-5, atol=1e-6)
 

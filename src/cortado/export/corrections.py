@@ -48,9 +48,10 @@ _NARROWEST = 1e-3
 
 
 class _Head(NamedTuple):
-    """One answer: a formula of one output of the network."""
+    """One answer: what it is, and a formula of one output of the network."""
 
     output: str
+    told: str
     expression: str = "x"
     parameters: tuple[float, ...] = ()
 
@@ -172,19 +173,19 @@ def _heads(path: object, use: Any) -> dict[str, _Head]:
         ValueError: If the answers are no numbers of one output each.
     """
     if isinstance(use, Classes):
-        return {name: _Head(name) for name in use.classes}
+        return {name: _Head(name, "probability of the class") for name in use.classes}
     if not isinstance(use, Numbers) or use.loss not in ("huber", "gaussian"):
         told = "quantiles, which are sorted" if isinstance(use, Numbers) else type(use).__name__
         raise ValueError(
             f"{path} cannot be written as a correction: it gives {told}, required: Classes, or Numbers with the loss "
             '"huber" or "gaussian"'
         )
-    heads = {}
+    heads, told = {}, f"to be multiplied by {use.relative_to}" if use.relative_to else "as it was learned"
     for name, centre, scale in zip(use.names, use.centre, use.scale):
-        heads[name] = _Head(f"{name}_output", "[0]+[1]*x", (centre, scale))
+        heads[name] = _Head(f"{name}_output", told, "[0]+[1]*x", (centre, scale))
         if use.loss == "gaussian":
             width = f"[0]*([1]+{_SOFTPLUS})"
-            heads[f"{name}_width"] = _Head(f"{name}_width_output", width, (scale, _NARROWEST))
+            heads[f"{name}_width"] = _Head(f"{name}_width_output", told, width, (scale, _NARROWEST))
     return heads
 
 
@@ -215,7 +216,7 @@ def _correction(
         "name": name,
         "version": 1,
         "inputs": [{"name": feature, "type": "real"} for feature in features],
-        "output": {"name": name, "type": "real"},
+        "output": {"name": name, "type": "real", "description": head.told},
         **({"generic_formulas": lines} if isinstance(scaling, QuantileScaling) else {}),
         "data": data,
     }

@@ -62,7 +62,7 @@ def correction_text(path: str, corrections: Iterable[Mapping[str, Any]], descrip
     if not given or len(set(names)) < len(names):
         raise ValueError(f"{path}: corrections are {names}; needed is one or more, each of its own name")
     content = {"schema_version": 2, "description": description, "corrections": given}
-    text = json.dumps(content, indent=1, allow_nan=False)
+    text = json.dumps(content, allow_nan=False)
     try:
         correctionlib.CorrectionSet.from_string(text)
     except RuntimeError as error:
