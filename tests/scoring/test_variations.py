@@ -148,6 +148,7 @@ JETS = toy_event_jets(6)
         ),
         (JETS, {"up": np.ones(6)}, r"variation 'up': pT of type 6 \* float64, required: one of each jet, as 6 \* var"),
         (JETS, {"up": JETS.pt[:, :0]}, r"required: one of each jet"),
+        (JETS, {"up": JETS[["mass"]]}, "variation 'up' has fields mass, required: pt, and perhaps mass"),
         (JETS, JETS, "varied jets have no field with up and down, as coffea's CorrectedJetsFactory makes"),
         (JETS, JETS.pt, "they have no fields: a mapping names each variation"),
     ],

@@ -88,22 +88,24 @@ def _of_coffea(corrected: ak.Array) -> dict[str, ak.Array]:
 
 
 def _scaled(name: str, jets: ak.Array, given: Any, energies: tuple[str, ...], collections: tuple[str, ...]) -> ak.Array:
-    pt = given["pt"] if "pt" in ak.fields(given) else ak.Array(given)
-    factor = _factor(name, jets, pt)
-    for field in energies:
-        if field in jets.fields:
-            jets = ak.with_field(jets, _like(jets[field], jets[field] * factor), field)
-    for field, new in (("pt", pt), ("mass", given["mass"] if "mass" in ak.fields(given) else None)):
-        if new is not None:
-            jets = ak.with_field(jets, _like(jets[field] if field in jets.fields else new, new), field)
+    own = {field: given[field] for field in ("pt", "mass") if field in ak.fields(given)} or {"pt": ak.Array(given)}
+    if "pt" not in own:
+        raise ValueError(f"variation {name!r} has fields {', '.join(ak.fields(given))}, required: pt, and perhaps mass")
+    factor = _factor(name, jets, own["pt"])
     for collection in collections:
         if collection in jets.fields:
-            members = jets[collection]
-            for field in energies:
-                if field in members.fields:
-                    members = ak.with_field(members, _like(members[field], members[field] * factor), field)
-            jets = ak.with_field(jets, members, collection)
+            jets = ak.with_field(jets, _times(jets[collection], energies, factor), collection)
+    jets = _times(jets, energies, factor)
+    for field, new in own.items():
+        jets = ak.with_field(jets, _like(jets[field] if field in jets.fields else new, new), field)
     return jets
+
+
+def _times(objects: ak.Array, fields: tuple[str, ...], factor: ak.Array) -> ak.Array:
+    for field in fields:
+        if field in objects.fields:
+            objects = ak.with_field(objects, _like(objects[field], objects[field] * factor), field)
+    return objects
 
 
 def _factor(name: str, jets: ak.Array, pt: ak.Array) -> ak.Array:
