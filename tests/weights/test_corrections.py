@@ -100,11 +100,12 @@ def test_objects_of_correctionlib_do_as_files(path):
     np.testing.assert_array_equal(np.array(found(JETS)), np.array(read(JETS)))
 
 
-def test_a_correction_travels_to_workers(path):
+def test_a_correction_travels_to_workers_without_the_others_of_its_file(path):
     sent = Correction.read(path, "w_tag", **SETTINGS)
     path.unlink()
-    received = pickle.loads(pickle.dumps(sent))
-    np.testing.assert_array_equal(np.array(received(JETS)), np.array(sent(JETS)))
+    packed = pickle.dumps(sent)
+    assert b"linear" not in packed
+    np.testing.assert_array_equal(np.array(pickle.loads(packed)(JETS)), np.array(sent(JETS)))
 
 
 def test_without_a_systematic_all_three_are_the_same(path):
@@ -221,10 +222,20 @@ def test_a_value_that_no_category_has_is_told(path):
         Correction.read(path, "tracks")(ak.Array({"n_tracks": [1, 9]}))
 
 
-def test_files_that_are_none(tmp_path):
-    (tmp_path / "sf.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"sf.json is no file of corrections \(schema version 2\): "):
+@pytest.mark.parametrize("content", ["{}", "{", "[]", '{"corrections": 1}', '{"corrections": [], "schema_version": 2'])
+def test_files_that_are_none(tmp_path, content):
+    (tmp_path / "sf.json").write_text(content)
+    with pytest.raises(ValueError, match=r"sf.json is no file of corrections \(schema version 2\): \w+Error"):
         Correction.read(tmp_path / "sf.json", "w_tag")
+    (tmp_path / "sf.json.gz").write_text(content)
+    with pytest.raises(ValueError, match=r"sf.json.gz is no file of corrections .*BadGzipFile"):
+        Correction.read(tmp_path / "sf.json.gz", "w_tag")
+
+
+def test_corrections_that_are_none(tmp_path):
+    (tmp_path / "sf.json").write_text(text(TRACKS | {"data": {"nodetype": "none"}}))
+    with pytest.raises(ValueError, match=r"sf.json: correctionlib does not take correction 'tracks': "):
+        Correction.read(tmp_path / "sf.json", "tracks")
     with pytest.raises(FileNotFoundError, match=r"none\.json"):
         Correction.read(tmp_path / "none.json", "w_tag")
     with pytest.raises(ValueError, match=r"required: one of a correctionlib.CorrectionSet"):

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from gzip import BadGzipFile
 from typing import Any
 
 import awkward as ak
@@ -79,14 +80,12 @@ class Correction:
         """
         import correctionlib
 
+        content = _alone(os.fspath(path), name)
         try:
-            corrections = correctionlib.CorrectionSet.from_file(os.fspath(path))
-        except (RuntimeError, ValueError, EOFError) as error:
-            raise ValueError(f"{path} is no file of corrections (schema version 2): {error}") from error
-        known = {**corrections, **corrections.compound}
-        if name not in known:
-            raise ValueError(f"{path} has no correction {name!r}; {nearest(name, known)}")
-        return cls(correction=known[name], **settings)
+            corrections = correctionlib.CorrectionSet.from_string(json.dumps(content))
+        except RuntimeError as error:
+            raise ValueError(f"{path}: correctionlib does not take correction {name!r}: {error}") from error
+        return cls(correction={**corrections, **corrections.compound}[name], **settings)
 
     def __call__(self, jets: ak.Array) -> WeightVariations:
         """Nominal, up and down of jets of shape (n,): float64, shape (n,); all the same without a systematic.
@@ -134,6 +133,23 @@ class Correction:
             told = re.sub(r"input argument (\d+)", lambda match: f"input {names[int(match[1])]!r}", str(error))
             raise ValueError(f"correction {self.correction.name!r} is not defined for all jets: {told}") from error
         return np.array(np.broadcast_to(made, number), np.float64)
+
+
+def _alone(path: str, name: str) -> dict[str, Any]:
+    """A file with one correction alone: processors take it to workers for each chunk, and published files are large."""
+    from correctionlib.highlevel import open_auto
+
+    try:
+        content = json.loads(open_auto(path))
+        single = {each["name"]: each for each in content["corrections"]}
+        compound = {each["name"]: each for each in content.get("compound_corrections") or ()}
+        used = compound[name]["stack"] if name in compound else [name]
+        alone = {"schema_version": content["schema_version"], "corrections": [single[x] for x in single if x in used]}
+    except (ValueError, KeyError, TypeError, EOFError, BadGzipFile) as error:
+        raise ValueError(f"{path} is no file of corrections (schema version 2): {error!r}") from error
+    if not alone["corrections"]:
+        raise ValueError(f"{path} has no correction {name!r}; {nearest(name, {**single, **compound})}")
+    return {**alone, "compound_corrections": [compound[name]]} if name in compound else alone
 
 
 def _keys(correction: Any, name: str) -> list[str | int]:
