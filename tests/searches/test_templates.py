@@ -121,6 +121,23 @@ def test_strengths_of_drawn_data_come_back_within_their_errors():
         assert 0.3 < above < 1.5
 
 
+def test_bins_of_signal_alone_are_told_and_the_strength_is_found_all_the_same():
+    """At a strength of 0 the events there have no likelihood: the interval is approached from above."""
+    pytest.importorskip("pyhf")
+    histogram = templates(1.0)
+    for name in ("top", "qcd", "data"):
+        histogram[{"dataset": name, "score": 3}] = np.zeros((len(histogram.axes["variation"]), 2))
+    histogram[{"dataset": "data", "variation": "nominal", "score": 3}] = (30.0, 30.0)
+    with pytest.warns(
+        UserWarning, match=r"pass: 1 of 4 bins, first 0\.75 to 1, have signal alone: a strength of 0 has no"
+    ):
+        spec = template_workspace({"pass": histogram}, signal="signal", data="data")
+    found = fit_strength(spec)
+    assert found.value == pytest.approx(1.0, abs=0.01)
+    assert 0.75 < found.low < 0.9
+    assert 1.1 < found.high < 1.25
+
+
 def test_regions_share_their_systematics_and_a_free_sample_is_measured():
     whole = histograms.book(histograms.axis_category("region"), hist.axis.Variable(EDGES, name="score"))
     for region, factor in (("signal", 1.0), ("control", 0.1)):
@@ -257,7 +274,7 @@ def without_signal():
             ValueError,
             empty(),
             {},
-            r"pass: 1 of 4 bins, first 0 to 0.25, have 0 events expected \(522 observed\), required: more than none",
+            r"pass: 1 of 4 bins, first 0 to 0.25, have no event expected \(522 observed\), required: some; merge bins",
         ),
         (ValueError, without_signal(), {}, r"the signal of \['pass'\] has 0 events in its bins"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,9 @@ from scipy.optimize import brentq
 from cortado.extras import extra
 
 __all__ = ["Strength", "fit_strength"]
+
+
+_PRECISION = 1e-4  # of a strength
 
 
 class Strength(NamedTuple):
@@ -53,5 +56,18 @@ def fit_strength(spec: Mapping[str, Any]) -> Strength:
         _, value = pyhf.infer.mle.fixed_poi_fit(strength, observed, model, return_fitted_val=True)
         return float(value) - float(least) - 1
 
-    low = brentq(beyond, 0.0, best, xtol=1e-4) if best > 0 and beyond(0.0) > 0 else 0.0
-    return Strength(best, float(low), float(brentq(beyond, best, largest, xtol=1e-4)))
+    return Strength(best, _lower_end(beyond, best), float(brentq(beyond, best, largest, xtol=_PRECISION)))
+
+
+def _lower_end(beyond: Callable[[float], float], best: float) -> float:
+    """Where a function is 0 below the best strength; 0 if nowhere.
+
+    Approached from above: without any signal, events where nothing else is expected have no likelihood.
+    """
+    above = best
+    while above > _PRECISION:
+        below = above / 2
+        if beyond(below) > 0:
+            return float(brentq(beyond, below, above, xtol=_PRECISION))
+        above = below
+    return 0.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import hist
@@ -81,7 +82,8 @@ def template_workspace(
         for region, histogram in regions.items()
     }
     observed = {
-        region: _observed(region, histogram, templates[region], data, flow) for region, histogram in regions.items()
+        region: _observed(region, histogram, templates[region], signals, data, flow)
+        for region, histogram in regions.items()
     }
     factors = {name: _factors(name, poi, signals, free, luminosity, normalisation or {}) for name in parts}
     signal_events = sum(float(templates[region][name].nominal.sum()) for region in regions for name in signals)
@@ -170,19 +172,33 @@ def _summed(
 
 
 def _observed(
-    region: str, histogram: hist.Hist, templates: Mapping[str, _Template], data: str | None, flow: Flow
+    region: str,
+    histogram: hist.Hist,
+    templates: Mapping[str, _Template],
+    signals: Sequence[str],
+    data: str | None,
+    flow: Flow,
 ) -> Floats:
-    """Events of the data, or of all samples together."""
-    expected: Floats = np.sum([each.nominal for each in templates.values()], axis=0)
-    observed = expected if data is None else _summed(region, histogram, (data,), NOMINAL, flow)[0]
-    if (empty := ~(expected > 0)).any():
+    """Events of the data, or of all samples together, where something is expected in all bins."""
+    (axis,) = (each for each in histogram.axes if each.name not in ("dataset", "variation"))
+
+    def expected(names: Iterable[str]) -> tuple[Floats, str]:
+        total = np.sum([np.zeros(axis.size), *(templates[name].nominal for name in names)], axis=0)
+        empty = ~(total > 0)
         first = int(np.argmax(empty))
-        (axis,) = (each for each in histogram.axes if each.name not in ("dataset", "variation"))
-        raise ValueError(
-            f"{region}: {empty.sum()} of {empty.size} bins, first {axis.edges[first]:g} to {axis.edges[first + 1]:g}, "
-            f"have {expected[first]:g} events expected ({observed[first]:g} observed), required: more than none; merge "
-            "bins"
+        told = (
+            f"{region}: {empty.sum()} of {empty.size} bins, first {axis.edges[first]:g} to {axis.edges[first + 1]:g},"
         )
+        return total, told if empty.any() else ""
+
+    total, empty = expected(templates)
+    observed = total if data is None else _summed(region, histogram, (data,), NOMINAL, flow)[0]
+    if empty:
+        raise ValueError(
+            f"{empty} have no event expected ({observed[~(total > 0)].sum():g} observed), required: some; merge bins"
+        )
+    if empty := expected(name for name in templates if name not in signals)[1]:
+        warnings.warn(f"{empty} have signal alone: a strength of 0 has no likelihood there; merge bins", stacklevel=3)
     return observed
 
 
