@@ -56,7 +56,8 @@ def fit_strength(spec: Mapping[str, Any]) -> Strength:
         _, value = pyhf.infer.mle.fixed_poi_fit(strength, observed, model, return_fitted_val=True)
         return float(value) - float(least) - 1
 
-    return Strength(best, _lower_end(beyond, best), float(brentq(beyond, best, largest, xtol=_PRECISION)))
+    low = _lower_end(beyond, best)
+    return Strength(best, low, _upper_end(beyond, best, best - low, largest))
 
 
 def _lower_end(beyond: Callable[[float], float], best: float) -> float:
@@ -71,3 +72,18 @@ def _lower_end(beyond: Callable[[float], float], best: float) -> float:
             return float(brentq(beyond, below, above, xtol=_PRECISION))
         above = below
     return 0.0
+
+
+def _upper_end(beyond: Callable[[float], float], best: float, width: float, largest: float) -> float:
+    """Strength above the best one where a function is 0, in steps that grow: fits far from it need not converge.
+
+    Args:
+        beyond: The function, negative at the best strength.
+        best: The best strength.
+        width: Of the interval below it.
+        largest: Where the function is positive.
+    """
+    below, step = best, max(width, 1e-4 * largest)
+    while (above := below + step) < largest and beyond(above) < 0:
+        below, step = above, 2 * step
+    return float(brentq(beyond, below, min(above, largest), xtol=_PRECISION))

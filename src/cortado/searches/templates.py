@@ -81,10 +81,9 @@ def template_workspace(
         region: {name: _template(region, histogram, name, of, flow) for name, of in parts.items()}
         for region, histogram in regions.items()
     }
-    observed = {
-        region: _observed(region, histogram, templates[region], signals, data, flow)
-        for region, histogram in regions.items()
-    }
+    observed = {}
+    for region, histogram in regions.items():
+        observed[region] = _observed(region, histogram, templates[region], signals, data, flow)
     factors = {name: _factors(name, poi, signals, free, luminosity, normalisation or {}) for name in parts}
     signal_events = sum(float(templates[region][name].nominal.sum()) for region in regions for name in signals)
     largest = largest_strength(list(regions), signal_events, sum(float(each.sum()) for each in observed.values()))
