@@ -147,7 +147,7 @@ def test_regions_share_their_systematics_and_a_free_sample_is_measured():
         observed = factor * np.array(SHAPES["signal"]) + 1.5 * np.array(SHAPES["top"]) + SHAPES["qcd"]
         fill(whole, "data", observed, region=region)
     regions = {name: whole[{"region": name}] for name in ("signal", "control")}
-    spec = template_workspace(regions, signal="signal", data="data", free=["top"], luminosity=0.02)
+    spec = template_workspace(regions, signal="signal", data="data", free="top", luminosity=0.02)
     space, model = model_of(spec)
     assert model.config.channels == ["control", "signal"]
     assert {"tag", "lumi", "mu", "norm_top"} <= set(model.config.par_names)
@@ -268,6 +268,12 @@ def without_signal():
             "sample of the normalisation 'xsec' = 'tops', required: .*; nearest: top",
         ),
         (ValueError, templates(1.0), {"normalisation": {"xsec": {"top": 1.0}}}, "uncertainty 'xsec' is 1.0; needed"),
+        (
+            ValueError,
+            templates(1.0),
+            {"normalisation": {"tag": {"qcd": 0.1}}},
+            "normalisation 'tag' is also a variation of the histograms, required: another name",
+        ),
         (ValueError, alone(), {}, "pass: variation 'pileup' of 'top' has one side, required: a pair of Up and Down"),
         (ValueError, not_finite(), {}, "pass: events of top under 'nominal' are not finite"),
         (

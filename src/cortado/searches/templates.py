@@ -37,7 +37,7 @@ def template_workspace(
     samples: Mapping[str, Sequence[str]] | None = None,
     luminosity: float | None = None,
     normalisation: Mapping[str, Mapping[str, float]] | None = None,
-    free: Sequence[str] = (),
+    free: str | Sequence[str] = (),
     flow: Flow = "raise",
     poi: str = "mu",
 ) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def template_workspace(
         poi: Name of the strength.
     Raises:
         KeyError: If a histogram lacks an axis or data set.
-        ValueError: If there is no region or sample, a name is unknown, an uncertainty not in (0, 1), a variation has no
+        ValueError: If there is no region or sample, a name is unknown or used twice, an uncertainty not in (0, 1), a variation has no
             partner, a number is not finite, no signal is expected, or nothing is expected in a bin.
     References:
         Cranmer et al., HistFactory (2012), CERN-OPEN-2012-016. Heinrich, Feickert, Stark, pyhf (2021),
@@ -72,8 +72,8 @@ def template_workspace(
     if not regions:
         raise ValueError("there are no regions: needed is one histogram or more, by name")
     parts = _samples(regions, data, samples)
-    signals = (signal,) if isinstance(signal, str) else tuple(signal)
-    for what, names in (("signal", signals), ("free", free)):
+    signals, floating = ((each,) if isinstance(each, str) else tuple(each) for each in (signal, free))
+    for what, names in (("signal", signals), ("free", floating)):
         for name in names:
             require_one_of(what, name, parts)
     _check_sizes(luminosity, normalisation or {}, parts)
@@ -81,10 +81,11 @@ def template_workspace(
         region: {name: _template(region, histogram, name, of, flow) for name, of in parts.items()}
         for region, histogram in regions.items()
     }
+    _require_own_names(normalisation or {}, templates)
     observed = {}
     for region, histogram in regions.items():
         observed[region] = _observed(region, histogram, templates[region], signals, data, flow)
-    factors = {name: _factors(name, poi, signals, free, luminosity, normalisation or {}) for name in parts}
+    factors = {name: _factors(name, poi, signals, floating, luminosity, normalisation or {}) for name in parts}
     signal_events = sum(float(templates[region][name].nominal.sum()) for region in regions for name in signals)
     largest = largest_strength(list(regions), signal_events, sum(float(each.sum()) for each in observed.values()))
     channels = [
@@ -131,6 +132,14 @@ def _check_sizes(
         for sample, size in of.items():
             require_one_of(f"sample of the normalisation {name!r}", sample, parts)
             require_relative(name, size)
+
+
+def _require_own_names(
+    normalisation: Mapping[str, Mapping[str, float]], templates: Mapping[str, Mapping[str, _Template]]
+) -> None:
+    varied = {stem for of_region in templates.values() for each in of_region.values() for stem in each.shifts}
+    if both := sorted(varied & set(normalisation)):
+        raise ValueError(f"normalisation {both[0]!r} is also a variation of the histograms, required: another name")
 
 
 def _template(region: str, histogram: hist.Hist, name: str, of: tuple[str, ...], flow: Flow) -> _Template:
