@@ -62,8 +62,8 @@ def template_workspace(
         poi: Name of the strength.
     Raises:
         KeyError: If a histogram lacks an axis or data set.
-        ValueError: If there is no region or sample, a name is unknown or used twice, an uncertainty not in (0, 1), a variation has no
-            partner, a number is not finite, no signal is expected, or nothing is expected in a bin.
+        ValueError: If there is no region or sample, a name is unknown or used twice, an uncertainty not in (0, 1), a
+            variation has no partner, a number is not finite, no signal is expected, or nothing is expected in a bin.
     References:
         Cranmer et al., HistFactory (2012), CERN-OPEN-2012-016. Heinrich, Feickert, Stark, pyhf (2021),
         doi:10.21105/joss.02823. Held, Cowan, cabinetry, doi:10.5281/zenodo.4742752.
