@@ -22,7 +22,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `training`         the typed study, and its training on Lightning
 `bundle`           the artefact of a training: one file that says what produced a score
 `scoring`          a bundle in use: objects in, answers of the same shape out
-`export`           bundles to ONNX and torch.export
+`export`           bundles to ONNX, torch.export and correctionlib
 `reconstruction`   vertex fits, adaptive vertex reconstruction, partitions of tracks
 `statistics`       proportions and effective sample sizes of weighted events, with uncertainties
 `metrics`          ROC, rejection, confusion matrix, distances of samples; numbers with uncertainties
@@ -31,7 +31,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `cluster`          work spread over processes of a machine or a cluster
 `batch`            many files through bundles, to friend trees
 `processors`       ready-made coffea processors, and any processor over many files
-`searches`         mass spectra to p-values and limits: background fit, bump hunt, workspace
+`searches`         histograms to p-values and limits: background fit, bump hunt, workspaces of pyhf
 `names`            what a message says of a name that is not there
 `files`            files that are written whole or not at all
 `own_files`        studies and other files of the user's own as modules, in worker processes too

@@ -3,6 +3,7 @@
 import dataclasses
 
 import awkward as ak
+import cloudpickle
 import hist
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import cortado
 from cortado import bundle, processors, scoring
 from cortado.processors import TaggingProcessor
 from cortado.splits import TEST, Split
+from cortado.weights import Correction, write_corrections
 
 CUTS = ["all", "large-radius jet", "jet pT", "jet eta", "constituents"]
 
@@ -249,3 +251,74 @@ def test_bundles_of_folds_score_in_a_processor(tmp_path, fileset, taggers):
     nominal = output["mass"][{"variation": "nominal"}].sum(flow=True).value
     kept = sum(output["cutflow"][dataset, "constituents"].value for dataset in fileset)
     assert nominal == pytest.approx(kept)
+
+
+def shifted(events):
+    """What a correction of the jet energy gives; data have none."""
+    if "GenPart" not in events.fields:
+        return None
+    return {name: events.FatJet.pt * factor for name, factor in (("jesUp", 1.1), ("jesDown", 0.9))}
+
+
+def test_varied_jets_are_selected_and_scored_anew(fileset, reference, taggers):
+    output = processors.run(fileset, TaggingProcessor(taggers, jet_energy=shifted), executor="iterative")
+    for quantity in ("mass", "pt", "score"):
+        varied, plain = output[quantity], reference[quantity]
+        assert list(varied.axes["variation"]) == ["jesDown", "jesUp", "nominal", "taggerDown", "taggerUp"]
+        for name in plain.axes["variation"]:
+            of_name = {"variation": name}
+            np.testing.assert_array_equal(varied[of_name].values(flow=True), plain[of_name].values(flow=True))
+    assert output["cutflow"] == reference["cutflow"]
+    for dataset, entry in fileset.items():
+        for name, factor in (("jesUp", 1.1), ("jesDown", 0.9)):
+            twin = 0.0
+            for path in entry["files"]:
+                for event, weight in zip(cortado.read(path).jets, generated(path)):
+                    leading = max(event, key=lambda jet: jet.pt, default=None)
+                    kept = leading is not None and 500 <= np.float32(factor) * leading.pt < 700
+                    twin += weight * (kept and abs(leading.eta) < 2.4 and len(leading.constituents) > 0)
+            total = output["pt"][{"dataset": dataset, "variation": name, "tagger": "mlp"}].sum(flow=True).value
+            assert total == pytest.approx(twin)
+
+
+def test_data_have_no_variations_of_their_jets(tmp_path, taggers):
+    columns = cms_columns(separated_event_jets(30, seed=6))
+    del columns["GenPart"], columns["genWeight"]
+    write_tree(tmp_path / "data.root", columns)
+    fileset = {"data": {"files": {str(tmp_path / "data.root"): "Events"}}}
+    output = processors.run(fileset, TaggingProcessor(taggers, jet_energy=shifted), executor="iterative")
+    assert list(output["mass"].axes["variation"]) == ["nominal"]
+
+
+def test_corrections_travel_to_workers_and_say_what_numbers_do(tmp_path, fileset, taggers):
+    systematics = {"nominal": 0.9, "up": 1.0, "down": 0.8}
+    of_pt = {
+        name: {"nodetype": "binning", "input": "pt", "edges": [0.0, "inf"], "content": [value], "flow": "error"}
+        for name, value in systematics.items()
+    }
+    correction = {
+        "name": "w",
+        "version": 1,
+        "inputs": [{"name": "systematic", "type": "string"}, {"name": "pt", "type": "real"}],
+        "output": {"name": "scale_factor", "type": "real"},
+        "data": {
+            "nodetype": "category",
+            "input": "systematic",
+            "content": [{"key": name, "value": value} for name, value in of_pt.items()],
+        },
+    }
+    write_corrections(tmp_path / "sf.json", [correction])
+    given = Correction.read(tmp_path / "sf.json", "w", systematic="systematic")
+    efficiencies = {"background": 0.3}
+    one = {"abjets": fileset["abjets"]}
+    made = [
+        TaggingProcessor(taggers, scale_factors={"signal": factor}, efficiencies=efficiencies)
+        for factor in (given, (0.9, 0.1))
+    ]
+    sent = [cloudpickle.loads(cloudpickle.dumps(each)) for each in made]  # as coffea does for each chunk
+    masses = [processors.run(one, each, executor="iterative")["mass"] for each in sent]
+    for name in ("nominal", "taggerUp", "taggerDown"):
+        found, expected = (each[{"variation": name}].values(flow=True) for each in masses)
+        np.testing.assert_allclose(found, expected)
+    plain = processors.run(one, TaggingProcessor(taggers), executor="iterative")["mass"][{"variation": "nominal"}]
+    assert not np.allclose(plain.values(flow=True), masses[1][{"variation": "nominal"}].values(flow=True))

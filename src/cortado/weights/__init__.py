@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from cortado.weights.correction_files import (
+    efficiency_correction,
+    measured_efficiency,
+    threshold_correction,
+    write_corrections,
+)
+from cortado.weights.corrections import Correction
 from cortado.weights.false_alarms import (
     AlarmThreshold,
     FalseAlarms,
@@ -20,6 +27,7 @@ from cortado.weights.working_points import WorkingPoint, efficiency, working_poi
 
 __all__ = [
     "AlarmThreshold",
+    "Correction",
     "FalseAlarms",
     "ScaleFactor",
     "ScoreCut",
@@ -32,16 +40,20 @@ __all__ = [
     "boosted_trees",
     "clipped",
     "efficiency",
+    "efficiency_correction",
     "false_alarms",
     "jet_weights",
     "learned_ratio",
     "likelihood_ratio_weights",
+    "measured_efficiency",
     "per_event",
     "planing_weights",
     "ratio_weights",
     "require_prior",
     "score_cuts",
+    "threshold_correction",
     "unfold",
     "working_point_weights",
     "working_points",
+    "write_corrections",
 ]

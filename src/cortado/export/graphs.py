@@ -1,4 +1,4 @@
-"""Bundles for other runtimes: ONNX and torch.export (.pt2), with any number of objects and constituents.
+"""ONNX and torch.export (.pt2), with any number of objects and constituents.
 
 The exported graph takes what the representation makes of the objects, before scaling, under the names of its
 fields; scaling is part of the graph. It gives the answers of the bundle's use by their names: of a tagger `logits` and
@@ -30,21 +30,10 @@ from numpy.typing import NDArray
 from cortado import bundle as bundles
 from cortado.bundle import Own
 from cortado.bundle.length_units import Unit
+from cortado.export.checking import Arrays, Exported, write_checked
 from cortado.extras import extra
-from cortado.files import replacing
 
-TOLERANCE = 1e-4
-Arrays = tuple[NDArray[Any], ...]
-
-
-class Exported(NamedTuple):
-    """The file written, and the largest difference of its outputs from the original's on the canary.
-
-    Of numbers above 1, such as positions in mm, it is the relative one.
-    """
-
-    path: Path
-    difference: float
+__all__ = ["to_onnx", "to_torch_export"]
 
 
 def to_onnx(
@@ -87,7 +76,7 @@ def to_onnx(
         session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
         return lambda inputs: session.run(original.answers, dict(zip(original.names, inputs)))
 
-    return _write_checked(Path(path), original, program.save, outputs)
+    return write_checked(Path(path), original.canary, program.save, outputs)
 
 
 def to_torch_export(
@@ -120,7 +109,7 @@ def to_torch_export(
         module = torch.export.load(file).module()
         return lambda inputs: [output.detach().numpy() for output in module(*map(torch.from_numpy, inputs))]
 
-    return _write_checked(Path(path), original, write, outputs)
+    return write_checked(Path(path), original.canary, write, outputs)
 
 
 class _Original(NamedTuple):
@@ -235,34 +224,3 @@ def _dynamic_shapes(names: Sequence[str]) -> tuple[dict[int, Any], ...]:
     objects, constituents = torch.export.Dim("objects"), torch.export.Dim("constituents")
     free: dict[int, Any] = {0: objects} | ({1: constituents} if "mask" in names else {})
     return tuple(free | {2: constituents} if name == "edges" else free for name in names)
-
-
-def _write_checked(
-    path: Path,
-    original: _Original,
-    write: Callable[[Path], Any],
-    outputs: Callable[[Path], Callable[[Arrays], Sequence[NDArray[Any]]]],
-) -> Exported:
-    """Write under a temporary name, compare with the original, and only then move into place."""
-    with replacing(path, suffix=path.suffix) as temporary:
-        write(temporary)
-        difference = _difference(path, outputs(temporary), original)
-        if not difference <= TOLERANCE:
-            raise ValueError(
-                f"{path}: outputs on the canary differ from the original's by {difference:.3g}, "
-                f"more than {TOLERANCE:g}; nothing was written"
-            )
-    return Exported(path, difference)
-
-
-def _difference(path: Path, run: Callable[[Arrays], Sequence[NDArray[Any]]], original: _Original) -> float:
-    """Largest difference of the answers on the canary, in batches of several sizes; in parts of numbers above 1."""
-    differences = []
-    for inputs, expected in original.canary:
-        try:
-            answers = run(inputs)
-        except (AssertionError, RuntimeError) as error:  # a guard of torch.export that a size was baked in
-            shapes = ", ".join(str(array.shape) for array in inputs)
-            raise ValueError(f"{path}: the exported graph does not take inputs of {shapes}: {error}") from error
-        differences += [(np.abs(a - b) / np.maximum(1, np.abs(b))).max(initial=0.0) for a, b in zip(answers, expected)]
-    return float(np.max(differences))
