@@ -115,7 +115,9 @@ def score(
             overwrite=overwrite,
             advance=advance,
         )
-    for line in done.lines(done.files[0].target if len(done.files) == 1 else f"{len(done.done)} files to {out}"):
+    number = len(done.done)
+    where = done.files[0].target if len(done.files) == 1 else f"{number} file{'s' if number != 1 else ''} in {out}"
+    for line in done.lines(where):
         (errors if line.startswith(("skipped", "  ")) else console).print(line, markup=False)
     if report is not None:
         done.write(report)
