@@ -136,6 +136,17 @@ def test_an_ntuple_that_was_written_again_is_scored_again(bundles, tmp_path):
         assert report.scored == 10
 
 
+def test_other_settings_are_other_scores(bundles, ntuples_folder, tmp_path):
+    """Whatever the scores depend on: bfloat16, or the code of a reader; not on how the work was done."""
+    inputs = batch.of_files(ntuples_folder / "a" / "nano.root")
+    batch.score([batch.load(bundles[0])], inputs, tmp_path)
+    assert batch.score([batch.load(bundles[0], threads=1, batch_size=7)], inputs, tmp_path, part=11).finished == 1
+    with pytest.raises(FileExistsError, match="other bundles, settings"):
+        batch.score([batch.load(bundles[0], precision="bfloat16")], inputs, tmp_path)
+    with pytest.raises(FileExistsError, match="other bundles, settings"):
+        batch.score([batch.load(bundles[0])], inputs, tmp_path, dialect=cortado.readers.nanoaod)
+
+
 def test_a_bad_file_stops_the_pass_or_is_left_out_and_listed(bundles, tmp_path):
     for name in ("good", "late"):
         write_nanoaod(tmp_path / f"{name}.root", n_events=20)

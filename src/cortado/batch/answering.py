@@ -6,6 +6,7 @@ import inspect
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import awkward as ak
@@ -20,6 +21,7 @@ from cortado.scoring.process import packed
 
 __all__ = ["NOTHING", "Answering", "Sums", "load"]
 
+_OF_THE_MACHINE = ("device", "threads", "batch_size")  # settings on which answers do not depend
 PLURALS = {"vertex": "vertices"}
 
 
@@ -31,6 +33,7 @@ class Answering(NamedTuple):
         tree: Name of the friend tree.
         use: The bundle in use.
         options: Of its method `events`.
+        settings: With which it was loaded, as text, as far as answers depend on them.
         dialect: Branches of the user's own that the bundle was trained on; None recognises the dialect.
     """
 
@@ -38,6 +41,7 @@ class Answering(NamedTuple):
     tree: str
     use: Any
     options: Mapping[str, Any]
+    settings: Mapping[str, str]
     dialect: Any = None
 
     @property
@@ -126,7 +130,17 @@ def load(bundle: str | Path, options: Mapping[str, Any] | None = None, **setting
     known = inspect.signature(use.events).parameters
     if unknown := [f"--{name.replace('_', '-')}" for name in options if name not in known]:
         raise ValueError(f"{', '.join(unknown)}: no option of a {type(use).__name__}, for which {bundle} is")
-    return Answering(path.name, use.tree, use, options, _dialect(use.bundle()))
+    told = {name: described(value) for name, value in settings.items() if name not in _OF_THE_MACHINE}
+    return Answering(path.name, use.tree, use, options, told, _dialect(use.bundle()))
+
+
+def described(value: Any) -> str:
+    """A setting as text; of classes and modules of the user's own, their code."""
+    if isinstance(value, tuple | list):
+        return repr([described(each) for each in value])
+    if isinstance(value, type | ModuleType):
+        return inspect.getsource(value)
+    return repr(value)
 
 
 def _loaded(path: Path, **settings: Any) -> Any:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cortado.batch.answering import NOTHING, Answering, Sums
+from cortado.batch.answering import NOTHING, Answering, Sums, described
 from cortado.batch.inputs import Format, Input, targets
 from cortado.batch.parts import Answer, Layout, Part, answered, layout
 from cortado.batch.report import File, Report
@@ -159,7 +159,7 @@ class _Run(NamedTuple):
         return [plans[each] for each in wanted if each in plans], failed
 
     def _plan(self, given: Input, target: Path, found: Layout) -> _Plan:
-        settings = {"form": self.form, "dialect": repr(self.dialect)}
+        settings = {"form": self.form, "dialect": described(self.dialect)}
         key = key_of(found, self.uses, settings)
         note = note_of(target)
         finished = note if note is not None and note.key == key else None

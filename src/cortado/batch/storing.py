@@ -40,7 +40,9 @@ class Note(NamedTuple):
 
 def key_of(found: Layout, uses: Sequence[Answering], settings: Mapping[str, Any]) -> str:
     """What must be the same for an earlier result to be this one: content, tree, bundles, settings."""
-    bundles = [(use.tree, use.fingerprints(), sorted(use.options.items())) for use in uses]
+    bundles = [
+        (use.tree, use.fingerprints(), sorted(use.options.items()), sorted(use.settings.items())) for use in uses
+    ]
     what = (found.identity, found.tree, found.entries, bundles, sorted(settings.items()))
     return hashlib.sha256(repr(what).encode()).hexdigest()[:32]
 
