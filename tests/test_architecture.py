@@ -15,7 +15,8 @@ SOURCE = TESTS.parent / "src" / "cortado"
 ARROWS = {
     "extras": set(),  # all may
     "kinematics": set(),
-    "calorimeter": set(),
+    "refused": set(),
+    "calorimeter": {"refused"},
     "perigee": set(),
     "splitmix": set(),
     "event_keys": {"splitmix"},
@@ -29,8 +30,8 @@ ARROWS = {
     "manifest": {"names", "files"},
     "truth": {"kinematics"},
     "readers": {"names", "calorimeter", "event_keys", "kinematics", "perigee", "truth"},
-    "reading": {"ntuples", "readers"},
-    "representations": {"names", "calorimeter", "counts", "kinematics", "splitmix"},
+    "reading": {"names", "ntuples", "readers"},
+    "representations": {"names", "calorimeter", "counts", "kinematics", "refused", "splitmix"},
     "scaling": {"representations"},
     "models": set(),
     "metrics": {"masks", "statistics"},
@@ -40,7 +41,7 @@ ARROWS = {
     "searches": {"statistics"},
     "workers": set(),
     "tasks": {"names", "counts", "metrics", "weights", "reconstruction"},
-    "bundle": {"names", "files", "representations", "scaling", "models", "tasks", "weights"},
+    "bundle": {"names", "files", "refused", "representations", "scaling", "models", "tasks", "weights"},
     "export": {"bundle", "files"},
     "scoring": {
         "names",
@@ -52,6 +53,7 @@ ARROWS = {
         "splits",
         "perigee",
         "reconstruction",
+        "refused",
     },
     "training": {"names", "files", "reading", "ntuples", "splits", "representations", "scaling", "bundle", "tasks"},
     "plotting": {"calorimeter", "files", "metrics", "kinematics", "histograms", "perigee", "searches", "statistics"},
@@ -125,6 +127,7 @@ QUARANTINE = {
         "counts",
         "files",
         "names",
+        "refused",
         "workers",
     }
     | {"cli"},

@@ -168,9 +168,10 @@ class _Mapped(torch.nn.Module):
 class _Graph(torch.nn.Module):
     """Unscaled inputs -> answers."""
 
-    def __init__(self, bundle: bundles.Bundle, inputs: type) -> None:
+    def __init__(self, bundle: bundles.Bundle, inputs: Any) -> None:
         super().__init__()
         self.model, self.use, self.inputs = bundle.model, bundle.use, inputs
+        self.is_graph = "edge_index" in inputs._fields
         self.scaled: _Scaled | _Mapped | None = None
         scaling: Any = bundle.scaling
         if hasattr(scaling, "quantiles"):
@@ -179,10 +180,20 @@ class _Graph(torch.nn.Module):
             self.scaled = _Scaled(center=scaling.center, scale=scaling.scale, clip=scaling.clip)
 
     def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Answers of one object more, which is empty and left out at the end: many operations take no empty batch."""
+        if self.is_graph:
+            return self._answers(*inputs)
+        return tuple(answer[:-1] for answer in self._answers(*map(_with_one_more, inputs)))
+
+    def _answers(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
         given: Any = self.inputs(*inputs)
         if self.scaled is not None and "features" in given._fields:
             given = given._replace(features=self.scaled(given.features, getattr(given, "mask", None)))
         return tuple(self.use.answers(self.model(*given), given).values())
+
+
+def _with_one_more(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.cat([tensor, tensor.new_zeros((1, *tensor.shape[1:]))])
 
 
 def _read(path: str | os.PathLike[str], own: Own) -> _Original:
@@ -204,6 +215,8 @@ def _read(path: str | os.PathLike[str], own: Own) -> _Original:
         raise ValueError(f"{path}: {network} cannot be exported, torch.export says: {reason}") from error
     expected = [_answers(bundle, batch) for batch in batches]
     canary = tuple((given, tuple(each.values())) for given, each in zip(inputs, expected))
+    if "edge_index" not in names:
+        canary += (tuple(tuple(array[:0] for array in arrays) for arrays in canary[-1]),)  # no objects
     return _Original(program, names, tuple(expected[0]), canary, json.dumps(bundles.describe(path)))
 
 
@@ -219,7 +232,7 @@ def _answers(bundle: bundles.Bundle, objects: ak.Array) -> dict[str, NDArray[Any
 
 
 def _dynamic_shapes(names: Sequence[str]) -> tuple[dict[int, Any], ...]:
-    """Free dimensions of each input: the objects, and the constituents of everything that comes with a mask.
+    """Free dimensions of each input: the objects, and the constituents of everything that comes with a mask of its own.
 
     Those of a graph are its nodes and edges, of all objects together.
     """
@@ -228,6 +241,10 @@ def _dynamic_shapes(names: Sequence[str]) -> tuple[dict[int, Any], ...]:
         of_graph = {"nodes": {0: nodes}, "edge_index": {1: edges}, "edge_features": {0: edges}}
         return tuple(of_graph[name] for name in names)
     objects, constituents = torch.export.Dim("objects"), torch.export.Dim("constituents")
+    if any(name.endswith("_mask") for name in names):
+        collections = {name.removesuffix("_mask") for name in names if name.endswith("_mask")}
+        of_each = {name: {0: objects, 1: torch.export.Dim(name)} for name in collections}
+        return tuple(of_each.get(name.removesuffix("_mask"), {0: objects}) for name in names)
     free: dict[int, Any] = {0: objects} | ({1: constituents} if "mask" in names else {})
     return tuple(free | {2: constituents} if name == "edges" else free for name in names)
 

@@ -16,6 +16,7 @@ import awkward as ak
 import numpy as np
 
 from cortado import ntuples, readers
+from cortado.names import flat_name, placed
 from cortado.ntuples import FOLDERS, MonitoringHistogram, Step
 from cortado.ntuples.paths import expand
 from cortado.readers import Dialect
@@ -196,12 +197,9 @@ def choose(path: str, tree: str, dialect: str | Dialect | None = None) -> tuple[
     """
     available = ntuples.branch_names(path, tree)
     reader = readers.dialect(available, path, name=dialect)
-    return reader, reader.branches(available)
+    return reader, reader.branches(tuple(dict.fromkeys((*available, *map(flat_name, available)))))
 
 
 def _record(reader: Dialect, step: Step, events: ak.Array) -> ak.Array:
-    try:
+    with placed(f"{step.path}, tree {step.tree!r}, events counted from entry {step.start}"):
         return reader.record(events)
-    except ValueError as error:
-        where = f"{step.path}, tree {step.tree!r}, events counted from entry {step.start}"
-        raise ValueError(f"{where}: {error}") from error

@@ -86,7 +86,7 @@ def compare_shower_files(files: Sequence[str | Path], folder: Path, *, threshold
     if tests:
         rows = {name: _differences(reference, shapes, tests[name]) for name, shapes in alike.items()}
         number = len(tests[next(iter(tests))])
-        title = f"{number} shapes against {titles[first]}: means within 2 %, widths 10 %, chi2/ndf < 1.5"
+        title = f"{number} shapes against {titles[first]}: means within 2 %, widths 10 % (open: not decided), chi2/ndf < 1.5"
         console.print(results_table(rows, title=title, titles=titles, first="file"))
     figures = {name: _picture(name, sample) for name, sample in samples.items()}
     for name, shapes in alike.items():
@@ -145,7 +145,7 @@ def _differences(reference: Shapes, other: Shapes, tests: Mapping[str, metrics.C
     features = [np.stack([shapes[name] for name in tests], axis=1) for shapes in (reference, other)]
     enough = min(map(len, features)) > 2 * len(tests)
     return {
-        **near._asdict(),
+        **near.cells(),
         "chi2": closed.closed,
         "worst": f"{closed.greatest:.1f}",
         "of": closed.worst,

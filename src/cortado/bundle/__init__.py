@@ -17,7 +17,7 @@ Format 1 (a task and classes in the place of the use) is read as well.
 
 from __future__ import annotations
 
-from cortado.bundle.answering import answers, in_batches, sizes_of
+from cortado.bundle.answering import accepted, answers, in_batches, sizes_of
 from cortado.bundle.chain import Bundle, columns, lengths, run, tensors
 from cortado.bundle.loading import Own, canary_objects, describe, fingerprint, load
 from cortado.bundle.saving import save
@@ -27,6 +27,7 @@ __all__ = [
     "Bundle",
     "Own",
     "WorkingPoint",
+    "accepted",
     "answers",
     "canary_objects",
     "columns",

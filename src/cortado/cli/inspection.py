@@ -42,7 +42,7 @@ def _inspect_bundle(path: Path, modules: own.Modules) -> None:
     console.print(f"{path}: {type(bundle.model).__name__}, {parameters:,} parameters", markup=False)
     console.print(f"{'representation':16} {_short(bundle.representation)}", markup=False)
     console.print(f"{'gives':16} {_short(bundle.use)}", markup=False)
-    for key in ("samples", "dialect", "objects", "jets", "split", "fold", "seed", "metrics", "git_revision"):
+    for key in ("samples", "dialect", "objects", "jets", "split", "fold", "seed", "metrics", "git_revision", "cortado"):
         if bundle.provenance.get(key) is not None:
             console.print(f"{key:16} {bundle.provenance[key]}", markup=False)
     if bundle.working_points:

@@ -75,7 +75,7 @@ def load(bundle: Path, options: dict[str, Any], **settings: Any) -> Answering:
         ValueError: If it says nothing of events, or has no such options.
     """
     try:
-        use = _loaded(bundle, without_constituents="nan", **settings)
+        use = _loaded(bundle, without_constituents="nan", invalid="nan", **settings)
     except TypeError as error:  # a setting that only a class with other verbs has
         raise ValueError(f"{bundle}: {error}") from error
     if not hasattr(use, "events"):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cortado.cli import own, scored
-from cortado.cli.terminal import console, progress
+from cortado.cli.terminal import console, errors, progress
+from cortado.cli.told import told
+from cortado.names import placed
 
 
 def score(
@@ -32,14 +35,17 @@ def score(
             help="of tracks: bundle whose edges the next one sees, or BUNDLE:THRESHOLD; repeated in their order"
         ),
     ] = None,
+    skip_bad_files: Annotated[
+        bool, typer.Option("--skip-bad-files", help="of several: leave out files that cannot be read, and name them")
+    ] = False,
     module: own.Modules = None,
     dialect: own.DialectName = None,
 ) -> None:
     """Score the jets of ntuples, or find vertices, or the tracks of hits; no truth is needed, all entries are kept.
 
     A tagger writes the tree "scores", a friend of the ntuple's: entry by entry the probability of each class for each
-    jet, and run, luminosityBlock, event (or the number of the entry). Jets without constituents score NaN, and are
-    counted.
+    jet, and run, luminosityBlock, event (or the number of the entry). Jets without constituents, and those with a
+    number that the network cannot take (not finite, a constituent of pT 0), score NaN, and are counted.
 
     A vertex finder writes the tree "vertices", with the collections jet (jet_n_tracks, jet_n_vertices), track
     (track_jetIdx, track_vertexIdx: -1 for a track alone, track_unfit) and vertex (vertex_jetIdx, vertex_x, vertex_mass,
@@ -57,26 +63,34 @@ def score(
 
     Example: [cyan]cortado score set2graph.cortado jets.root --out vertices.root[/]
     """
-    wanted = _targets(files, out)
+    wanted = _targets(files, out, check=not skip_bad_files)
     fit = {"magnetic_field": magnetic_field, "skip_unfit": skip_unfit or None}
     with console.status(f"loading {bundle}"), own.told_of_module():
         options = {name: value for name, value in fit.items() if value is not None}
         settings = {"device": device, "precision": precision, **own.classes(module), **scored.proposers(proposer or ())}
         use = scored.load(bundle, options, **settings)
         reader = own.reader(module, dialect)
-    total = scored.NOTHING
+    total, skipped = scored.NOTHING, 0
     for file, own_tree, target in wanted:
-        total = scored.plus(total, _score_file(use, file, own_tree or tree, reader, target, step))
-    written = str(wanted[0][2]) if len(wanted) == 1 else f"{len(wanted)} files to {out}"
+        try:
+            total = scored.plus(total, _score_file(use, file, own_tree or tree, reader, target, step))
+        except (OSError, ValueError, KeyError) as error:
+            skipped += 1
+            if not skip_bad_files or skipped == len(wanted):
+                raise
+            errors.print(f"skipped {file}: {told(error, [])[0]}", markup=False)
+    if skipped:
+        errors.print(f"{skipped} of {len(wanted)} files skipped, they have no scores", markup=False)
+    written = str(wanted[0][2]) if len(wanted) == 1 else f"{len(wanted) - skipped} files to {out}"
     for line in scored.report(total, written, use):
         console.print(line, markup=False)
 
 
-def _targets(files: list[str], out: Path) -> list[tuple[str, str | None, Path]]:
+def _targets(files: list[str], out: Path, *, check: bool) -> list[tuple[str, str | None, Path]]:
     """Files to score, their tree if they name it, and where their scores go."""
     from cortado.ntuples.paths import expand, is_url
 
-    inputs = expand(files)
+    inputs = expand(files, check=check)
     if out.suffix == ".root":
         if len(inputs) > 1:
             raise ValueError(f"{out} cannot hold the scores of {len(inputs)} files: give --out a folder")
@@ -93,6 +107,19 @@ def _targets(files: list[str], out: Path) -> list[tuple[str, str | None, Path]]:
     if out.suffix != ".root":
         out.mkdir(parents=True, exist_ok=True)
     return [(file, tree, target) for (file, tree), target in zip(inputs, targets)]
+
+
+@contextmanager
+def _in_options() -> Iterator[None]:
+    """Have errors name the options of the command in the place of arguments.
+
+    Raises:
+        ValueError: The same in these words.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(str(error).replace("skip_unfit=True", "--skip-unfit")) from error
 
 
 def _score_file(
@@ -117,11 +144,8 @@ def _score_file(
         records = reading.iterate(file, **known, size=size) if entries else [reading.read(file, **known)]
         for record in records:
             done = total.entries
-            try:
+            with placed(f"{file}, jets and events counted from entry {done}"), _in_options():
                 columns, notes = use.events(record)
-            except ValueError as error:
-                message = str(error).replace("skip_unfit=True", "--skip-unfit")
-                raise ValueError(f"{file}, jets and events counted from entry {done}: {message}") from error
             total = scored.plus(total, scored.sums(len(record), columns, notes, use.domain(record)))
             if has_event:
                 keys = {"run": record.run, "luminosityBlock": record.luminosity_block, "event": record.event}

@@ -10,6 +10,7 @@ from typing import Any
 import awkward as ak
 import uproot
 
+from cortado.ntuples import nested
 from cortado.ntuples.paths import existing, is_url
 from cortado.ntuples.table import Table, choose_tree, first_line
 
@@ -101,12 +102,17 @@ def _ttree(path: str, name: str, tree: Any) -> Table:
 
 def _rntuple(path: str, name: str, ntuple: Any) -> Table:
     # Fields that begin with an underscore repeat what the others show under the names of the CMS dialect.
-    fields = tuple(field for field in ntuple.keys(recursive=False) if not field.startswith("_"))
+    every = [tuple(field.split(".")) for field in ntuple.keys(recursive=True) if not field.startswith("_")]
+    columns = {fields[:-1] for fields in every}
+    names = nested.views(fields for fields in every if fields not in columns)
 
     def clusters() -> Sequence[int]:
         return [*(int(cluster.num_first_entry) for cluster in ntuple.cluster_summaries), ntuple.num_entries]
 
     def read(branches: Sequence[str], start: int, stop: int) -> ak.Array:
-        return ntuple.arrays(filter_name=list(branches), entry_start=start, entry_stop=stop)
+        wanted = list(dict.fromkeys(".".join(names[branch]) for branch in branches))
+        events = ntuple.arrays(filter_name=wanted, entry_start=start, entry_stop=stop)
+        return nested.taken(events, branches, names)
 
-    return Table(path, name, ntuple.num_entries, fields, clusters, read)
+    inner = frozenset(branch for branch, fields in names.items() if len(fields) > 1)
+    return Table(path, name, ntuple.num_entries, tuple(names), clusters, read, inner)

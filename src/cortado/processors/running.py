@@ -22,6 +22,7 @@ from coffea.util import coffea_console
 from cortado import ntuples
 from cortado.extras import extra
 from cortado.names import require_one_of
+from cortado.processors.skipping import without_bad_files
 from cortado.workers import end_with
 
 __all__ = ["EXECUTORS", "NanoAOD", "require_executor", "run"]
@@ -58,13 +59,14 @@ def run(
     chunksize: int = 100_000,
     schema: Any = NanoAOD,
     retries: int = 0,
+    skip_bad_files: bool = False,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Run a processor over a fileset with one of coffea's executors; a file that cannot be read stops the run.
 
     Args:
         fileset: `{name: {"files": {path: tree}, "metadata": {...}}}`, or the output of `dataset_tools.preprocess`,
-            whose steps are then the chunks.
+            whose steps are then the chunks. A tree that is None is looked for.
         instance: The processor.
         executor: "iterative" (this process), "futures" (processes on this machine), "dask".
         workers: Processes of "futures", or of the local dask cluster.
@@ -72,6 +74,8 @@ def run(
         chunksize: Events in a chunk, about; coffea divides each file evenly.
         schema: Schema of the NanoEvents.
         retries: How often a chunk that failed is tried again, with a warning: for files on unreliable servers.
+        skip_bad_files: Leave out files that cannot be opened, with a warning on each; `skipped_files` of the output has
+            them by data set, with the cause. Recorded data then have less luminosity. A chunk that fails stops the run.
         progress: Show progress bars, if the output is a terminal.
     Returns:
         The accumulated output of the processor.
@@ -85,6 +89,7 @@ def run(
     require_executor(executor, scheduler)
     if chunksize < 1:
         raise ValueError(f"chunksize must be at least 1 event, got {chunksize}")
+    fileset, skipped = without_bad_files(fileset) if skip_bad_files else (fileset, {})
     steps, files = _divide(fileset, chunksize)
     shown = progress and coffea_console.is_terminal
     with _bars(shown), _executor(executor, workers, scheduler, status=shown, retries=retries) as chosen:
@@ -99,7 +104,7 @@ def run(
             raise RuntimeError(
                 "{path}, entries {start} to {stop} of data set {dataset}: {error}".format(**failure.groupdict())
             ) from error
-    return output
+    return output | {"skipped_files": skipped} if skip_bad_files else output
 
 
 def require_executor(executor: str, scheduler: str | None = None) -> None:
@@ -140,6 +145,10 @@ def _divide(fileset: Mapping[str, Any], chunksize: int) -> tuple[list[WorkItem],
             others[name] = entry
             continue
         described = {path: file if isinstance(file, Mapping) else {"object_path": file} for path, file in files.items()}
+        described = {
+            path: {**file, "object_path": file.get("object_path") or ntuples.find_tree(path)}
+            for path, file in described.items()
+        }
         for path, file in described.items():
             if not (f"{name}{path}".isascii() or file.get("steps")):
                 described[path] = {**file, "steps": _evenly(path, file["object_path"], chunksize)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from cortado import histograms, readers
 from cortado.processors.bookkeeping import cutflow, generator_weights, in_order
 from cortado.scoring import Scorer
 from cortado.scoring.domain import domain_counts, warn_outside_domain
+from cortado.scoring.friends import unscored
 from cortado.splits import TEST, Split
 
 __all__ = ["TaggingProcessor"]
@@ -33,6 +35,9 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
     `sum_of_weights` by data set, and `domain` by data set and tagger: how far the jets are from those that it was
     trained on, with a warning where a working point would move. It is the same for every executor and any size of
     the chunks.
+
+    Taggers that were loaded with `invalid="nan"` do not stop at a jet with a number that they cannot take: it does not
+    pass, is not in the histogram `score`, and `unscored` counts it by data set and tagger, with a warning that says why.
 
     Args:
         taggers: Scorers by the name that the histograms show.
@@ -79,10 +84,11 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         cuts = self._cuts(leading, held_out)
         selected = cuts.all(*cuts.names)
         weight = generator[selected] / (1.0 if held_out is None else held_out.test)
-        output = {
+        output: dict[str, Any] = {
             "events": {dataset: len(events)},
             "sum_of_weights": {dataset: float(generator.sum())},
             "cutflow": cutflow(dataset, cuts, generator),
+            "unscored": {dataset: {}},
             "mass": _book(histograms.axis_mass()),
             "pt": _book(histograms.axis_pt(start=self.pt_range[0], stop=self.pt_range[1])),
             "score": _book(histograms.axis_score()),
@@ -102,7 +108,11 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
             }
             for dataset, each in sorted(accumulator["domain"].items())
         }
-        ordered = {name: in_order(accumulator[name]) for name in ("mass", "pt", "score")}
+        for dataset, taggers in sorted(accumulator["unscored"].items()):
+            for name, reasons in taggers.items():
+                for reason, number in reasons.items():
+                    warnings.warn(f"{dataset}, scored by {name}: {number} {reason}, they do not pass", stacklevel=2)
+        ordered = {name: in_order(accumulator[name]) for name in ("mass", "pt", "score", "cutflow")}
         return accumulator | ordered | {"domain": domain}
 
     def _cuts(self, jets: ak.Array, held_out: Split | None) -> PackedSelection:
@@ -132,6 +142,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
     ) -> None:
         """Fill all histograms with the jets, shape (n,), of one tagger."""
         scores = tagger(jets)
+        output["unscored"][dataset][name] = dict(+unscored(tagger.predictor, jets, scores, name="jets"))
         passed = tagger.passes(jets, self.working_point, scores=scores)
         weights = Weights(len(jets))
         weights.add("generator", generator.copy())
@@ -146,7 +157,8 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         }
         for quantity, values in (("mass", jets.mass), ("pt", jets.pt), ("score", scores)):
             columns = categories | {quantity: ak.to_numpy(values)}
-            histograms.fill_variations(output[quantity], dataset, columns, weights)
+            known = ~np.isnan(ak.to_numpy(scores)) if quantity == "score" else None
+            histograms.fill_variations(output[quantity], dataset, columns, weights, selection=known)
 
 
 def _truth(jets: ak.Array) -> NDArray[np.str_]:
