@@ -21,7 +21,7 @@ from cortado.ntuples import FOLDERS, MonitoringHistogram, Step
 from cortado.ntuples.paths import expand
 from cortado.readers import Dialect
 
-__all__ = ["Dialect", "choose", "iterate", "iterate_maps", "read", "read_maps", "records"]
+__all__ = ["Dialect", "choose", "iterate", "iterate_maps", "iterate_objects", "read", "read_maps", "records"]
 
 
 def read(
@@ -79,6 +79,34 @@ def iterate(
         reader, branches = choose(path, name, dialect)
         for step, events in ntuples.iterate(path, branches, tree=name, size=size):
             yield _record(reader, step, events)
+
+
+def iterate_objects(
+    paths: str | Path | Iterable[str | Path],
+    collection: str,
+    *,
+    dialect: str | Dialect | None = None,
+    size: int = 20_000,
+) -> Iterator[ak.Array]:
+    """Read the objects of all events in a row, step by step.
+
+    Args:
+        paths: One or more files, globs or URLs.
+        collection: What is wanted of the records: "jets", "showers".
+        dialect: Name of the dialect if it shall not be guessed.
+        size: Largest number of entries of a step.
+
+    Yields:
+        Objects, shape (n,).
+
+    Raises:
+        ValueError: As `iterate`, or if the events of a file have no such objects.
+    """
+    for file, tree in expand(paths):
+        for record in iterate(file, tree=tree, dialect=dialect, size=size):
+            if collection not in record.fields:
+                raise ValueError(f"{file}: its events have no {collection}, only {', '.join(record.fields)}")
+            yield ak.flatten(record[collection])
 
 
 def read_maps(paths: str | Path | Iterable[str | Path], *, pattern: str = FOLDERS, name: str | None = None) -> ak.Array:
@@ -197,7 +225,8 @@ def choose(path: str, tree: str, dialect: str | Dialect | None = None) -> tuple[
     """
     available = ntuples.branch_names(path, tree)
     reader = readers.dialect(available, path, name=dialect)
-    return reader, reader.branches(tuple(dict.fromkeys((*available, *map(flat_name, available)))))
+    with placed(path):
+        return reader, reader.branches(tuple(dict.fromkeys((*available, *map(flat_name, available)))))
 
 
 def _record(reader: Dialect, step: Step, events: ak.Array) -> ak.Array:

@@ -51,8 +51,7 @@ def read_shower_sample(path: str | Path, *, threshold: float = 0.0) -> ShowerSam
         ValueError: If it has no showers, or they are of no known calorimeter.
     """
     number, geometry, cells, parts = 0, calorimeter.CALOGAN, np.zeros(1), []
-    for record in reading.iterate(path, size=1_000):
-        showers = ak.flatten(record.showers)
+    for showers in reading.iterate_objects(path, "showers", size=1_000):
         geometry = calorimeter.geometry_of(calorimeter.layer_shapes(showers))
         cells = cells + calorimeter.cells(showers, geometry).sum(axis=0)
         shapes = calorimeter.shower_shapes(showers, geometry, threshold=threshold)
@@ -117,8 +116,7 @@ def write_twins(path: Path, generator: ShowerGenerator, like: str | Path, *, see
 
 def _twins(generator: ShowerGenerator, like: str | Path, seed: int) -> Iterator[dict[str, NDArray[Any]]]:
     first = 0
-    for record in reading.iterate(like):
-        simulated = ak.flatten(record.showers)
+    for simulated in reading.iterate_objects(like, "showers"):
         made = generator(simulated.energy, seed=seed, first=first)
         yield calogan.columns_of(ak.with_field(made, simulated.event_key, "event_key"), is_generated=True)
         first += len(simulated)

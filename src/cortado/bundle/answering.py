@@ -144,7 +144,8 @@ def in_batches(
             if not skip_refused:
                 return ak.zip(columns(objects[batch]), depth_limit=1)
             done = accepted(columns, objects[batch])
-            return in_order(ak.zip(done.made, depth_limit=1), done.places, len(batch))
+            made = ak.zip(done.made, depth_limit=1)
+            return in_order(made, done.places, len(batch)) if done.refused else made
 
     share = math.ceil(len(shown) / cores.wanted(threads))
     order = list(batches(shown, sizes, min(batch_size, max(share, _FEWEST))))[::-1]  # what takes longest begins

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import logging
 import math
@@ -10,7 +11,7 @@ import re
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from typing import Any
 
 import loky
@@ -101,10 +102,18 @@ def run(
         except Exception as error:
             if (failure := _FAILURE.search(str(error))) is None:
                 raise
-            raise RuntimeError(
-                "{path}, entries {start} to {stop} of data set {dataset}: {error}".format(**failure.groupdict())
-            ) from error
+            raise RuntimeError(_told(**failure.groupdict())) from error
     return output | {"skipped_files": skipped} if skip_bad_files else output
+
+
+def _told(*, path: str, start: str, stop: str, dataset: str, error: str) -> str:
+    """What failed where; of coffea's sentences on numbers of events only that they are missing."""
+    if match := re.fullmatch(r"(?P<kind>\w+)\((?P<text>['\"].*['\"])\)", error, re.DOTALL):
+        with suppress(ValueError, SyntaxError):  # not a text alone
+            error = f"{match['kind']}: {ast.literal_eval(match['text'])}"
+    if missing := re.search(r"missing event ID fields: (\[.*?\])", error):
+        error = f"the tree has no {missing[1]}: it is not NanoAOD, give the schema that it has, such as schema=BaseSchema"
+    return f"{path}, entries {start} to {stop} of data set {dataset}: {error}"
 
 
 def require_executor(executor: str, scheduler: str | None = None) -> None:
