@@ -276,7 +276,7 @@ def test_bad_files_are_left_out_with_a_word_on_each_if_that_is_wanted(fileset, t
     bad = {str(tmp_path / f"{name}.root"): "Events" for name in ("empty", "junk", "absent")}
     other = next(iter(fileset["abjets"]["files"]))
     wanted = {"a": {"files": {**bad, **good}}, "b": {"files": [other, str(tmp_path / "junk.root")], "treename": "Events"}}
-    with pytest.raises(OSError, match=r"(empty|junk|absent)\.root"):
+    with pytest.raises((OSError, ValueError), match=r"(empty|junk|absent)\.root"):
         processors.run(wanted, Count(), executor="iterative")
     with pytest.warns(UserWarning) as told:
         output = processors.run(wanted, Count(), executor="iterative", skip_bad_files=True)
