@@ -289,6 +289,8 @@ def test_a_network_that_is_no_graph_is_named(tmp_path, to, name):
     model = CaloFlow(**FLOW)
     use = Showers(energy_range=(1.0, 100.0), latent=model.latent)
     saved = save_generator(tmp_path / "a.cortado", model=model, arguments=FLOW, use=use)
-    with pytest.raises(ValueError, match=r"a\.cortado: CaloFlow cannot be exported, torch\.export says: an inverse .* 504 features"):
+    with pytest.raises(
+        ValueError, match=r"a\.cortado: CaloFlow cannot be exported, torch\.export says: an inverse .* 504 features"
+    ):
         to(saved, tmp_path / name)
     assert os.listdir(tmp_path) == ["a.cortado"]

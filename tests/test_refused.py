@@ -52,9 +52,9 @@ def test_several_reasons_are_counted_apart():
 
 
 def test_objects_of_any_kind_say_which_they_are():
-    with pytest.raises(RefusedObjects, match="pt of jet 1 is 0.0, must be positive to divide by it") as caught:
-        jets = toy_jets(4)
-        JetImage(normalise="jet_pt")(ak.with_field(jets, [1.0, 0.0, 1.0, 0.0], "pt"))
+    jets = ak.with_field(toy_jets(4), [1.0, 0.0, 1.0, 0.0], "pt")
+    with pytest.raises(RefusedObjects, match=r"pt of jet 1 is 0\.0, must be positive to divide by it") as caught:
+        JetImage(normalise="jet_pt")(jets)
     assert caught.value.objects.tolist() == [1, 3]
     events = ak.Array({"jets": [[{"pt": 1.0}], [], [{"pt": 2.0}]]})
     with pytest.raises(RefusedObjects, match=r"jets\.pt\[0\] is not there in 1 of 3 objects") as caught:
@@ -63,7 +63,6 @@ def test_objects_of_any_kind_say_which_they_are():
 
 
 def test_showers_with_wrong_energies_are_known():
-
 
     showers = toy_showers(4, seed=1)
     energy = ak.to_numpy(showers.energy).copy()

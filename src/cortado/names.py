@@ -38,7 +38,7 @@ def nearest(name: str, known: Iterable[str], *, prefix: str = "") -> str:
 
 @contextmanager
 def placed(where: str) -> Iterator[None]:
-    """Have errors of any type say where they come from: before their message, or as a note where that cannot be changed.
+    """Have errors of any type say where they come from: before their message, or as a note where it cannot be changed.
 
     Args:
         where: File and entries.

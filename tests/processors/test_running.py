@@ -175,7 +175,10 @@ def test_a_file_that_cannot_be_read_stops_the_run(tmp_path, taggers, damage):
 
 def test_an_error_in_a_worker_is_told_once_and_names_the_file(tmp_path, capfd):
     write_tree(tmp_path / "a.root", {"run": np.arange(8, dtype=np.uint32)})
-    with pytest.raises(RuntimeError, match=r"a\.root, entries 0 to 8 of data set 'd': the tree has no \['luminosityBlock', .*not NanoAOD"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"a\.root, entries 0 to 8 of data set 'd': the tree has no \['luminosityBlock', .*not NanoAOD",
+    ):
         processors.run({"d": {"files": {str(tmp_path / "a.root"): "Events"}}}, Count(), executor="futures", workers=1)
     assert "Traceback" not in capfd.readouterr().err
 
@@ -275,10 +278,13 @@ def test_bad_files_are_left_out_with_a_word_on_each_if_that_is_wanted(fileset, t
     (tmp_path / "junk.root").write_bytes(b"no ROOT" * 100)
     bad = {str(tmp_path / f"{name}.root"): "Events" for name in ("empty", "junk", "absent")}
     other = next(iter(fileset["abjets"]["files"]))
-    wanted = {"a": {"files": {**bad, **good}}, "b": {"files": [other, str(tmp_path / "junk.root")], "treename": "Events"}}
+    wanted = {
+        "a": {"files": {**bad, **good}},
+        "b": {"files": [other, str(tmp_path / "junk.root")], "treename": "Events"},
+    }
     with pytest.raises((OSError, ValueError), match=r"(empty|junk|absent)\.root"):
         processors.run(wanted, Count(), executor="iterative")
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(UserWarning, match="is left out") as told:
         output = processors.run(wanted, Count(), executor="iterative", skip_bad_files=True)
     assert {dataset: set(files) for dataset, files in output.pop("skipped_files").items()} == {
         "a": set(bad),
@@ -289,6 +295,9 @@ def test_bad_files_are_left_out_with_a_word_on_each_if_that_is_wanted(fileset, t
     said = [str(warning.message) for warning in told]
     assert len(said) == 4
     assert any("data set 'a': " in text and "junk.root is not a ROOT file" in text for text in said)
-    with pytest.raises(ValueError, match="data set 'none': none of its 3 files can be opened; .*empty.root is empty"):
+    with pytest.raises(ValueError, match=r"data set 'none': none of its 3 files can be opened; .*empty.root is empty"):
         processors.run({"none": {"files": bad}}, Count(), executor="iterative", skip_bad_files=True)
-    assert processors.run({"a": {"files": good}}, Count(), skip_bad_files=True, executor="iterative")["skipped_files"] == {}
+    assert (
+        processors.run({"a": {"files": good}}, Count(), skip_bad_files=True, executor="iterative")["skipped_files"]
+        == {}
+    )

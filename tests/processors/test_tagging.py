@@ -255,7 +255,9 @@ def test_jets_with_a_bad_number_do_not_pass_and_are_counted(tmp_path, taggers):
     pfn = taggers["pfn"]
     with pytest.raises(RuntimeError, match=r"bad\.root, .*eta of jet \d+ is nan.*or ask for NaN, invalid='nan'"):
         processors.run(
-            {"d": {"files": {str(tmp_path / "bad.root"): "Events"}}}, TaggingProcessor({"pfn": pfn}), executor="iterative"
+            {"d": {"files": {str(tmp_path / "bad.root"): "Events"}}},
+            TaggingProcessor({"pfn": pfn}),
+            executor="iterative",
         )
     tolerant = replace(pfn, predictor=replace(pfn.predictor, invalid="nan"))
     outputs = {}
@@ -263,7 +265,9 @@ def test_jets_with_a_bad_number_do_not_pass_and_are_counted(tmp_path, taggers):
         fileset = {"d": {"files": {str(tmp_path / f"{name}.root"): "Events"}}}
         instance = TaggingProcessor({"pfn": tolerant})
         if name == "bad":
-            with pytest.warns(UserWarning, match=r"d, scored by pfn: \d+ jets have a constituents.eta that is not finite"):
+            with pytest.warns(
+                UserWarning, match=r"d, scored by pfn: \d+ jets have a constituents.eta that is not finite"
+            ):
                 outputs[name] = processors.run(fileset, instance, executor="iterative", chunksize=25)
         else:
             outputs[name] = processors.run(fileset, instance, executor="iterative")
@@ -272,7 +276,9 @@ def test_jets_with_a_bad_number_do_not_pass_and_are_counted(tmp_path, taggers):
     nominal = {"variation": "nominal", "tagger": "pfn", "dataset": sum, "truth": sum}
     good, found = (outputs[name]["mass"][nominal] for name in ("good", "bad"))
     assert found.sum(flow=True).value == pytest.approx(good.sum(flow=True).value)
-    selected = outputs["good"]["score"][nominal].sum(flow=True).value - outputs["bad"]["score"][nominal].sum(flow=True).value
+    selected = (
+        outputs["good"]["score"][nominal].sum(flow=True).value - outputs["bad"]["score"][nominal].sum(flow=True).value
+    )
     assert number > 0
     assert selected > 0
     assert found[{"region": "pass"}].sum(flow=True).value < good[{"region": "pass"}].sum(flow=True).value

@@ -104,7 +104,9 @@ def test_nested_skims_of_each_dialect_are_read_as_flat_files(module, name, tmp_p
     WRITERS[module](tmp_path / "jets.root", 10)
     (step,) = ntuples.steps(tmp_path / "jets.root")
     counters = [name for name in ntuples.branch_names(step.path) if name.startswith("n") and name[1:2].isupper()]
-    columns = nested(ntuples.arrays(step, [n for n in ntuples.branch_names(step.path) if n not in (*counters, "npart")]))
+    columns = nested(
+        ntuples.arrays(step, [n for n in ntuples.branch_names(step.path) if n not in (*counters, "npart")])
+    )
     write_nested(tmp_path / name, columns)
     expected = cortado.read(tmp_path / "jets.root")
     assert cortado.read(tmp_path / name).tolist() == expected.tolist()

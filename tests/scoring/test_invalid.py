@@ -37,7 +37,9 @@ BAD = with_candidate(JETS, [7, 120], "eta", np.nan)
 
 
 def test_by_default_it_is_an_error_that_says_what_to_do(path):
-    with pytest.raises(ValueError, match=r"eta of jet (7|120) is nan.*; drop such objects, or ask for NaN, invalid='nan'"):
+    with pytest.raises(
+        ValueError, match=r"eta of jet (7|120) is nan.*; drop such objects, or ask for NaN, invalid='nan'"
+    ):
         cortado.load(path)(BAD)
 
 

@@ -85,7 +85,8 @@ def compare_shower_files(files: Sequence[str | Path], folder: Path, *, threshold
     if tests:
         rows = {name: _differences(reference, shapes, tests[name]) for name, shapes in alike.items()}
         number = len(tests[next(iter(tests))])
-        title = f"{number} shapes against {titles[first]}: means within 2 %, widths 10 % (open: not decided), chi2/ndf < 1.5"
+        near = "means within 2 %, widths 10 % (open: not decided), chi2/ndf < 1.5"
+        title = f"{number} shapes against {titles[first]}: {near}"
         console.print(results_table(rows, title=title, titles=titles, first="file"))
     figures = {name: _picture(name, sample) for name, sample in samples.items()}
     for name, shapes in alike.items():

@@ -129,6 +129,7 @@ def in_batches(
         objects: With `bundle.fields`, shape (n,).
         columns: Of a batch; also of one without objects, where there are none.
         skip_empty: As of `answers`; so are the others.
+        skip_refused: Likewise.
         batch_size: Most objects of a batch.
         device: Where the network is.
         threads: Batches at once, on a CPU.

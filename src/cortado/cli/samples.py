@@ -25,7 +25,12 @@ def simulate(
         ),
     ],
     out: Annotated[Path, typer.Option(help="ROOT file to write; of showers also HDF5 (.h5)")],
-    jets: Annotated[int, typer.Option(min=1, help="jets to keep, or a few more, as events stay whole; flat in pT, or as many of each flavour")] = 5000,
+    jets: Annotated[
+        int,
+        typer.Option(
+            min=1, help="jets to keep, or a few more, as events stay whole; flat in pT, or as many of each flavour"
+        ),
+    ] = 5000,
     showers: Annotated[int, typer.Option(min=1, help="showers to make")] = 5000,
     energy: Annotated[str, typer.Option(help="incident energies of showers [GeV], LOW:HIGH or one number")] = "1:100",
     pt: Annotated[

@@ -93,7 +93,9 @@ class AutoregressiveFlow(nn.Module):
             RuntimeError: If it is to be exported with more than 16 features: a graph would have a step for each.
         """
         if torch.compiler.is_exporting() and noise.shape[1] > _MOST_EXPORTED:
-            raise RuntimeError(f"an inverse autoregressive flow of {noise.shape[1]} features is as many steps, no graph")
+            raise RuntimeError(
+                f"an inverse autoregressive flow of {noise.shape[1]} features is as many steps, no graph"
+            )
         dtype = noise.dtype if noise.device.type == "mps" else torch.float64
         features, condition = noise.to(dtype), condition.to(dtype)
         for block, order in zip(reversed(self.blocks), self.orders.flip(0)):

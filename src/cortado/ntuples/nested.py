@@ -1,7 +1,7 @@
-"""Nested columns under the names of flat branches: ``FatJet_pt`` is the field ``pt`` of the lists of records ``FatJet``.
+"""Nested columns under the names of flat branches: ``FatJet_pt`` is the field ``pt`` of lists of records ``FatJet``.
 
-Skims of coffea, awkward and uproot hold records (RNTuple, parquet) where NanoAOD has one branch for each field. Both are
-views of the same events: what reads one reads the other.
+Skims of coffea, awkward and uproot hold records (RNTuple, parquet) where NanoAOD has one branch for each field. Both
+are views of the same events: what reads one reads the other.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ class Table(NamedTuple):
     """Entries of one open file, whatever its format.
 
     ``read(branches, start, stop)`` gives a record array with one field per branch. ``clusters()`` lists the
-    entries, from 0 to ``num_entries``, at which the file can be cut without reading any piece of it twice. Branches that
-    are ``nested`` are fields of one column, whose lists have equal lengths by their making.
+    entries, from 0 to ``num_entries``, at which the file can be cut without reading any piece of it twice. Branches
+    that are ``nested`` are fields of one column, whose lists have equal lengths by their making.
     """
 
     path: str

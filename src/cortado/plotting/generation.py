@@ -136,7 +136,9 @@ def weight_distribution(
         for colour, (name, values) in zip(cycle(CURVES), relative.items()):
             share = effective_sample_size(values) / len(values)
             counts = np.histogram(values, edges)[0] / len(values)
-            ax.stairs(counts, edges, color=colour, linewidth=2, label=rf"{entry(name)}  ($n_\mathrm{{eff}}/n$ = {share:.3f})")
+            ax.stairs(
+                counts, edges, color=colour, linewidth=2, label=rf"{entry(name)}  ($n_\mathrm{{eff}}/n$ = {share:.3f})"
+            )
         ax.set(xscale="log", yscale="log", xlim=(edges[0], edges[-1]))
         ax.set(xlabel="Weight / mean weight", ylabel="Share of showers / bin")
         legend(ax)

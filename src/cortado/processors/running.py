@@ -112,7 +112,9 @@ def _told(*, path: str, start: str, stop: str, dataset: str, error: str) -> str:
         with suppress(ValueError, SyntaxError):  # not a text alone
             error = f"{match['kind']}: {ast.literal_eval(match['text'])}"
     if missing := re.search(r"missing event ID fields: (\[.*?\])", error):
-        error = f"the tree has no {missing[1]}: it is not NanoAOD, give the schema that it has, such as schema=BaseSchema"
+        error = (
+            f"the tree has no {missing[1]}: it is not NanoAOD, give the schema that it has, such as schema=BaseSchema"
+        )
     return f"{path}, entries {start} to {stop} of data set {dataset}: {error}"
 
 

@@ -30,7 +30,9 @@ def without_bad_files(fileset: Mapping[str, Any]) -> tuple[dict[str, Any], Skipp
         files = entry["files"] if isinstance(entry, Mapping) else entry
         bad = {path: why for path in files if (why := _why_not(path, _tree(entry, files, path)))}
         if bad and len(bad) == len(files):
-            raise ValueError(f"data set {name!r}: none of its {len(files)} files can be opened; {next(iter(bad.values()))}")
+            raise ValueError(
+                f"data set {name!r}: none of its {len(files)} files can be opened; {next(iter(bad.values()))}"
+            )
         for path, why in bad.items():
             warnings.warn(f"data set {name!r}: {path} is left out, 1 of {len(files)} files: {why}", stacklevel=3)
         if bad:

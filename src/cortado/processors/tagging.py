@@ -37,7 +37,8 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
     the chunks.
 
     Taggers that were loaded with `invalid="nan"` do not stop at a jet with a number that they cannot take: it does not
-    pass, is not in the histogram `score`, and `unscored` counts it by data set and tagger, with a warning that says why.
+    pass and is not in the histogram `score`; `unscored` counts such jets by data set and tagger, with a warning that
+    says why.
 
     Args:
         taggers: Scorers by the name that the histograms show.

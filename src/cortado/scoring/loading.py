@@ -27,8 +27,8 @@ def load(path: str | os.PathLike[str], **settings: Any) -> Any:
 
     Args:
         path: The bundle.
-        **settings: Attributes of `Predictor`: device, threads, batch_size, precision, without_constituents, invalid; classes
-            of your own: representations, models, uses; and what the class of the result takes: threshold of a
+        **settings: Attributes of `Predictor`: device, threads, batch_size, precision, without_constituents, invalid;
+            classes of your own: representations, models, uses; and what the class of the result takes: threshold of a
             `VertexFinder`, extrapolate of a `ShowerGenerator`, working_points of a `Scorer`; threshold, min_hits,
             build and proposers of a `TrackFinder`.
     Raises:

@@ -124,8 +124,8 @@ def _require_finite(objects: ak.Array, where: str, name: str) -> None:
             _require_finite(column, where, f"{name}.{field}")
         elif bad := int(np.sum(~np.isfinite(ak.to_numpy(ak.flatten(column, axis=None))))):
             raise ValueError(
-                f"{where}: {bad} values of {name}.{field} are not finite; deselect such objects by the mask, or leave them "
-                'out and count them, Objects(invalid="drop")'
+                f"{where}: {bad} values of {name}.{field} are not finite; deselect such objects by the mask, or leave "
+                'them out and count them, Objects(invalid="drop")'
             )
 
 
