@@ -243,7 +243,8 @@ def _read(path: str | os.PathLike[str], own: Own) -> _Original:
     expected = [_answers(bundle, batch) for batch in batches]
     canary = tuple((given, tuple(each.values())) for given, each in zip(inputs, expected))
     if "edge_index" not in names:
-        canary += (tuple(tuple(array[:0] for array in arrays) for arrays in canary[-1]),)  # no objects
+        given, answers = (tuple(array[:0] for array in arrays) for arrays in canary[-1])
+        canary += ((given, answers),)  # of no objects
     return _Original(program, names, tuple(expected[0]), canary, json.dumps(bundles.describe(path)))
 
 
