@@ -15,7 +15,8 @@ SOURCE = TESTS.parent / "src" / "cortado"
 ARROWS = {
     "extras": set(),  # all may
     "kinematics": set(),
-    "calorimeter": set(),
+    "refused": set(),
+    "calorimeter": {"refused"},
     "perigee": set(),
     "splitmix": set(),
     "event_keys": {"splitmix"},
@@ -30,8 +31,8 @@ ARROWS = {
     "manifest": {"names", "files"},
     "truth": {"kinematics"},
     "readers": {"names", "calorimeter", "event_keys", "kinematics", "perigee", "truth", "units"},
-    "reading": {"ntuples", "readers"},
-    "representations": {"names", "calorimeter", "counts", "kinematics", "splitmix"},
+    "reading": {"names", "ntuples", "readers"},
+    "representations": {"names", "calorimeter", "counts", "kinematics", "refused", "splitmix"},
     "scaling": {"representations"},
     "models": set(),
     "metrics": {"masks", "statistics"},
@@ -44,7 +45,7 @@ ARROWS = {
     "batch": {"cluster", "files", "names", "ntuples", "readers", "reading", "scoring"},
     "own_files": set(),
     "tasks": {"names", "counts", "metrics", "weights", "reconstruction"},
-    "bundle": {"names", "files", "representations", "scaling", "models", "tasks", "units", "weights"},
+    "bundle": {"names", "files", "refused", "representations", "scaling", "models", "tasks", "units", "weights"},
     "export": {"bundle", "files", "models", "scaling", "tasks", "weights"},
     "scoring": {
         "names",
@@ -56,6 +57,7 @@ ARROWS = {
         "splits",
         "perigee",
         "reconstruction",
+        "refused",
     },
     "training": {"names", "files", "reading", "ntuples", "splits", "representations", "scaling", "bundle", "tasks"},
     "plotting": {"calorimeter", "files", "metrics", "kinematics", "histograms", "perigee", "searches", "statistics"},
@@ -133,6 +135,7 @@ QUARANTINE = {
         "files",
         "names",
         "own_files",
+        "refused",
         "workers",
     }
     | {"cli"},

@@ -4,7 +4,7 @@ import numpy as np
 
 from cortado import analysis, metrics, plotting
 from cortado.calorimeter import CALOGAN
-from cortado.metrics import Closure, Estimate
+from cortado.metrics import Agreement, Closure, Estimate
 
 from .networks import TITLES, VIEWS
 
@@ -45,10 +45,8 @@ def tables(folder):
             "largest": f"{separation[largest]:.3f} ({largest})",
             "ms": f"{min(merits['ms'].values()):.3g}",
         }
-        means, widths = merits["agreement"]
         closure[name] = {
-            "means": means,
-            "widths": widths,
+            **Agreement(*merits["agreement"]).cells(),
             **closed(merits["closure"]["generated"]),
             **closed(merits["closure"]["reweighted"], "weighted", "its p"),
             "n_eff": f"{merits['effective']:.0%}",

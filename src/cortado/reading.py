@@ -16,11 +16,12 @@ import awkward as ak
 import numpy as np
 
 from cortado import ntuples, readers
+from cortado.names import flat_name, placed
 from cortado.ntuples import FOLDERS, MonitoringHistogram, Step
 from cortado.ntuples.paths import expand
 from cortado.readers import Dialect
 
-__all__ = ["Dialect", "choose", "iterate", "iterate_maps", "read", "read_maps", "records"]
+__all__ = ["Dialect", "choose", "iterate", "iterate_maps", "iterate_objects", "read", "read_maps", "records"]
 
 
 def read(
@@ -82,6 +83,34 @@ def iterate(
         reader, branches = choose(path, name, dialect, collection)
         for step, events in ntuples.iterate(path, branches, tree=name, size=size):
             yield _record(reader, step, events)
+
+
+def iterate_objects(
+    paths: str | Path | Iterable[str | Path],
+    collection: str,
+    *,
+    dialect: str | Dialect | None = None,
+    size: int = 20_000,
+) -> Iterator[ak.Array]:
+    """Read the objects of all events in a row, step by step.
+
+    Args:
+        paths: One or more files, globs or URLs.
+        collection: What is wanted of the records: "jets", "showers".
+        dialect: Name of the dialect if it shall not be guessed.
+        size: Largest number of entries of a step.
+
+    Yields:
+        Objects, shape (n,).
+
+    Raises:
+        ValueError: As `iterate`, or if the events of a file have no such objects.
+    """
+    for file, tree in expand(paths):
+        for record in iterate(file, tree=tree, dialect=dialect, size=size):
+            if collection not in record.fields:
+                raise ValueError(f"{file}: its events have no {collection}, only {', '.join(record.fields)}")
+            yield ak.flatten(record[collection])
 
 
 def read_maps(paths: str | Path | Iterable[str | Path], *, pattern: str = FOLDERS, name: str | None = None) -> ak.Array:
@@ -204,7 +233,8 @@ def choose(
     """
     available = ntuples.branch_names(path, tree)
     reader = readers.dialect(available, path, name=dialect)
-    branches = reader.branches(available)
+    with placed(path):
+        branches = reader.branches(tuple(dict.fromkeys((*available, *map(flat_name, available)))))
     kinds: dict[str, tuple[str, ...]] = getattr(reader, "KINDS", {})
     if not any(branch.startswith(kinds.get(collection or "", ())) for branch in branches):
         return reader, branches
@@ -213,8 +243,5 @@ def choose(
 
 
 def _record(reader: Dialect, step: Step, events: ak.Array) -> ak.Array:
-    try:
+    with placed(f"{step.path}, tree {step.tree!r}, events counted from entry {step.start}"):
         return reader.record(events)
-    except ValueError as error:
-        where = f"{step.path}, tree {step.tree!r}, events counted from entry {step.start}"
-        raise ValueError(f"{where}: {error}") from error

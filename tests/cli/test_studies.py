@@ -1,5 +1,6 @@
 """`cortado train`, `run` and `plot`: what they ask of a study, and studies that cannot be found."""
 
+import re
 import subprocess
 import sys
 
@@ -151,10 +152,17 @@ def test_an_error_that_says_itself_what_is_wrong_is_one_line(analysis):
     assert line.startswith("ValueError: ")
 
 
-def test_a_fault_of_our_own_is_not_hidden(monkeypatch, tmp_path):
+def test_a_fault_of_our_own_is_told_with_its_line_and_the_file(monkeypatch, tmp_path):
     from cortado import ntuples
 
     monkeypatch.setattr(ntuples, "find_tree", None)
+    (tmp_path / "a.root").touch()
+    first, where, file, hint = fail("inspect", tmp_path / "a.root").splitlines()
+    assert first == "TypeError: 'NoneType' object is not callable"
+    assert re.fullmatch(r"  cortado/cli/inspection\.py, line \d+: tree = ntuples.find_tree.*", where)
+    assert file == f"  while at {tmp_path / 'a.root'}"
+    assert "CORTADO_TRACEBACK=1" in hint
+    monkeypatch.setenv("CORTADO_TRACEBACK", "1")
     with pytest.raises(TypeError, match="not callable"):
         raise invoke("inspect", tmp_path / "a.root").exception
 

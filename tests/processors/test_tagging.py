@@ -322,3 +322,45 @@ def test_corrections_travel_to_workers_and_say_what_numbers_do(tmp_path, fileset
         np.testing.assert_allclose(found, expected)
     plain = processors.run(one, TaggingProcessor(taggers), executor="iterative")["mass"][{"variation": "nominal"}]
     assert not np.allclose(plain.values(flow=True), masses[1][{"variation": "nominal"}].values(flow=True))
+
+
+def test_jets_with_a_bad_number_do_not_pass_and_are_counted(tmp_path, taggers):
+    from dataclasses import replace
+
+    jets = separated_event_jets(60, seed=4)
+    columns = cms_columns(jets)
+    eta = ak.to_numpy(ak.flatten(columns["PFCand"].eta)).copy()
+    eta[ak.to_numpy(ak.flatten(ak.local_index(columns["PFCand"].eta))) == 0] = np.nan  # one candidate of each event
+    bad = ak.with_field(columns["PFCand"], ak.unflatten(eta, ak.num(columns["PFCand"])), "eta")
+    write_tree(tmp_path / "good.root", columns)
+    write_tree(tmp_path / "bad.root", {**columns, "PFCand": bad})
+    pfn = taggers["pfn"]
+    with pytest.raises(RuntimeError, match=r"bad\.root, .*eta of jet \d+ is nan.*or ask for NaN, invalid='nan'"):
+        processors.run(
+            {"d": {"files": {str(tmp_path / "bad.root"): "Events"}}},
+            TaggingProcessor({"pfn": pfn}),
+            executor="iterative",
+        )
+    tolerant = replace(pfn, predictor=replace(pfn.predictor, invalid="nan"))
+    outputs = {}
+    for name in ("good", "bad"):
+        fileset = {"d": {"files": {str(tmp_path / f"{name}.root"): "Events"}}}
+        instance = TaggingProcessor({"pfn": tolerant})
+        if name == "bad":
+            with pytest.warns(
+                UserWarning, match=r"d, scored by pfn: \d+ jets have a constituents.eta that is not finite"
+            ):
+                outputs[name] = processors.run(fileset, instance, executor="iterative", chunksize=25)
+        else:
+            outputs[name] = processors.run(fileset, instance, executor="iterative")
+    assert outputs["good"]["unscored"] == {"d": {"pfn": {}}}
+    (number,) = outputs["bad"]["unscored"]["d"]["pfn"].values()
+    nominal = {"variation": "nominal", "tagger": "pfn", "dataset": sum, "truth": sum}
+    good, found = (outputs[name]["mass"][nominal] for name in ("good", "bad"))
+    assert found.sum(flow=True).value == pytest.approx(good.sum(flow=True).value)
+    selected = (
+        outputs["good"]["score"][nominal].sum(flow=True).value - outputs["bad"]["score"][nominal].sum(flow=True).value
+    )
+    assert number > 0
+    assert selected > 0
+    assert found[{"region": "pass"}].sum(flow=True).value < good[{"region": "pass"}].sum(flow=True).value

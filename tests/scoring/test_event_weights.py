@@ -1,5 +1,7 @@
 """Scores and working points as weights of events: coffea gets what loops over events give."""
 
+from dataclasses import replace
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -183,3 +185,31 @@ def test_efficiencies_that_are_none(scorer):
     ):
         with pytest.raises(ValueError, match=message):
             scorer.add_weight(Weights(4), jets, working_point="50%", efficiencies=given)
+
+
+def test_likelihood_ratios_keep_their_digits_where_a_score_is_near_one(scorer, monkeypatch):
+    """Of float32 probabilities p / (1 - p) is off by 6 % at 1e7; the other class has the digits."""
+    logit = np.array([0.0, 5.0, np.log(1e7), np.log(3e9)])
+    odds = np.exp(logit)
+    made = ak.zip({"qcd": (1 / (1 + odds)).astype(np.float32), "w": (odds / (1 + odds)).astype(np.float32)})
+    monkeypatch.setattr(type(scorer.predictor), "flat", lambda self, objects: made)
+    ratios = scorer.likelihood_ratios(toy_jets(4))
+    np.testing.assert_allclose(ratios.nominal, odds, rtol=1e-6)
+    with pytest.raises(ValueError, match="of 4 scores are 0 or 1"):
+        weights.likelihood_ratio_weights(made.w)  # of the one number alone they are lost
+
+
+@pytest.mark.parametrize("efficiency, error", [(0.97, 0.05), (1e-4, 5e-4), (0.0, 0.01), (0.999, 0.002), (0.5, 0.6)])
+def test_without_scale_factors_no_working_point_is_too_tight_or_too_loose(efficiency, error):
+    from cortado.scoring.event_weights import factors_at
+
+    point = replace(HALF, efficiency=efficiency, efficiency_err=error, mistag=efficiency, mistag_err=error)
+    for factor in factors_at(point, {}).values():
+        varied = weights.jet_weights(
+            np.array([True, False]),
+            efficiency=efficiency,
+            scale_factor=factor.value,
+            scale_factor_err=factor.error,
+        )
+        assert varied.nominal.tolist() == [1.0, 1.0]
+        assert all(np.all(np.asarray(each) >= 0) for each in varied)

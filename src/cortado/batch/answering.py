@@ -122,7 +122,7 @@ def load(bundle: str | Path, options: Mapping[str, Any] | None = None, **setting
     """
     path, options = Path(bundle), dict(options or {})
     try:
-        use = _loaded(path, without_constituents="nan", **settings)
+        use = _loaded(path, without_constituents="nan", invalid="nan", **settings)
     except TypeError as error:  # a setting that only a class with other verbs has
         raise ValueError(f"{bundle}: {error}") from error
     if not hasattr(use, "events"):

@@ -17,7 +17,7 @@ Format 1 (a task and classes in the place of the use) is read as well.
 
 from __future__ import annotations
 
-from cortado.bundle.answering import answers, in_batches, sizes_of
+from cortado.bundle.answering import accepted, answers, in_batches, sizes_of
 from cortado.bundle.chain import Bundle, columns, lengths, run, tensors
 from cortado.bundle.loading import Content, Own, canary_objects, describe, fingerprint, load, read
 from cortado.bundle.saving import save
@@ -28,6 +28,7 @@ __all__ = [
     "Content",
     "Own",
     "WorkingPoint",
+    "accepted",
     "answers",
     "canary_objects",
     "columns",

@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from cortado.bundle.chain import Bundle
 
 FORMAT_VERSION = 3
@@ -156,12 +158,24 @@ def _recipe(path: str, described: Any) -> dict[str, Any]:
 
 
 def _plain(path: str, owner: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments, if JSON brings them back equal but for lists, which come back as tuples."""
+    """The arguments as JSON has them, if it brings them back equal but for lists, which come back as tuples."""
+    plain = {}
     for name, value in arguments.items():
         try:
-            back = json.loads(json.dumps(value, allow_nan=False))
+            plain[name] = back = json.loads(json.dumps(value, allow_nan=False, default=_scalar))
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path}: {owner} {name}={value!r} cannot be written as JSON: {error}") from error
         if tuples(back) != tuples(value):
             raise ValueError(f"{path}: {owner} {name}={value!r} would come back from JSON as {back!r}")
-    return dict(arguments)
+    return plain
+
+
+def _scalar(value: Any) -> Any:
+    """A number of numpy as one of Python.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a {type(value).__name__} is no plain value")

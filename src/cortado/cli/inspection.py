@@ -45,7 +45,7 @@ def _inspect_bundle(path: Path, modules: own.Modules, lengths: own.Lengths) -> N
     show(f"{'representation':16} {_short(bundle.representation)}")
     show(f"{'gives':16} {_short(bundle.use)}")
     show(f"{'units':16} GeV, rad, lengths in {bundle.lengths}")
-    for key in ("samples", "dialect", "objects", "jets", "split", "fold", "seed", "metrics", "git_revision"):
+    for key in ("samples", "dialect", "objects", "jets", "split", "fold", "seed", "metrics", "git_revision", "cortado"):
         if bundle.provenance.get(key) is not None:
             show(f"{key:16} {bundle.provenance[key]}")
     if bundle.working_points:

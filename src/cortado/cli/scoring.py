@@ -67,8 +67,8 @@ def score(
     """Score the jets of ntuples, or find vertices, or the tracks of hits; no truth is needed, all entries are kept.
 
     A tagger writes the tree "scores", a friend of the ntuple's: entry by entry the probability of each class for each
-    jet, and run, luminosityBlock, event (or the number of the entry). Jets without constituents score NaN, and are
-    counted. Several bundles read each file once, and each writes a tree of its own name.
+    jet, and run, luminosityBlock, event (or the number of the entry). Jets without constituents, and those with a
+    number that the network cannot take (not finite, a constituent of pT 0), score NaN, and are counted. Several bundles read each file once, and each writes a tree of its own name.
 
     A vertex finder writes the tree "vertices", with the collections jet (jet_n_tracks, jet_n_vertices), track
     (track_jetIdx, track_vertexIdx: -1 for a track alone, track_unfit) and vertex (vertex_jetIdx, vertex_x, vertex_mass,

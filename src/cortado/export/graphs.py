@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,7 +74,11 @@ def to_onnx(
     program.model.metadata_props["cortado"] = original.description
 
     def outputs(file: Path) -> Callable[[Arrays], Sequence[NDArray[Any]]]:
-        session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
+        try:
+            session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
+        except Exception as error:  # of onnxruntime's own types
+            reason = re.sub(r"\s+", " ", str(error))[:200]
+            raise ValueError(f"{bundle} cannot be exported as ONNX, onnxruntime says: {reason}") from error
         return lambda inputs: session.run(original.answers, dict(zip(original.names, inputs)))
 
     return write_checked(Path(path), original.canary, program.save, outputs)
@@ -162,9 +167,11 @@ class _Mapped(torch.nn.Module):
 class _Graph(torch.nn.Module):
     """Unscaled inputs -> answers."""
 
-    def __init__(self, bundle: bundles.Bundle, inputs: type) -> None:
+    def __init__(self, bundle: bundles.Bundle, inputs: Any) -> None:
         super().__init__()
         self.model, self.use, self.inputs = bundle.model, bundle.use, inputs
+        self.is_graph = "edge_index" in inputs._fields
+        self.most = _most_members(bundle.representation, inputs._fields)
         self.scaled: _Scaled | _Mapped | None = None
         scaling: Any = bundle.scaling
         if hasattr(scaling, "quantiles"):
@@ -173,10 +180,39 @@ class _Graph(torch.nn.Module):
             self.scaled = _Scaled(center=scaling.center, scale=scaling.scale, clip=scaling.clip)
 
     def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Answers of one object more, which is empty and left out at the end: many operations take no empty batch."""
+        if self.is_graph:
+            return self._answers(*inputs)
+        padded = [_padded(tensor, most) for tensor, most in zip(inputs, self.most, strict=True)]
+        return tuple(answer[:-1] for answer in self._answers(*map(_with_one_more, padded)))
+
+    def _answers(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
         given: Any = self.inputs(*inputs)
         if self.scaled is not None and "features" in given._fields:
             given = given._replace(features=self.scaled(given.features, getattr(given, "mask", None)))
         return tuple(self.use.answers(self.model(*given), given).values())
+
+
+def _most_members(representation: Any, names: Sequence[str]) -> tuple[int | None, ...]:
+    """Largest number of members of each input that is one of several collections, each with its mask; else None.
+
+    Networks read these in a row (LSTM), which a graph has step by step: they are padded to it.
+    """
+    collections = {name.removesuffix("_mask") for name in names if name.endswith("_mask")}
+    of = (name.removesuffix("_mask") for name in names)
+    return tuple(getattr(representation, f"max_{name}", None) if name in collections else None for name in of)
+
+
+def _padded(tensor: torch.Tensor, most: int | None) -> torch.Tensor:
+    """A collection (n, p, ...) with zeros behind it, (n, most, ...)."""
+    if most is None:
+        return tensor
+    zeros = tensor.new_zeros((tensor.shape[0], most, *tensor.shape[2:]))
+    return torch.cat([tensor, zeros], dim=1)[:, :most]  # of a size that is known, whatever p
+
+
+def _with_one_more(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.cat([tensor, tensor.new_zeros((1, *tensor.shape[1:]))])
 
 
 def _read(path: str | os.PathLike[str], own: Own) -> _Original:
@@ -188,16 +224,21 @@ def _read(path: str | os.PathLike[str], own: Own) -> _Original:
     inputs = [tuple(map(np.ascontiguousarray, each)) for each in raw]
     names = raw[0]._fields
     try:
-        program = torch.export.export(
-            _Graph(bundle, type(raw[0])).eval(),
-            tuple(map(torch.from_numpy, inputs[0])),
-            dynamic_shapes=(_dynamic_shapes(names),),
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The tensor attribute.*assigned during export")  # of an LSTM
+            program = torch.export.export(
+                _Graph(bundle, type(raw[0])).eval(),
+                tuple(map(torch.from_numpy, inputs[0])),
+                dynamic_shapes=(_dynamic_shapes(names, _most_members(bundle.representation, names)),),
+            )
     except RuntimeError as error:  # operations of a network that are no graph, or not one of any size
         network, reason = type(bundle.model).__name__, str(error).partition("\n")[0]
         raise ValueError(f"{path}: {network} cannot be exported, torch.export says: {reason}") from error
     expected = [_answers(bundle, batch) for batch in batches]
     canary = tuple((given, tuple(each.values())) for given, each in zip(inputs, expected))
+    if "edge_index" not in names:
+        given, answers = (tuple(array[:0] for array in arrays) for arrays in canary[-1])
+        canary += ((given, answers),)  # of no objects
     return _Original(program, names, tuple(expected[0]), canary, json.dumps(content.description()))
 
 
@@ -212,8 +253,8 @@ def _answers(bundle: bundles.Bundle, objects: ak.Array) -> dict[str, NDArray[Any
     return {name: answer.numpy() for name, answer in answers.items()}
 
 
-def _dynamic_shapes(names: Sequence[str]) -> tuple[dict[int, Any], ...]:
-    """Free dimensions of each input: the objects, and the constituents of everything that comes with a mask.
+def _dynamic_shapes(names: Sequence[str], most: Sequence[int | None]) -> tuple[dict[int, Any], ...]:
+    """Free dimensions of each input: the objects, and the constituents of everything that comes with a mask of its own.
 
     Those of a graph are its nodes and edges, of all objects together.
     """
@@ -222,5 +263,9 @@ def _dynamic_shapes(names: Sequence[str]) -> tuple[dict[int, Any], ...]:
         of_graph = {"nodes": {0: nodes}, "edge_index": {1: edges}, "edge_features": {0: edges}}
         return tuple(of_graph[name] for name in names)
     objects, constituents = torch.export.Dim("objects"), torch.export.Dim("constituents")
+    if any(most):
+        ends = {name.removesuffix("_mask"): end for name, end in zip(names, most) if end is not None}
+        of_each = {name: {0: objects, 1: torch.export.Dim(name, max=end)} for name, end in ends.items()}
+        return tuple(of_each.get(name.removesuffix("_mask"), {0: objects}) for name in names)
     free: dict[int, Any] = {0: objects} | ({1: constituents} if "mask" in names else {})
     return tuple(free | {2: constituents} if name == "edges" else free for name in names)

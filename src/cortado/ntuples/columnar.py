@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 import pyarrow.parquet  # type: ignore[import-untyped]
 
+from cortado.ntuples import nested
 from cortado.ntuples.paths import existing, is_url
 from cortado.ntuples.table import Table, choose_tree, first_line
 
@@ -210,14 +211,19 @@ def open_parquet(path: str) -> Iterator[Table]:
         edges = [0, *np.cumsum(sizes, dtype=int).tolist()]
         if edges[-1] != file.metadata.num_rows:
             raise OSError(f"{path} states {file.metadata.num_rows} entries, its row groups hold {edges[-1]}")
+        leaves = nested.leaves_of_arrow(file.schema_arrow)
+        names = nested.views(leaves)
 
         def read(branches: Sequence[str], start: int, stop: int) -> ak.Array:
             groups = [k for k, (low, high) in enumerate(pairwise(edges)) if low < stop and high > start]
             first = edges[groups[0]] if groups else start
-            rows = file.read_row_groups(groups, columns=list(branches))
-            return _without_nulls(path, ak.from_arrow(rows.slice(start - first, stop - start)))
+            within = nested.inside(leaves, (names[branch] for branch in branches))
+            rows = file.read_row_groups(groups, columns=[file.schema.column(k).path for k in within])
+            events = _without_nulls(path, ak.from_arrow(rows.slice(start - first, stop - start)))
+            return nested.taken(events, branches, names)
 
-        yield Table(path, "", edges[-1], tuple(file.schema_arrow.names), lambda: edges, read)
+        inner = frozenset(name for name, fields in names.items() if len(fields) > 1)
+        yield Table(path, "", edges[-1], tuple(names), lambda: edges, read, inner)
 
 
 def _without_nulls(path: str, events: ak.Array) -> ak.Array:

@@ -13,7 +13,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from cortado.names import nearest
+from cortado.names import flat_name, nearest
 from cortado.ntuples.event_files import is_event_file
 from cortado.ntuples.opening import HDF5, PARQUET, Version, kept_table, open_table, suffix_of, version_of
 from cortado.ntuples.paths import expand, is_url, split_tree
@@ -123,7 +123,8 @@ def arrays(step: Step, branches: Iterable[str]) -> ak.Array:
     """Read branches of one step as a record array with one field per branch, in the order asked for.
 
     Jagged branches of one collection must have equal counts in every entry. ``FatJet_pt`` belongs to the
-    collection that a branch ``nFatJet`` counts, else to the one named before its last underscore.
+    collection that a branch ``nFatJet`` counts, else to the one named before its last underscore. In files of nested
+    columns it is the field ``pt`` of ``FatJet``; ``FatJet.pt`` is another name of the same, in files of both kinds.
 
     Raises:
         KeyError: If a branch does not exist.
@@ -150,22 +151,36 @@ def iterate(
 
 def _read(table: Table, branches: Sequence[str], step: Step) -> ak.Array:
     where = f"tree {table.tree!r} of {table.path}"
-    known = set(table.branches)
-    for branch in branches:
-        if branch not in known:
-            raise KeyError(f"no branch {branch!r} in {where}; {nearest(branch, table.branches)}")
+    stored = {branch: _stored(branch, table, where) for branch in branches}
     if not 0 <= step.start <= step.stop <= table.num_entries:
         raise ValueError(f"entries {step.start} to {step.stop} of {where}: it has only {table.num_entries}")
+    names = list(dict.fromkeys(stored.values()))
     try:
-        events = table.read(branches, step.start, step.stop)
-        if branches and len(events) != step.stop - step.start:
+        events = table.read(names, step.start, step.stop)
+        if names and len(events) != step.stop - step.start:
             raise ValueError(f"{len(events)} entries were there")
     except Exception as error:
-        branch, error = _culprit(table, branches, step, error)
+        branch, error = _culprit(table, names, step, error)
         entries = f"entries {step.start} to {step.stop} of {where}"
         raise OSError(f"cannot read {branch}, {entries}: {first_line(error)}") from error
-    _check_counts(events, known, where, step.start)
-    return events[list(branches)]
+    _check_counts(events[[name for name in names if name not in table.nested]], set(table.branches), where, step.start)
+    if names == list(branches):
+        return events[names]
+    return ak.zip({branch: events[name] for branch, name in stored.items()}, depth_limit=1)
+
+
+def _stored(branch: str, table: Table, where: str) -> str:
+    """Name in the file: `FatJet.pt` and `FatJet_pt` are the same, where there is one of them.
+
+    Raises:
+        KeyError: If there is none.
+    """
+    if branch in table.branches:
+        return branch
+    alike = [name for name in table.branches if flat_name(name) == flat_name(branch)]
+    if len(alike) != 1:
+        raise KeyError(f"no branch {branch!r} in {where}; {nearest(branch, table.branches)}")
+    return alike[0]
 
 
 def _culprit(table: Table, branches: Sequence[str], step: Step, error: Exception) -> tuple[str, Exception]:

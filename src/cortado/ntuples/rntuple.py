@@ -11,6 +11,7 @@ from typing import Any
 import awkward as ak
 import xxhash
 
+from cortado.ntuples import nested
 from cortado.ntuples.table import Table
 
 _BYTES = 8  # of a checksum
@@ -19,13 +20,18 @@ _BYTES = 8  # of a checksum
 def rntuple_table(path: str, name: str, ntuple: Any) -> Table:
     """The table of an open RNTuple."""
     # Fields that begin with an underscore repeat what the others show under the names of the CMS dialect.
-    fields = tuple(field for field in ntuple.keys(recursive=False) if not field.startswith("_"))
+    every = [tuple(field.split(".")) for field in ntuple.keys(recursive=True) if not field.startswith("_")]
+    columns = {fields[:-1] for fields in every}
+    names = nested.views(fields for fields in every if fields not in columns)
     _check_pages_as_they_are_read(ntuple)
 
     def read(branches: Sequence[str], start: int, stop: int) -> ak.Array:
-        return ntuple.arrays(filter_name=list(branches), entry_start=start, entry_stop=stop)
+        wanted = list(dict.fromkeys(".".join(names[branch]) for branch in branches))
+        events = ntuple.arrays(filter_name=wanted, entry_start=start, entry_stop=stop)
+        return nested.taken(events, branches, names)
 
-    return Table(path, name, ntuple.num_entries, fields, lambda: clusters_of(ntuple), read)
+    inner = frozenset(branch for branch, fields in names.items() if len(fields) > 1)
+    return Table(path, name, ntuple.num_entries, tuple(names), lambda: clusters_of(ntuple), read, inner)
 
 
 def clusters_of(ntuple: Any) -> list[int]:

@@ -16,7 +16,8 @@ class Table(NamedTuple):
     """Entries of one open file, whatever its format.
 
     ``read(branches, start, stop)`` gives a record array with one field per branch. ``clusters()`` lists the
-    entries, from 0 to ``num_entries``, at which the file can be cut without reading any piece of it twice.
+    entries, from 0 to ``num_entries``, at which the file can be cut without reading any piece of it twice. Branches
+    that are ``nested`` are fields of one column, whose lists have equal lengths by their making.
     """
 
     path: str
@@ -25,6 +26,7 @@ class Table(NamedTuple):
     branches: tuple[str, ...]
     clusters: Callable[[], Sequence[int]]
     read: Callable[[Sequence[str], int, int], ak.Array]
+    nested: frozenset[str] = frozenset()
 
 
 def choose_tree(path: str, available: Sequence[str], tree: str | None, *, others: str, usual: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from cortado import histograms, readers
 from cortado.processors.bookkeeping import cutflow, generator_weights, in_order
 from cortado.scoring import Scorer, jet_variations
 from cortado.scoring.domain import domain_counts, warn_outside_domain
-from cortado.scoring.friends import trained_on
+from cortado.scoring.friends import trained_on, unscored
 from cortado.splits import TEST, Split
 
 __all__ = ["TaggingProcessor"]
@@ -34,6 +35,10 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
     `sum_of_weights` by data set, and `domain` by data set and tagger: how far the jets are from those that it was
     trained on, with a warning where a working point would move. It is the same for every executor and any size of
     the chunks.
+
+    Taggers that were loaded with `invalid="nan"` do not stop at a jet with a number that they cannot take: it does not
+    pass and is not in the histogram `score`; `unscored` counts such jets by data set and tagger, with a warning that
+    says why.
 
     Args:
         taggers: Scorers by the name that the histograms show.
@@ -90,6 +95,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         output: dict[str, Any] = {
             "events": {dataset: len(events)},
             "sum_of_weights": {dataset: float(generator.sum())},
+            "unscored": {dataset: {}},
             "mass": _book(histograms.axis_mass()),
             "pt": _book(histograms.axis_pt(start=self.pt_range[0], stop=self.pt_range[1])),
             "score": _book(histograms.axis_score()),
@@ -116,7 +122,11 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
             }
             for dataset, each in sorted(accumulator["domain"].items())
         }
-        ordered = {name: in_order(accumulator[name]) for name in ("mass", "pt", "score")}
+        for dataset, taggers in sorted(accumulator["unscored"].items()):
+            for name, reasons in taggers.items():
+                for reason, number in reasons.items():
+                    warnings.warn(f"{dataset}, scored by {name}: {number} {reason}, they do not pass", stacklevel=2)
+        ordered = {name: in_order(accumulator[name]) for name in ("mass", "pt", "score", "cutflow")}
         return accumulator | ordered | {"domain": domain}
 
     def _varied(self, events: ak.Array) -> dict[str, ak.Array]:
@@ -154,6 +164,7 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
     ) -> None:
         """Fill all histograms with the jets, shape (n,), of one tagger."""
         scores = tagger(jets)
+        output["unscored"][dataset][name] = dict(+unscored(tagger.predictor, jets, scores, name="jets"))
         passed = tagger.passes(jets, self.working_point, scores=scores)
         weights = Weights(len(jets))
         weights.add("generator", generator.copy())
@@ -173,7 +184,10 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         }
         for quantity, values in (("mass", jets.mass), ("pt", jets.pt), ("score", scores)):
             columns = categories | {quantity: ak.to_numpy(values)}
-            histograms.fill_variations(output[quantity], dataset, columns, weights, variation=variation)
+            known = ~np.isnan(ak.to_numpy(scores)) if quantity == "score" else None
+            histograms.fill_variations(
+                output[quantity], dataset, columns, weights, selection=known, variation=variation
+            )
 
 
 def _truth(jets: ak.Array, events: ak.Array) -> NDArray[np.str_]:

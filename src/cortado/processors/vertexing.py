@@ -98,7 +98,7 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
         """Put categories in alphabetical order: that in which chunks arrive is not the same twice."""
-        return accumulator | {name: in_order(accumulator[name]) for name in _QUANTITIES}
+        return accumulator | {name: in_order(accumulator[name]) for name in (*_QUANTITIES, "cutflow")}
 
     def _cuts(self, jets: ak.Array, held_out: Split | None) -> PackedSelection:
         """The selection of flat jets."""

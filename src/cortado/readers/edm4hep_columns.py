@@ -7,7 +7,7 @@ or FCCSchema (`EFlowTrack_1.D0` is field D0 of EFlowTrack_1, `Jet#2.index` field
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial, reduce
 
 import awkward as ak
@@ -107,8 +107,7 @@ FORMS = tuple(_form(spelling, _REQUIRED) for spelling in _SPELLINGS)
 def branches(available: Iterable[str]) -> list[str]:
     """Choose the branches that the reader uses, of those that are available."""
     there = set(available)
-    spelled = [name for spelling in _SPELLINGS for name in _form(spelling, (*_REQUIRED, *_TRUTH))]
-    return [name for name in dict.fromkeys(spelled) if name in there]
+    return [name for name in _form(_nearest_spelling(there), (*_REQUIRED, *_TRUTH)) if name in there]
 
 
 def opened(events: ak.Array) -> tuple[Column, bool]:
@@ -120,11 +119,14 @@ def opened(events: ak.Array) -> tuple[Column, bool]:
         KeyError: If one of them is missing.
     """
     available = columns.names(events)
-    spelling = min(_SPELLINGS, key=lambda one: len(columns.missing(_form(one, _REQUIRED), available)))
+    spelling = _nearest_spelling(available)
     columns.require(_form(spelling, _REQUIRED), available, NAME)
     return partial(_column, events, spelling), not columns.missing(_form(spelling, _TRUTH), available)
 
 
+def _nearest_spelling(available: Collection[str]) -> Spelling:
+    return min(_SPELLINGS, key=lambda one: len(columns.missing(_form(one, _REQUIRED), available)))
+
+
 def _column(events: ak.Array, spelling: Spelling, name: str) -> ak.Array:
-    column = reduce(lambda array, field: array[field], spelling(name), events)
-    return ak.without_parameters(ak.Array(column.layout), behavior={}, attrs={})
+    return columns.column(events, "_".join(spelling(name)))

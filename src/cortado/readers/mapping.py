@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from cortado.event_keys import event_key, event_key_of_momenta
 from cortado.kinematics import mass_of, momentum
+from cortado.names import flat_name
 from cortado.readers import columns
 from cortado.readers.cartesian import cylindrical
 
@@ -91,8 +92,8 @@ class Mapping:
 
     def branches(self, available: Iterable[str]) -> list[str]:
         """The branches that `record` uses, of those that are available."""
-        there = set(available)
-        return [name for name in self.FORMS[0] if name in there]
+        there = set(map(flat_name, available))
+        return [name for name in self.FORMS[0] if flat_name(name) in there]
 
     def record(self, events: ak.Array) -> ak.Array:
         """Events in the form of the package, shape (n_events,), see `cortado.readers`.

@@ -121,4 +121,6 @@ def _varied(given: float | ScaleFactor | Correction, jets: ak.Array) -> Any:
 
 
 def _relative(error: float, value: float) -> float:
-    return error / value if value > error else 1.0
+    """Relative error of an efficiency, such that neither 1 minus nor 1 plus it makes a rate outside of [0, 1]."""
+    relative = error / value if value > error else 1.0
+    return min(relative, (1 - value) / value) if value > 0 else relative

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import awkward as ak
 import numpy as np
@@ -17,12 +17,13 @@ from cortado.bundle import Own
 from cortado.bundle.cores import Precision
 from cortado.bundle.length_units import Unit
 from cortado.names import require_one_of
+from cortado.refused import RefusedObjects
 from cortado.scoring import process
 from cortado.scoring.friends import friend
 from cortado.scoring.nesting import flatten, restore
 from cortado.tasks import Use
 
-Empty = Literal["raise", "nan"]
+Policy = Literal["raise", "nan"]
 
 VERBS = {
     "Classes": "Scorer",
@@ -53,6 +54,9 @@ class Predictor:
         precision: Of products: "float32", or "bfloat16" by autocast.
         without_constituents: Objects without constituents are an error ("raise") or their numbers NaN ("nan"). Where
             answers are of the constituents, they simply have none.
+        invalid: Objects with a number that cannot be shown to the network, such as a constituent of pT 0 whose
+            logarithm is a feature, are an error ("raise") or their numbers NaN ("nan"). Where answers are of the
+            constituents, they are always an error.
         own: Classes of your own that the bundle uses, and the unit of lengths if it does not say it.
     """
 
@@ -63,7 +67,8 @@ class Predictor:
     threads: int | None = None
     batch_size: int = 512
     precision: Precision = "float32"
-    without_constituents: Empty = "raise"
+    without_constituents: Policy = "raise"
+    invalid: Policy = "raise"
     own: Own = dataclasses.field(default_factory=Own)
 
     has_folds: ClassVar[bool] = False
@@ -75,7 +80,8 @@ class Predictor:
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads must be at least 1 or None, got {self.threads}")
         require_one_of("precision", self.precision, ("float32", "bfloat16"))
-        require_one_of("without_constituents", self.without_constituents, ("raise", "nan"))
+        require_one_of("without_constituents", self.without_constituents, get_args(Policy))
+        require_one_of("invalid", self.invalid, get_args(Policy))
         self.use.check(self.path)
 
     @classmethod
@@ -115,7 +121,7 @@ class Predictor:
         """Record of the answers, of the nesting of `objects`.
 
         Raises:
-            ValueError: If a field is missing, or objects have no constituents.
+            ValueError: If a field is missing, objects have no constituents, or a number cannot be shown to the network.
             FileNotFoundError: If this process must read the bundle and it is not there.
         """
         return restore(self.flat(flatten(objects)), objects)
@@ -123,17 +129,22 @@ class Predictor:
     def flat(self, objects: ak.Array) -> ak.Array:
         """The same for objects of shape (n,)."""
         objects, loaded = self.taken(objects), self.loaded()
-        return bundles.answers(
-            loaded.bundle,
-            objects,
-            use=self.use,
-            network=loaded.network,
-            skip_empty=True,
-            batch_size=self.batch_size,
-            device=self.device,
-            threads=self.threads,
-            precision=self.precision,
-        )
+        try:
+            return bundles.answers(
+                loaded.bundle,
+                objects,
+                use=self.use,
+                network=loaded.network,
+                skip_empty=True,
+                skip_refused=self.invalid == "nan" and not self.use.of_constituents,
+                batch_size=self.batch_size,
+                device=self.device,
+                threads=self.threads,
+                precision=self.precision,
+            )
+        except RefusedObjects as error:
+            hint = "" if self.use.of_constituents else ", or ask for NaN, invalid='nan'"
+            raise RefusedObjects(f"{error}; drop such objects{hint}", error.objects, error.reason) from error
 
     def taken(self, objects: ak.Array) -> ak.Array:
         """Objects (n,) with the fields that the bundle needs alone.

@@ -257,8 +257,8 @@ class Scorer:
             return likelihood_ratio_weights(known, prior=prior, score_err=score_err, clip=clip)
         members = self.predictor.each(flatten(jets))
         if len(members) == 1:
-            known = ak.to_numpy(members[0][self.signal])
-            return likelihood_ratio_weights(known, prior=prior, score_err=score_err, clip=clip)
+            signal, rest = self._both(members[0])
+            return likelihood_ratio_weights(signal, prior=prior, score_err=score_err, clip=clip, rest=rest)
         ratios = np.stack([self._log_ratio(each) for each in members]) - np.log(prior)
         return ratio_weights(ratios.mean(axis=0), ratios.std(axis=0, ddof=1), clip=clip)
 
@@ -315,12 +315,16 @@ class Scorer:
         return tuple(next(point for point in points if point.name == name) for points in self.points)
 
     def _log_ratio(self, probabilities: ak.Array) -> Floats:
-        """Of the probabilities of both, not of one: 1 - p of a probability near 1 has no digits left."""
+        tiny = np.finfo(np.float32).tiny
+        signal, rest = (np.log(np.maximum(each, tiny)) for each in self._both(probabilities))
+        ratio: Floats = signal - rest
+        return ratio
+
+    def _both(self, probabilities: ak.Array) -> tuple[Floats, Floats]:
+        """Of the signal and of all other classes: 1 - p of a probability near 1 has no digits left."""
         columns = {name: np.asarray(probabilities[name], dtype=np.float64) for name in self.classes}
         signal = columns.pop(self.signal)
-        tiny = np.finfo(np.float32).tiny
-        ratio: Floats = np.log(np.maximum(signal, tiny)) - np.log(np.maximum(sum(columns.values()), tiny))
-        return ratio
+        return signal, np.sum(list(columns.values()), axis=0)
 
 
 def _fold_points(predictor: Any) -> tuple[tuple[WorkingPoint, ...], ...]:
