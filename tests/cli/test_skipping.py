@@ -47,10 +47,10 @@ def test_files_that_cannot_be_read_are_left_out_if_that_is_wanted(tagger, tmp_pa
     files = [tmp_path / f"{name}.root" for name in ("empty", "good", "junk")]
     assert "empty.root is empty" in fail("score", tagger, *files, "--out", tmp_path / "scores")
     result = invoke("score", tagger, *files, "--out", tmp_path / "scores", "--skip-bad")
-    assert result.exit_code == 0
+    assert result.exit_code == 3
     told = result.stderr.splitlines()
-    assert [line.partition(":")[0] for line in told[:2]] == [f"skipped {files[0]}", f"skipped {files[2]}"]
-    assert told[2] == "2 of 3 files skipped, they have no scores"
-    assert "wrote 1 files to" in result.stdout
-    assert [path.name for path in (tmp_path / "scores").iterdir()] == ["good.root"]
+    assert told[0] == "skipped 2 of 3 files, which have no scores:"
+    assert [line.partition(":")[0] for line in told[1:]] == [f"  {files[0]}", f"  {files[2]}"]
+    assert "wrote 1 file in" in result.stdout
+    assert [path.name for path in (tmp_path / "scores").glob("*.root")] == ["good.root"]
     assert "junk.root" in fail("score", tagger, files[2], "--out", tmp_path / "s.root", "--skip-bad")

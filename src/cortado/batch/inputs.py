@@ -30,13 +30,18 @@ class Input(NamedTuple):
     dataset: str = ""
 
 
-def of_files(paths: str | Path | Iterable[str | Path], tree: str | None = None) -> list[Input]:
+def of_files(paths: str | Path | Iterable[str | Path], tree: str | None = None, *, check: bool = True) -> list[Input]:
     """Files, globs and URLs, each perhaps with `:tree`.
 
+    Args:
+        paths: One or more.
+        tree: Of those that do not say it themselves.
+        check: Whether files must be there and have content.
     Raises:
+        FileNotFoundError: If a file does not exist or a glob matches nothing.
         ValueError: If there is no path.
     """
-    return [Input(path, own or tree) for path, own in expand(paths)]
+    return [Input(path, own or tree) for path, own in expand(paths, check=check)]
 
 
 def of_fileset(fileset: Mapping[str, Any], tree: str | None = None) -> list[Input]:

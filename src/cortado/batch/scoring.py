@@ -69,7 +69,7 @@ def score(
     Raises:
         ValueError: If there is no bundle or no file, bundles would share a tree, or see `targets`.
         FileExistsError: If a file is there that is something else.
-        RuntimeError: If a file cannot be read or scored; names it.
+        OSError, RuntimeError: If a file cannot be read or scored, with `skip_bad` if none can; names it.
     """
     require_one_of("form", form, ("ttree", "rntuple", "parquet"))
     uses = _with_trees(uses, form)
@@ -85,6 +85,8 @@ def score(
         for file, own in run.finish(plans, advance):
             files.append(file)
             sums = [one.plus(other) for one, other in zip(sums, own)] if own else sums
+    if all(file.cause for file in files):
+        raise RuntimeError(f"none of {len(files)} files could be scored; the first: {files[0].cause}")
     if not any(file.cause for file in files):
         shutil.rmtree(folder, ignore_errors=True)
     return Report(tuple(files), tuple(sums), uses, time.perf_counter() - begin)

@@ -68,7 +68,9 @@ def score(
 
     A tagger writes the tree "scores", a friend of the ntuple's: entry by entry the probability of each class for each
     jet, and run, luminosityBlock, event (or the number of the entry). Jets without constituents, and those with a
-    number that the network cannot take (not finite, a constituent of pT 0), score NaN, and are counted. Several bundles read each file once, and each writes a tree of its own name.
+    number that the network cannot take (not finite, a constituent of pT 0), score NaN, and are counted.
+
+    Several bundles read each file once, and each writes a tree of its own name.
 
     A vertex finder writes the tree "vertices", with the collections jet (jet_n_tracks, jet_n_vertices), track
     (track_jetIdx, track_vertexIdx: -1 for a track alone, track_unfit) and vertex (vertex_jetIdx, vertex_x, vertex_mass,
@@ -90,7 +92,7 @@ def score(
     """
     from cortado import batch
 
-    bundles, inputs = _inputs(names, files, manifest, data, fileset, tree)
+    bundles, inputs = _inputs(names, files, manifest, data, fileset, tree, check=not skip_bad)
     fit = {"magnetic_field": magnetic_field, "skip_unfit": skip_unfit or None}
     options = {name: value for name, value in fit.items() if value is not None}
     with console.status(f"loading {', '.join(bundles)}"), own.told_of_module():
@@ -145,13 +147,15 @@ def _inputs(
     data: Path,
     fileset: Path | None,
     tree: str | None,
+    *,
+    check: bool,
 ) -> tuple[list[str], list[Any]]:
     """Bundles and files: the first name is a bundle, as are those behind it that end in .cortado or are folders."""
     from cortado import batch
 
     first = next((k for k, name in enumerate(names) if k and not _is_bundle(name)), len(names))
     bundles, paths = names[:first], [*names[first:], *(files or ())]
-    inputs = batch.of_files(paths, tree) if paths else []
+    inputs = batch.of_files(paths, tree, check=check) if paths else []
     if manifest is not None:
         inputs += batch.of_fileset(_of_manifest(manifest, data), tree)
     if fileset is not None:
