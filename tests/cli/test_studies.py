@@ -233,4 +233,3 @@ def test_files_beside_a_study_take_the_place_of_no_library(tmp_path, executor):
     run = subprocess.run(command, cwd=work, capture_output=True, text=True)
     assert (run.returncode, run.stdout.strip()) == (0, "{'n': 12}"), run.stderr
     assert not (tmp_path / "executed").exists()
-

@@ -94,14 +94,14 @@ def _require_small(path: str, sketch: torch.nn.Module, weights: int) -> None:
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     if size > 4 * weights + _BESIDE:
         raise ValueError(
-            f"{path}: weights do not fit {type(sketch).__name__}, which would take {size:,} bytes: they have {weights:,}"
+            f"{path}: weights do not fit {type(sketch).__name__}, which would take {size:,} bytes, they {weights:,}"
         )
 
 
 def _require_sizes(path: str, network: type, arguments: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> None:
     largest = max([_PARTS, *(size for tensor in state.values() for size in tensor.shape)])
     if (number := max(_integers(arguments), default=0)) > largest:
-        raise ValueError(f"{path}: weights do not fit {network.__name__}: {number} of its arguments is none of their sizes")
+        raise ValueError(f"{path}: weights do not fit {network.__name__}: the argument {number} is none of their sizes")
 
 
 def _integers(value: Any) -> Iterator[int]:
