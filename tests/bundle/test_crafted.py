@@ -142,6 +142,7 @@ def seconds_and_bytes(function):
     [
         ({"features": 200_000_000}, "weights do not fit Sum"),
         ({"hidden": 1 << 40}, "weights do not fit Sum|cannot be made"),
+        ({"hidden": [20_000_000]}, "weights do not fit Sum: the argument 20000000 is none of their sizes"),
     ],
 )
 def test_shapes_are_compared_before_memory_is_taken(tmp_path, arguments, message):
@@ -163,7 +164,7 @@ class Deep(torch.nn.Module):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"depth": 10**9}, r"Deep cannot be made of {'depth': 1000000000}: it has more than 1040 parts, for 2 tensors"),
+        ({"depth": 90_000}, r"Deep cannot be made of {'depth': 90000}: it has more than 1040 parts, for 2 tensors"),
         ({"grid": 100_000}, r"weights do not fit Deep, which would take 40,000,000,0\d\d bytes, they \d+"),
     ],
 )
