@@ -4,7 +4,6 @@ import dataclasses
 import os
 import shutil
 import time
-from typing import NamedTuple
 
 import awkward as ak
 import numpy as np
@@ -113,10 +112,17 @@ def test_flags_of_the_zip_file_are_told_with_the_name(tmp_path, position):
         flipped = content.copy()
         flipped[entry + position] ^= 1 << bit
         path.write_bytes(flipped)
-        try:
-            bundle.load(path, **OWN)
-        except ValueError as error:
-            assert str(error).startswith(f"{path}: ")
+        told = error_of(lambda: bundle.load(path, **OWN))
+        assert told is None or told.startswith(f"{path}: ")
+
+
+def error_of(function):
+    """What a call says is wrong; None if nothing is."""
+    try:
+        function()
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 # ---- memory and time
@@ -136,6 +142,7 @@ def seconds_and_bytes(function):
     [
         ({"features": 200_000_000}, "weights do not fit Sum"),
         ({"hidden": 1 << 40}, "weights do not fit Sum|cannot be made"),
+        ({"hidden": [20_000_000]}, "weights do not fit Sum: the argument 20000000 is none of their sizes"),
     ],
 )
 def test_shapes_are_compared_before_memory_is_taken(tmp_path, arguments, message):
@@ -157,8 +164,8 @@ class Deep(torch.nn.Module):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"depth": 10**9}, r"Deep cannot be made of {'depth': 1000000000}: it has more than 1040 parts, for 2 tensors"),
-        ({"grid": 100_000}, r"weights do not fit Deep, which would take 40,000,000,0\d\d bytes: they have \d+"),
+        ({"depth": 90_000}, r"Deep cannot be made of {'depth': 90000}: it has more than 1040 parts, for 2 tensors"),
+        ({"grid": 100_000}, r"weights do not fit Deep, which would take 40,000,000,0\d\d bytes, they \d+"),
     ],
 )
 def test_networks_without_end_are_not_made(arguments, message):
@@ -190,12 +197,11 @@ def test_a_network_of_the_callers_own_may_ask_for_values():
         making.model_of("a.cortado", Asking, {}, weights)
 
 
-
 def test_a_flow_which_cannot_be_sketched_is_as_large_as_its_weights():
     arguments = {"features": 2, "transforms": 1, "hidden": (4,)}
     weights = safetensors.torch.save(ConditionalFlow(**arguments).state_dict())
     assert isinstance(making.model_of("a.cortado", ConditionalFlow, arguments, weights), ConditionalFlow)
-    with pytest.raises(ValueError, match="weights do not fit ConditionalFlow: 40000 of its arguments is none of their"):
+    with pytest.raises(ValueError, match="do not fit ConditionalFlow: the argument 40000 is none of their sizes"):
         making.model_of("a.cortado", ConditionalFlow, arguments | {"hidden": (4, 40_000)}, weights)
 
 

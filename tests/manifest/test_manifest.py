@@ -85,7 +85,10 @@ def test_all_that_a_sample_may_say(tmp_path):
         ("[samples.w]\nfiles = ['C:/a.root']", "the path 'C:/a.root' leads out of the folder"),
         ("[samples.w]\nfiles = ['a/.']", "the path 'a/.' is no name of a file"),
         ("[samples.w]\nfiles = ['https://host/..']", "the path '..' leads out of the folder"),
-        ("[samples.w]\nfiles = [{url = 'https://h/a.tar', unpack = '../*'}]", r"the path '../\*' leads out of the folder"),
+        (
+            "[samples.w]\nfiles = [{url = 'https://h/a.tar', unpack = '../*'}]",
+            r"the path '../\*' leads out of the folder",
+        ),
         ("[samples.w]\nfiles = [{url = 'https://h/a.tar', unpack = '/etc/*'}]", r"the path '/etc/\*' leads out"),
         ("[samples.w]\nfiles = [3]", "has 3 among its files, required: a url, a path"),
         ("[samples.w]\nfiles = [{path = 3}]", "has path = 3, required: a text"),

@@ -297,5 +297,3 @@ def test_a_tree_that_is_none_is_looked_for(fileset):
     assert processors.run({"zjets": {"files": files}}, Count(), executor="iterative") == processors.run(
         {"zjets": fileset["zjets"]}, Count(), executor="iterative"
     )
-
-

@@ -40,9 +40,10 @@ def stopped(monkeypatch):
                 raise Stop
             start(module)
 
-        with monkeypatch.context() as patch, pytest.raises(Stop):
+        with monkeypatch.context() as patch:
             patch.setattr(Training, "on_train_epoch_start", stops)
-            train(chosen, folder, progress=False)
+            with pytest.raises(Stop):
+                train(chosen, folder, progress=False)
         return Path(folder) / "checkpoints"
 
     return run
@@ -106,9 +107,7 @@ def test_the_last_two_epochs_are_there(study, stopped, tmp_path):
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_last_checkpoint_costs_one_epoch(
-    study, whole, stopped, epochs_trained, tmp_path, capsys, damage
-):
+def test_a_damaged_last_checkpoint_costs_one_epoch(study, whole, stopped, epochs_trained, tmp_path, capsys, damage):
     folder = stopped(study(**SHORT), tmp_path)
     DAMAGES[damage](folder / "last.ckpt")
     epochs_trained.clear()
@@ -156,9 +155,10 @@ def test_a_damaged_best_checkpoint_is_named(study, stopped, tmp_path):
 @pytest.mark.parametrize("change", [{}, {"epochs": 20, "patience": 2, "learning_rate": 1e-12, "schedule": "constant"}])
 def test_a_kill_before_the_bundle_is_written_costs_no_epoch(study, tmp_path, monkeypatch, epochs_trained, change):
     chosen = study(**SHORT | change)
-    with monkeypatch.context() as patch, pytest.raises(Stop):
+    with monkeypatch.context() as patch:
         patch.setattr(bundles, "save", lambda *_, **__: (_ for _ in ()).throw(Stop))
-        train(chosen, tmp_path / "killed", progress=False)
+        with pytest.raises(Stop):
+            train(chosen, tmp_path / "killed", progress=False)
     trained = list(epochs_trained)
     result = train(chosen, tmp_path / "killed", resume=True, progress=False)
     assert epochs_trained == trained

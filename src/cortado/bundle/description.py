@@ -110,7 +110,7 @@ def _check_kinds(path: str, content: Mapping[str, Any]) -> None:
 
 def _require(path: str, name: str, value: Any, kind: type) -> None:
     if not isinstance(value, kind):
-        wanted = {dict: "an object", list: "a list", str: "a text"}[kind]
+        wanted = {"dict": "an object", "list": "a list", "str": "a text"}[kind.__name__]
         raise ValueError(f"{path}: bundle.json is not ours: {name} = {repr(value)[:80]}, required: {wanted}")
 
 
@@ -127,7 +127,9 @@ def _seal(content: bytes) -> dict[str, Any]:
 
 def _check_seal(path: str, name: str, content: bytes, seal: Any) -> None:
     if not isinstance(seal, dict) or not isinstance(seal.get("bytes"), int):
-        raise ValueError(f"{path}: bundle.json does not seal {name}: it has {repr(seal)[:80]}, required: bytes and sha256")
+        raise ValueError(
+            f"{path}: bundle.json does not seal {name}: it has {repr(seal)[:80]}, required: bytes and sha256"
+        )
     if len(content) < seal["bytes"]:
         raise ValueError(f"{path}: {name} is cut short: {len(content)} bytes of {seal['bytes']}")
     if _seal(content) != seal:

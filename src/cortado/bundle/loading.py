@@ -16,8 +16,8 @@ import awkward as ak
 from cortado import models, representations
 from cortado.bundle import archive, canary, description
 from cortado.bundle.chain import Bundle
-from cortado.bundle.making import make, model_of
 from cortado.bundle.length_units import Unit, fields_of, in_mm, of_representation, unit_of, unit_of_canary
+from cortado.bundle.making import make, model_of
 from cortado.names import nearest
 from cortado.scaling import QuantileScaling, Scaling
 from cortado.tasks import USES

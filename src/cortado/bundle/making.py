@@ -17,6 +17,7 @@ __all__ = ["make", "model_of"]
 
 _PARTS = 1000  # modules, parameters and buffers of any network
 _PARTS_OF_A_TENSOR = 20  # further ones for each tensor of the file
+_STEPS = 100_000  # neighbours, repetitions and the like, which no weight shows
 _BESIDE = 1 << 28  # bytes of what a network makes anew, such as grids and masks
 _HOOKS = (
     modules.register_module_parameter_registration_hook,
@@ -63,13 +64,14 @@ def model_of(
         state = safetensors.torch.load(weights)
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path}: weights.safetensors cannot be read: {error}") from error
+    _require_sizes(path, network, arguments, state, least=_STEPS)
     try:
         with torch.device("meta"), _few_parts(len(state)):
             sketch = make(path, network, arguments)
     except ValueError as error:
         if not isinstance(error.__cause__, RuntimeError if own else NotImplementedError):
             raise
-        _require_sizes(path, network, arguments, state)
+        _require_sizes(path, network, arguments, state, least=_PARTS)
     else:
         _require_small(path, sketch, len(weights))
         _filled(path, sketch, arguments, state, assign=True)
@@ -94,14 +96,21 @@ def _require_small(path: str, sketch: torch.nn.Module, weights: int) -> None:
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     if size > 4 * weights + _BESIDE:
         raise ValueError(
-            f"{path}: weights do not fit {type(sketch).__name__}, which would take {size:,} bytes: they have {weights:,}"
+            f"{path}: weights do not fit {type(sketch).__name__}, which would take {size:,} bytes, they {weights:,}"
         )
 
 
-def _require_sizes(path: str, network: type, arguments: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> None:
-    largest = max([_PARTS, *(size for tensor in state.values() for size in tensor.shape)])
+def _require_sizes(
+    path: str, network: type, arguments: Mapping[str, Any], state: Mapping[str, torch.Tensor], *, least: int
+) -> None:
+    """Refuse numbers that are no sizes of weights, nor such as neighbours and steps may have.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    largest = max([least, *(size for tensor in state.values() for size in tensor.shape)])
     if (number := max(_integers(arguments), default=0)) > largest:
-        raise ValueError(f"{path}: weights do not fit {network.__name__}: {number} of its arguments is none of their sizes")
+        raise ValueError(f"{path}: weights do not fit {network.__name__}: the argument {number} is none of their sizes")
 
 
 def _integers(value: Any) -> Iterator[int]:
@@ -114,7 +123,7 @@ def _integers(value: Any) -> Iterator[int]:
 
 @contextmanager
 def _few_parts(tensors: int) -> Iterator[None]:
-    """Stop a network that is made of parts without end, such as a billion of layers."""
+    """Stop a network that is made of parts without end, such as thousands of layers."""
     most, thread, count = _PARTS + _PARTS_OF_A_TENSOR * tensors, threading.get_ident(), itertools.count(1)
 
     def counted(*_: Any) -> None:

@@ -21,7 +21,6 @@ from cortado.ntuples import nested
 from cortado.ntuples.paths import existing, is_url
 from cortado.ntuples.table import Table, choose_tree, first_line
 
-
 _MOST_CLUSTERS = 100_000
 _LARGEST_CHUNK = 1 << 30  # bytes: HDF5 unpacks a whole one at a time
 
@@ -173,13 +172,15 @@ def require_held(path: str, dataset: h5py.Dataset) -> None:
         held, declared, what = dataset.id.get_storage_size(), size * dataset.size, "bytes"
     else:
         if (memory := size * math.prod(dataset.chunks)) > _LARGEST_CHUNK:
-            raise OSError(f"{path}: {dataset.name!r} is cut into pieces of {memory:,} bytes, at most {_LARGEST_CHUNK:,} fit")
+            raise OSError(
+                f"{path}: {dataset.name!r} is cut into pieces of {memory:,} bytes, at most {_LARGEST_CHUNK:,} fit"
+            )
         held, what = dataset.id.get_num_chunks(), "pieces"
         declared = math.prod(math.ceil(n / chunk) for n, chunk in zip(dataset.shape, dataset.chunks))
     if held < declared:
         raise OSError(
-            f"{path}: {dataset.name!r} declares {len(dataset):,} entries in {declared:,} {what}, the file holds {held:,}: "
-            "its writer was stopped, or it is damaged"
+            f"{path}: {dataset.name!r} declares {len(dataset):,} entries in {declared:,} {what}, the file holds "
+            f"{held:,}: its writer was stopped, or it is damaged"
         )
 
 

@@ -86,7 +86,9 @@ def iterate_monitoring(
 
 def _of_root(path: str, place: re.Pattern[str], wanted: re.Pattern[str]) -> Iterator[MonitoringHistogram]:
     if missing := {"run", "lumi", "name"} - set(place.groupindex):
-        raise ValueError(f"{path}: pattern {place.pattern!r} lacks the named groups {sorted(missing)}, as in {FOLDERS!r}")
+        raise ValueError(
+            f"{path}: pattern {place.pattern!r} lacks the named groups {sorted(missing)}, as in {FOLDERS!r}"
+        )
     with open_directory(path) as directory:
         stored = directory.classnames(recursive=True, cycle=False).items()
         histograms = [key for key, kind in stored if kind.startswith(_KINDS)]

@@ -157,8 +157,8 @@ def _clusters(tree: Any) -> list[int]:
             offsets = branch.entry_offsets
             if offsets[0] != 0 or offsets[-1] != tree.num_entries or any(a > b for a, b in pairwise(offsets)):
                 raise ValueError(
-                    f"the baskets of branch {branch.name!r} hold entries {offsets[0]} to {offsets[-1]}, the tree states "
-                    f"{tree.num_entries} entries"
+                    f"the baskets of branch {branch.name!r} hold entries {offsets[0]} to {offsets[-1]}, the tree "
+                    f"states {tree.num_entries} entries"
                 )
             common = set(offsets) if common is None else common & set(offsets)
     return sorted(common or {0})

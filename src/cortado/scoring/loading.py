@@ -28,9 +28,9 @@ def load(path: str | os.PathLike[str], **settings: Any) -> Any:
     Args:
         path: The bundle.
         **settings: Attributes of `Predictor`: device, threads, batch_size, precision, without_constituents, invalid;
-            classes of your own: representations, models, uses; lengths, see `cortado.bundle.load`; and what the class of the
-            result takes: threshold of a `VertexFinder`, extrapolate of a `ShowerGenerator`, working_points of a
-            `Scorer`; threshold, min_hits, build and proposers of a `TrackFinder`.
+            classes of your own: representations, models, uses; lengths, see `cortado.bundle.load`; and what the
+            class of the result takes: threshold of a `VertexFinder`, extrapolate of a `ShowerGenerator`, working_points
+            of a `Scorer`; threshold, min_hits, build and proposers of a `TrackFinder`.
     Raises:
         FileNotFoundError: If there is no bundle.
         ValueError: If it cannot be trusted (see `cortado.bundle.load`), or the device is not there.

@@ -18,8 +18,9 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from cortado.files import replacing
 from cortado.training.progress import Epoch, EpochTable
+from cortado.training.study import Recipe
 
-__all__ = ["Checkpoints", "Kept", "WholeFiles", "best_epoch", "best_weights", "kept"]
+__all__ = ["Checkpoints", "Kept", "WholeFiles", "best_epoch", "best_weights", "is_complete", "kept"]
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 _PARTS = {"epoch", "state_dict", "callbacks", "loops"}
@@ -80,6 +81,12 @@ class WholeFiles(TorchCheckpointIO):  # type: ignore[misc]
 def best_epoch(rows: Sequence[Epoch]) -> int:
     """Number of the epoch with the lowest loss of the validation objects, of several the first."""
     return min(rows, key=lambda row: row.validation_loss).epoch
+
+
+def is_complete(rows: Sequence[Epoch], recipe: Recipe) -> bool:
+    """Whether no epoch is left: a training may have been killed after its last one."""
+    waited = len(rows) - best_epoch(rows) if rows else 0
+    return len(rows) >= recipe.epochs or (recipe.patience is not None and waited >= recipe.patience)
 
 
 def kept(folder: Path, say: Callable[[str], None]) -> Kept | None:

@@ -15,9 +15,7 @@ from cortado.training.study import Study
 __all__ = ["claim", "is_other_rank", "mark"]
 
 
-def claim(
-    folder: Path, study: Study, description: dict[str, Any], resume: bool, say: Callable[[str], None]
-) -> None:
+def claim(folder: Path, study: Study, description: dict[str, Any], resume: bool, say: Callable[[str], None]) -> None:
     """Make sure that the folder is this training's, if it is one's already.
 
     Args:

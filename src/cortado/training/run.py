@@ -7,7 +7,7 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from cortado.training.loading import loader
 from cortado.training.optimisation import averaged
 from cortado.training.outcome import TrainingResult, measured_bundle, model_arguments, result_of, trained_bundle
 from cortado.training.preparing import stream
-from cortado.training.progress import Epoch, EpochTable
+from cortado.training.progress import EpochTable
 from cortado.training.study import Study
 from cortado.training.survey import Survey, survey
 
@@ -82,7 +82,10 @@ def train(
     begin = time.perf_counter()
     if isinstance(study.task, Fit) and devices > 1:
         raise ValueError(f"devices = {devices}, required: 1 for Fit, whose estimator sees all objects at once")
-    folder, console = Path(output), Console(quiet=not progress or is_other_rank(), highlight=False, markup=False, soft_wrap=True)
+    folder, console = (
+        Path(output),
+        Console(quiet=not progress or is_other_rank(), highlight=False, markup=False, soft_wrap=True),
+    )
     description = describe(study)  # now: its files may be edited while it is trained
     claim(folder, study, {**description, "fold": fold}, resume, console.print)
     path = folder / f"{study.name}.cortado"
@@ -107,7 +110,8 @@ def train(
         return _done(path, study, begin, console)
     hardware = {"accelerator": accelerator, "devices": devices, "strategy": _strategy(study, strategy, devices)}
     logger = TensorBoardLogger(folder, name="tensorboard", version="") if tensorboard else False
-    module, trainer = _trained(study, known, fold, table, folder / "checkpoints", logger=logger, **hardware)
+    module = _module(study, known, dict(description["frozen"]))
+    trainer = _trained(study, known, fold, module, table, folder / "checkpoints", logger=logger, **hardware)
     if trainer.is_global_zero:
         bundle = trained_bundle(study, known, module.model, model_arguments(study), table.rows, description, fold)
         bundle = measured_bundle(bundle, study, str(trainer.strategy.root_device))
@@ -117,35 +121,28 @@ def train(
 
 
 def _trained(
-    study: Study, known: Survey, fold: int | None, table: EpochTable, folder: Path, **options: Any
-) -> tuple[Training, Trainer]:
-    """The networks of the best epoch, and Lightning's trainer.
+    study: Study, known: Survey, fold: int | None, module: Training, table: EpochTable, folder: Path, **options: Any
+) -> Trainer:
+    """Give the networks the weights of their best epoch; Lightning's trainer.
 
     Args:
         study: What to train.
         known: Survey of its files.
         fold: That is held out.
+        module: The networks.
         table: Gets the epochs.
         folder: Of the checkpoints.
         **options: Logger and hardware of the trainer.
     """
-    module = _module(study, known)
     begun = checkpoints.kept(folder, table.console.print)
     table.rows = list(begun.rows) if begun else []
     sleep_when_idle()
     with _quiet_lightning():
         trainer = _trainer(study, [table, checkpoints.Checkpoints(folder, table)], **options)
-        if not _is_complete(study, table.rows):
+        if not checkpoints.is_complete(table.rows, study.recipe):
             _fit(trainer, module, _Streams(study, known, fold), folder, begun)
     module.load_state_dict(checkpoints.best_weights(folder, table.rows))
-    return module, trainer
-
-
-def _is_complete(study: Study, rows: Sequence[Epoch]) -> bool:
-    """Whether no epoch is left: a training may have been killed after its last one."""
-    recipe = study.recipe
-    waited = len(rows) - checkpoints.best_epoch(rows) if rows else 0
-    return len(rows) >= recipe.epochs or (recipe.patience is not None and waited >= recipe.patience)
+    return trainer
 
 
 def _done(path: Path, study: Study, begin: float, console: Console) -> TrainingResult:
@@ -175,13 +172,13 @@ def _survey(study: Study, fold: int | None, console: Console) -> Survey:
         return survey(study, held_out=fold, advance=lambda done, of: bar.update(row, completed=done, total=of))
 
 
-def _module(study: Study, known: Survey) -> Training:
+def _module(study: Study, known: Survey, frozen: Mapping[str, str]) -> Training:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(study.recipe.seed)
         model = study.model(**model_arguments(study))
         rivals = {name: rival.network() for name, rival in optional.rivals(study.task).items()}
     for part, path in study.frozen.items():
-        _freeze(model, part, path)
+        _freeze(model, part, path, frozen[part])
     objects = int(known.objects[TRAIN].sum())
     return Training({"model": model, **rivals}, known.task, study.recipe, objects=objects)
 
@@ -195,13 +192,17 @@ def _strategy(study: Study, strategy: str, devices: int) -> str:
     )
 
 
-def _freeze(model: torch.nn.Module, part: str, path: str) -> None:
+def _freeze(model: torch.nn.Module, part: str, path: str, fingerprint: str) -> None:
     """Give a part of the model the weights of a bundle, which then do not change.
 
     Raises:
-        ValueError: If there is no such part, or the bundle's network is another one.
+        ValueError: If there is no such part, the bundle's network is another one, or it is not the bundle that the
+            description of the study names by the beginning of its fingerprint.
     """
-    bundle = bundles.load(path)
+    content = bundles.read(path)
+    if not content.sha256.startswith(fingerprint):
+        raise ValueError(f"frozen = {{{part!r}: {path!r}}}: the bundle was exchanged since the training began")
+    bundle = content.bundle()
     if bundle.lengths != "mm":
         raise ValueError(
             f"frozen = {{{part!r}: {path!r}}}: it was shown lengths in cm, now they are in mm: train it again"
