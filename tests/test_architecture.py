@@ -41,7 +41,7 @@ ARROWS = {
     "histograms": {"masks", "names"},
     "searches": {"histograms", "names", "statistics"},
     "workers": set(),
-    "cluster": {"names", "workers"},
+    "cluster": {"names", "own_files", "workers"},
     "batch": {"cluster", "files", "names", "ntuples", "readers", "reading", "scoring"},
     "own_files": set(),
     "tasks": {"names", "counts", "metrics", "weights", "reconstruction"},

@@ -1,9 +1,11 @@
 """Files of the user's own as modules: by their path, in worker processes too, and ahead of no library."""
 
+import os
 import pickle
 import subprocess
 import sys
 
+import cloudpickle
 import pytest
 
 from cortado import own_files
@@ -31,6 +33,20 @@ def test_a_new_process_that_imports_cortado_finds_it(study):
     pickled = pickle.dumps(own_files.imported(study).width)
     code = f"import cortado, pickle; print(pickle.loads({pickled!r})())"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "3\n"
+
+
+def test_workers_elsewhere_are_sent_the_content(study):
+    """Without the list of the paths, as on another machine."""
+    module = own_files.imported(study)
+    own_files.travel_by_content()
+    try:
+        sent = cloudpickle.dumps(module.width)
+    finally:
+        cloudpickle.unregister_pickle_by_value(sys.modules["users_own"])
+    code = f"import cortado, pickle; print(pickle.loads({sent!r})())"
+    there = {name: value for name, value in os.environ.items() if name != own_files.LISTED}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=there)
+    assert done.stdout == "3\n"
 
 
 def test_the_path_of_modules_stays_as_it_is(study):

@@ -17,6 +17,7 @@ import loky
 
 from cortado.extras import extra
 from cortado.names import require_one_of
+from cortado.own_files import travel_by_content
 from cortado.workers import end_with
 
 __all__ = ["EXECUTORS", "opened", "require_executor"]
@@ -87,6 +88,8 @@ def opened(
         ValueError, ImportError: See `require_executor`.
     """
     require_executor(executor, scheduler)
+    if isinstance(executor, Executor) or scheduler is not None or executor == "parsl":
+        travel_by_content()
     if isinstance(executor, Executor):
         yield executor
     elif executor == "iterative":

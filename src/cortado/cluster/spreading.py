@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import Any, NamedTuple
+
+import cloudpickle
 
 from cortado.cluster.pools import require_workers
 
@@ -69,11 +72,12 @@ def spread(
         for item in items:
             yield _here(function, item, retries)
         return
+    sent = function if isinstance(pool, ThreadPoolExecutor) else cloudpickle.dumps(function)
     waiting = iter(items)
     pending: dict[Future[_Reply], tuple[Any, int]] = {}
 
     def submit(item: Any, attempt: int) -> None:
-        pending[pool.submit(_there, function, item)] = (item, attempt)
+        pending[pool.submit(_there, sent, item)] = (item, attempt)
 
     try:
         for item in islice(waiting, ahead):
@@ -115,14 +119,21 @@ def _here(function: Callable[[Any], Any], item: Any, retries: int) -> Done:
     return failed
 
 
-def _there(function: Callable[[Any], Any], item: Any) -> _Reply:
+def _there(sent: bytes | Callable[[Any], Any], item: Any) -> _Reply:
     begin = time.perf_counter()
     try:
-        result = function(item)
+        result = (_function(sent) if isinstance(sent, bytes) else sent)(item)
     except Exception as error:
         text = "".join(traceback.format_exception(error))
         return _Reply(None, time.perf_counter() - begin, _named(error), text)
     return _Reply(result, time.perf_counter() - begin)
+
+
+@functools.lru_cache(maxsize=1)
+def _function(sent: bytes) -> Callable[[Any], Any]:
+    """What was sent, as cloudpickle knows it: some pools would pickle what a worker cannot import by its name."""
+    function: Callable[[Any], Any] = cloudpickle.loads(sent)
+    return function
 
 
 def _named(error: Exception | None) -> str:
