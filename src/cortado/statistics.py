@@ -31,14 +31,14 @@ class Estimate(NamedTuple):
 
     A number that is not defined (0 / 0) is NaN with error NaN. Where only a bound is known, `value` is that
     bound at 95 % confidence, `lower_limit` is True and the error is NaN. `low` and `high` are the ends of a central
-    68 % interval, NaN unless one is known that need not be symmetric.
+    68 % interval, None unless one is known that need not be symmetric.
     """
 
     value: float
     error: float
     lower_limit: bool = False
-    low: float = math.nan
-    high: float = math.nan
+    low: float | None = None
+    high: float | None = None
 
     def __str__(self) -> str:
         """As one writes it: "0.9451 ± 0.0012", "> 334 (95 % CL)", "undefined", or "2620 (980 to 9040)"."""
@@ -46,7 +46,7 @@ class Estimate(NamedTuple):
             return f"> {self.value:.3g} (95 % CL)"
         if math.isnan(self.value):
             return "undefined"
-        if self.low <= self.high and self.error > _LARGE * abs(self.value):
+        if self.low is not None and self.high is not None and self.error > _LARGE * abs(self.value):
             return f"{_digits(self.value)} ({_digits(self.low)} to {_digits(self.high)})"
         if not (math.isfinite(self.error) and self.error > 0):
             return f"{self.value:.4g} ± {self.error:.2g}"

@@ -119,7 +119,7 @@ def test_seeds_have_a_mean_a_spread_and_the_error_of_the_events():
 
 def test_one_seed_has_the_error_of_the_events_and_no_spread():
     summary = repeated([Estimate(0.7, 0.01)])
-    assert summary.mean == pytest.approx((0.7, 0.01, False))
+    assert summary.mean == pytest.approx((0.7, 0.01, False, None, None))
     assert math.isnan(summary.spread)
     assert str(summary) == "0.700 ± 0.010 (1 seed, spread nan)"
 

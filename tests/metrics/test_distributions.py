@@ -37,7 +37,7 @@ def test_wasserstein_distance_of_a_shift_is_the_shift():
     distance = wasserstein_distance(reference, reference + 1).distance
     assert distance.value == pytest.approx(1 / reference.std())
     assert distance.error == pytest.approx(math.sqrt(2 / 500), rel=0.01)
-    assert wasserstein_distance(reference, reference).distance == (0, 0, False)
+    assert wasserstein_distance(reference, reference).distance == (0, 0, False, None, None)
 
 
 def test_wasserstein_distance_of_one_distribution_is_the_floor():
@@ -114,7 +114,7 @@ def test_a_mean_of_zero_has_no_relative_difference_but_a_shift():
 
 def test_a_generator_without_spread_has_no_width():
     difference = shape_difference([1.0, 2.0, 3.0], [2.0, 2.0])
-    assert difference.width == (-1, 0, False)
+    assert difference.width == (-1, 0, False, None, None)
     assert difference.mean.value == 0
 
 

@@ -107,7 +107,7 @@ def test_a_training_that_accepts_no_edge_at_first_is_kept(filtered, folder):
 
 def test_the_command_takes_proposers(folder, events, finder, embedding, filtered, tmp_path):
     out = tmp_path / "tracks.root"
-    line = ("score", filtered, folder / "judging.root", "--out", out)
+    line = ("score", filtered, folder / "judging.root", "--out", out, "--overwrite")
     assert "no field" in fail(*line)
     succeed(*line, "--proposer", embedding)
     with uproot.open(out) as file:

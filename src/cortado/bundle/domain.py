@@ -298,7 +298,7 @@ def from_json(values: Mapping[str, Any]) -> Domain:
         np.array(values["ranges"], dtype=np.float64).reshape(-1, 2),
         np.array(edges, dtype=np.float64).reshape(-1, BINS - 1),
         np.array(values["members"], dtype=np.int64),
-        np.array(values["passing"], dtype=np.int64).reshape(len(edges), -1, BINS),
+        np.array(values["passing"], dtype=np.int64).reshape(len(edges), len(values["working_points"]), BINS),
         int(values["signal"]),
         tuple(values["working_points"]),
     )

@@ -167,10 +167,9 @@ class _Mapped(torch.nn.Module):
 class _Graph(torch.nn.Module):
     """Unscaled inputs -> answers."""
 
-    def __init__(self, bundle: bundles.Bundle, inputs: Any) -> None:
+    def __init__(self, bundle: bundles.Bundle, inputs: Any, *, takes_none: bool) -> None:
         super().__init__()
-        self.model, self.use, self.inputs = bundle.model, bundle.use, inputs
-        self.is_graph = "edge_index" in inputs._fields
+        self.model, self.use, self.inputs, self.takes_none = bundle.model, bundle.use, inputs, takes_none
         self.most = _most_members(bundle.representation, inputs._fields)
         self.scaled: _Scaled | _Mapped | None = None
         scaling: Any = bundle.scaling
@@ -180,10 +179,13 @@ class _Graph(torch.nn.Module):
             self.scaled = _Scaled(center=scaling.center, scale=scaling.scale, clip=scaling.clip)
 
     def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Answers of one object more, which is empty and left out at the end: many operations take no empty batch."""
-        if self.is_graph:
-            return self._answers(*inputs)
+        """Answers, if there may be no objects with one more, which is empty and left out at the end.
+
+        Many operations take no empty batch.
+        """
         padded = [_padded(tensor, most) for tensor, most in zip(inputs, self.most, strict=True)]
+        if not self.takes_none:
+            return self._answers(*padded)
         return tuple(answer[:-1] for answer in self._answers(*map(_with_one_more, padded)))
 
     def _answers(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -224,22 +226,38 @@ def _read(path: str | os.PathLike[str], own: Own) -> _Original:
     inputs = [tuple(map(np.ascontiguousarray, each)) for each in raw]
     names = raw[0]._fields
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The tensor attribute.*assigned during export")  # of an LSTM
-            program = torch.export.export(
-                _Graph(bundle, type(raw[0])).eval(),
-                tuple(map(torch.from_numpy, inputs[0])),
-                dynamic_shapes=(_dynamic_shapes(names, _most_members(bundle.representation, names)),),
-            )
+        program, takes_none = _program(bundle, type(raw[0]), tuple(map(torch.from_numpy, inputs[0])))
     except RuntimeError as error:  # operations of a network that are no graph, or not one of any size
         network, reason = type(bundle.model).__name__, str(error).partition("\n")[0]
         raise ValueError(f"{path}: {network} cannot be exported, torch.export says: {reason}") from error
     expected = [_answers(bundle, batch) for batch in batches]
     canary = tuple((given, tuple(each.values())) for given, each in zip(inputs, expected))
-    if "edge_index" not in names:
+    if takes_none:
         given, answers = (tuple(array[:0] for array in arrays) for arrays in canary[-1])
         canary += ((given, answers),)  # of no objects
     return _Original(program, names, tuple(expected[0]), canary, json.dumps(content.description()))
+
+
+def _program(bundle: bundles.Bundle, inputs: Any, example: Arrays) -> tuple[Any, bool]:
+    """The exported program, and whether it takes no objects: graphs and some generators cannot.
+
+    Args:
+        bundle: What is exported.
+        inputs: Type of its inputs.
+        example: Inputs of some objects.
+    """
+    names = inputs._fields
+    shapes = _dynamic_shapes(names, _most_members(bundle.representation, names))
+    for takes_none in (True, False) if "edge_index" not in names else (False,):
+        graph = _Graph(bundle, inputs, takes_none=takes_none).eval()
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "The tensor attribute.*assigned during export")  # of an LSTM
+                return torch.export.export(graph, example, dynamic_shapes=(shapes,)), takes_none
+        except RuntimeError:
+            if not takes_none:
+                raise
+    raise AssertionError("no way to export was tried")
 
 
 def _seeded() -> np.random.Generator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,6 +64,10 @@ class Chunk(NamedTuple):
 def _words(error: Exception) -> str:
     """An error in one line: what it says, after its kind where the words alone may not be understood."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if missing := re.search(r"missing event ID fields: (\[.*?\])", text):
+        return (
+            f"the tree has no {missing[1]}: it is not NanoAOD, give the schema that it has, such as schema=BaseSchema"
+        )
     return text if isinstance(error, RuntimeError) else f"{type(error).__name__}: {text}"
 
 
