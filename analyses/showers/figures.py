@@ -16,7 +16,7 @@ MAIN_SHAPES = (  # for distances and, the first nine, figures: they tell of all 
 # AUC of classifiers on cells and on shower shapes: Krause et al., arXiv:2410.21611, final results of the first data set
 # of the CaloChallenge, photons. Another calorimeter, other energies, other classifiers.
 PUBLISHED = {
-    "calogan": ("BoloGAN", 0.927, 0.966),
+    "wgan": ("BoloGAN", 0.927, 0.966),
     "vae": ("CaloVAE+INN", 0.889, 0.966),
     "flow": ("CaloFlow teacher", 0.733, 0.636),
     "student": ("CaloFlow student", 0.761, 0.667),
@@ -30,20 +30,24 @@ def tables(folder):
     results = analysis.read_results(folder)
     apart, distances, closure = {}, {}, {}
     for name, merits in results["generators"].items():
-        title, *published = PUBLISHED[name]
         seen = {
             f"{merit} {SEEN[view]}": "{:.3f} ± {:.3f}".format(*merits[view][merit])
             for merit in ("AUC", "JSD")
             for view in VIEWS
         }
-        apart |= {name: seen, f" {title}": {f"AUC {what}": area for what, area in zip(SEEN.values(), published)}}
+        apart[name] = seen
+        if name in PUBLISHED:
+            title, *areas = PUBLISHED[name]
+            apart[f" {title}"] = {f"AUC {what}": area for what, area in zip(SEEN.values(), areas)}
         separation = {shape: value for shape, (value, *_) in merits["separation"].items()}
         largest = max(separation, key=separation.get)
         distances[name] = {
             **{merit: merits[merit] for merit in ("FPD", "KPD")},
             "mean": f"{np.mean(list(separation.values())):.4f}",
             "largest": f"{separation[largest]:.3f} ({largest})",
-            "ms": f"{min(merits['ms'].values()):.3g}",
+            "ms": f"{min(merits['ms'].values()):.2g}",
+            "s": f"{merits['seconds']:.0f}",
+            "weights": f"{merits['parameters'] / 1e6:.2g} M",
         }
         means, widths = merits["agreement"]
         closure[name] = {
@@ -58,7 +62,10 @@ def tables(folder):
     titles = TITLES | {"simulation": "Simulation"}
     for rows, title in (
         (apart, f"{results['tested']:,} of {results['simulated']:,} showers; below: arXiv:2410.21611"),
-        (distances, f"{results['simulated']:,} showers; mean and largest separation power; {results['processor']}"),
+        (
+            distances,
+            f"{results['simulated']:,} showers; mean and largest separation power; training; {results['processor']}",
+        ),
         (closure, f"shapes: means within 2 %, widths 10 %, chi2/ndf < 1.5 (worst) in {results['bins']} bins"),
     ):
         yield analysis.results_table(rows, title=title, titles=titles)

@@ -12,7 +12,7 @@ from cortado import calorimeter, ntuples
 
 STUDY = Path(__file__).parents[2] / "analyses" / "showers"
 GEOMETRY = calorimeter.CALOCHALLENGE_1_PHOTONS
-GENERATORS = ("calogan", "flow_matching")  # of the preset tiny
+GENERATORS = ("calogan", "wgan", "flow_matching")  # of the preset tiny
 
 pytestmark = pytest.mark.timeout(900)
 
