@@ -28,7 +28,7 @@ SEEN = dict(zip(VIEWS, ("cells", "shapes")))
 def tables(folder):
     """What each generator reaches, and published numbers of its kind; and chi2 of two parts of the simulation."""
     results = analysis.read_results(folder)
-    apart, distances, closure = {}, {}, {}
+    apart, distances, closure, cost = {}, {}, {}, {}
     for name, merits in results["generators"].items():
         seen = {
             f"{merit} {SEEN[view]}": "{:.3f} ± {:.3f}".format(*merits[view][merit])
@@ -45,9 +45,11 @@ def tables(folder):
             **{merit: merits[merit] for merit in ("FPD", "KPD")},
             "mean": f"{np.mean(list(separation.values())):.4f}",
             "largest": f"{separation[largest]:.3f} ({largest})",
-            "ms": f"{min(merits['ms'].values()):.2g}",
-            "s": f"{merits['seconds']:.0f}",
-            "weights": f"{merits['parameters'] / 1e6:.2g} M",
+        }
+        cost[name] = {
+            "training [s]": f"{merits['seconds']:.0f}",
+            "parameters": f"{merits['parameters'] / 1e6:.2g} M",
+            "a shower [ms]": f"{min(merits['ms'].values()):.2g}",
         }
         means, widths = merits["agreement"]
         closure[name] = {
@@ -64,9 +66,10 @@ def tables(folder):
         (apart, f"{results['tested']:,} of {results['simulated']:,} showers; below: arXiv:2410.21611"),
         (
             distances,
-            f"{results['simulated']:,} showers; mean and largest separation power; training; {results['processor']}",
+            f"{results['simulated']:,} showers; mean and largest separation power",
         ),
         (closure, f"shapes: means within 2 %, widths 10 %, chi2/ndf < 1.5 (worst) in {results['bins']} bins"),
+        (cost, f"time of trainings, and of a shower where batches are best; {results['processor']}"),
     ):
         yield analysis.results_table(rows, title=title, titles=titles)
 

@@ -227,7 +227,7 @@ def test_a_wasserstein_gan_learns_energies_and_hits(vae_study, tmp_path):
     )
     result = train(study, tmp_path, progress=False, accelerator="cpu")
     losses = [epoch.validation_loss for epoch in result.epochs]
-    assert losses[-1] < 0.5 * losses[0]
+    assert losses[-1] < 0.8 * losses[0]
     simulated = ak.flatten(cortado.read(study.objects.files[0]).showers)
     made = cortado.load(result.bundle)(simulated.energy)
     expected, found = (calorimeter.shower_shapes(each, calorimeter.CALOGAN) for each in (simulated, made))

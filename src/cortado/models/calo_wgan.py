@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from cortado.models.caloflow import scaled
 from cortado.models.layers import perceptron, require_positive, require_width
 
+_NARROW = -1.0  # logarithm of the first widths of the features
+
 
 class CaloWGAN(nn.Module):
     """Features of showers from noise and the incident energy, by dense layers with batch norm and swish.
@@ -105,9 +107,6 @@ class CaloWGANCritic(nn.Module):
     def summary(self, energy: Tensor, features: Tensor) -> Tensor:
         """All features."""
         return features
-
-
-_NARROW = -1.0  # logarithm of the first widths, in those of the features
 
 
 def _named(hidden: Sequence[int]) -> dict[str, int]:
