@@ -1,14 +1,14 @@
-"""Section "busy": scoring and training on a quiet machine and beside processes that want the same cores."""
+"""Section "busy": scoring and training on a quiet machine and beside processes that want the same cores.
 
-import contextlib
+How weaver fares beside such processes is in the sections "scoring" and "training".
+"""
+
 import json
 import statistics
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from timing import in_turn, ratio
+from timing import busy, in_turn, ratio
 from workplace import HERE, Workplace, jets
 
 TARGET = 2.5  # times the quiet time, at most
@@ -23,7 +23,7 @@ def measure(place: Workplace, *, rounds: int) -> dict[str, Any]:
 
     def timed(work: str, threads: int, loops: int) -> Callable[[], float]:
         def measured() -> float:
-            with _busy(loops):
+            with busy(loops):
                 place.ours("busy_work.py", work, threads, _BUNDLE, file, seconds)
             return float(json.loads(seconds.read_text()))
 
@@ -38,27 +38,15 @@ def measure(place: Workplace, *, rounds: int) -> dict[str, Any]:
     return {"threads": place.threads, "jets": _FEW, "seconds": in_turn(candidates, rounds)}
 
 
-@contextlib.contextmanager
-def _busy(loops: int) -> Iterator[None]:
-    """So many processes that use a core each."""
-    started = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(loops)]
-    try:
-        yield
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-
-
 def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Lines of the table: what, measured, wanted."""
     seconds, threads = result["seconds"], result["threads"]
     lines = [(f"{name} ({result['jets']:,} jets)", f"{statistics.median(s):.2f} s", "") for name, s in seconds.items()]
     for work in _WORK:
-        quiet, busy, one = (
+        quiet, beside, one = (
             seconds[f"{work}, {number} threads, {state}"]
             for number, state in ((threads, "quiet"), (threads, "busy"), (1, "busy"))
         )
-        lines.append((f"{work}, busy / quiet", f"{ratio(busy, quiet):.2f}", f"<= {TARGET:g}"))
-        lines.append((f"{work}, busy, {threads} threads / one", f"{ratio(busy, one):.2f}", "<= 1"))
+        lines.append((f"{work}, busy / quiet", f"{ratio(beside, quiet):.2f}", f"<= {TARGET:g}"))
+        lines.append((f"{work}, busy, {threads} threads / one", f"{ratio(beside, one):.2f}", "<= 1"))
     return lines

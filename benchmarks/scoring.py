@@ -1,7 +1,8 @@
 """Section "scoring": a ROOT file to scores on disk, ours against `weaver --predict`, same weights, same threads.
 
-Both are timed as whole processes, as a user starts them. Ours also fills and writes the histogram; of weaver only the
-file of scores is asked. The time of a file of a few jets, measured once a round, is taken as that of starting up.
+Both are timed as whole processes, as a user starts them, quiet and beside as many busy processes as threads. Ours also
+fills and writes the histogram; of weaver only the file of scores is asked. The time of a file of a few jets, measured
+once a round, is taken as that of starting up.
 """
 
 import statistics
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import uproot
 from numpy.typing import NDArray
-from timing import in_turn, ratio
+from timing import BUSY, in_turn, quiet_and_busy, ratio
 from workplace import Workplace, batches, bundle, jets, weights
 
 TOLERANCE = 1e-4  # of a probability
@@ -38,13 +39,15 @@ def measure(place: Workplace, *, number: int, rounds: int) -> dict[str, Any]:
 
     # The whole file comes last, so that its scores are those that are compared.
     candidates = {f"weaver{_START_UP}": weaver(few), f"cortado{_START_UP}": cortado(few)}
-    seconds = in_turn(candidates | {"weaver": weaver(many), "cortado": cortado(many)}, rounds)
+    candidates |= quiet_and_busy({"weaver": weaver(many), "cortado": cortado(many)}, place.threads)
+    seconds = in_turn(candidates, rounds)
     scores = np.load(ours)
     differences = np.abs(scores - _weaver_scores(theirs, number))
     return {
         "jets": number,
         "seconds": seconds,
         "ratio": ratio(seconds["weaver"], seconds["cortado"]),
+        "busy_ratio": ratio(seconds["weaver" + BUSY], seconds["cortado" + BUSY]),
         "jets_per_second": {name: number / statistics.median(seconds[name]) for name in _NAMES},
         "jets_per_second_without_start_up": {name: _net_rate(seconds, name, number) for name in _NAMES},
         "largest_difference": float(differences.max()),
@@ -84,6 +87,8 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
             for name in _NAMES
         ),
         ("jets per second, cortado / weaver", f"{result['ratio']:.2f}", f">= {TARGET:g}"),
+        *((name + BUSY, f"{medians[name + BUSY]:.1f} s", "") for name in _NAMES),
+        ("jets per second, cortado / weaver" + BUSY, f"{result['busy_ratio']:.2f}", ""),
         *((name + _START_UP, f"{medians[name + _START_UP]:.1f} s", "") for name in _NAMES),
         ("the ratio without starting up", f"{net['cortado'] / net['weaver']:.2f}" if known else "not measurable", ""),
         ("largest difference of a score", difference, f"<= {TOLERANCE:g}"),

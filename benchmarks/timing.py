@@ -1,14 +1,17 @@
 """Whole processes under the clock: wall time and peak memory, candidates in turn."""
 
+import contextlib
 import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+BUSY = ", busy"  # after the name of a candidate that was measured on a busy machine
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 _LOG_LINES = 15  # shown of a process that failed
 
@@ -66,6 +69,32 @@ def in_turn(candidates: Mapping[str, Callable[[], float]], rounds: int) -> dict[
             seconds[name].append(measure())
             print(f"  round {number + 1} of {rounds}: {name} {seconds[name][-1]:.3g} s", flush=True)
     return seconds
+
+
+def quiet_and_busy(candidates: Mapping[str, Callable[[], float]], loops: int) -> dict[str, Callable[[], float]]:
+    """Each candidate as it is, and as "NAME, busy" beside so many processes that use a core each."""
+
+    def measured(measure: Callable[[], float], number: int) -> float:
+        with busy(number):
+            return measure()
+
+    return {
+        name + suffix: partial(measured, measure, number)
+        for name, measure in candidates.items()
+        for suffix, number in (("", 0), (BUSY, loops))
+    }
+
+
+@contextlib.contextmanager
+def busy(loops: int) -> Iterator[None]:
+    """So many processes that use a core each."""
+    started = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(loops)]
+    try:
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def ratio(slow: Sequence[float], fast: Sequence[float]) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cortado.bundle.cores import sleep_when_idle
 from cortado.models import ParticleNet
 from cortado.models.particlenet import from_weaver
 from cortado.representations.point_cloud import PointCloudInputs
@@ -28,6 +29,7 @@ TASK = Classify(
 
 def main(weights: Path, batches: Path, precision: str, steps: int, output: Path) -> None:
     """Train from the weights on the batches in turn, "float32" or "bfloat16"."""
+    sleep_when_idle()  # as `train` does
     torch.manual_seed(1)
     model = ParticleNet()
     model.load_state_dict(from_weaver(torch.load(weights, weights_only=True)))

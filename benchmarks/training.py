@@ -1,11 +1,14 @@
-"""Section "training": a training step of ParticleNet on the same jets, ours against weaver's, on the CPU."""
+"""Section "training": a training step of ParticleNet on the same jets, ours against weaver's, on the CPU.
+
+Quiet, and beside as many busy processes as threads.
+"""
 
 import json
 import statistics
 from collections.abc import Callable
 from typing import Any
 
-from timing import in_turn, ratio
+from timing import BUSY, in_turn, quiet_and_busy, ratio
 from workplace import BATCH, Workplace, batches, weights
 
 TARGET = 2.0  # times weaver's steps per second
@@ -29,12 +32,16 @@ def measure(place: Workplace, *, number: int, rounds: int, steps: int) -> dict[s
         return statistics.median(json.loads(times.read_text()))
 
     ours = {f"cortado {precision}": cortado(precision) for precision in _PRECISIONS}
-    seconds = in_turn({"weaver float32": weaver, **ours}, rounds)
+    seconds = in_turn(quiet_and_busy({"weaver float32": weaver, **ours}, place.threads), rounds)
     return {
         "batch": min(BATCH, number),
         "steps": steps,
         "seconds_per_step": seconds,
-        "ratio": {name: ratio(seconds["weaver float32"], seconds[name]) for name in ours},
+        "ratio": {
+            name + suffix: ratio(seconds["weaver float32" + suffix], seconds[name + suffix])
+            for name in ours
+            for suffix in ("", BUSY)
+        },
     }
 
 
