@@ -47,9 +47,9 @@ def tables(folder):
             "largest": f"{separation[largest]:.3f} ({largest})",
         }
         cost[name] = {
-            "training [s]": f"{merits['seconds']:.0f}",
+            "training, s": f"{merits['seconds']:.0f}",
             "parameters": f"{merits['parameters'] / 1e6:.2g} M",
-            "a shower [ms]": f"{min(merits['ms'].values()):.2g}",
+            "a shower, ms": f"{min(merits['ms'].values()):.2g}",
         }
         means, widths = merits["agreement"]
         closure[name] = {
@@ -69,7 +69,7 @@ def tables(folder):
             f"{results['simulated']:,} showers; mean and largest separation power",
         ),
         (closure, f"shapes: means within 2 %, widths 10 %, chi2/ndf < 1.5 (worst) in {results['bins']} bins"),
-        (cost, f"time of trainings, and of a shower where batches are best; {results['processor']}"),
+        (cost, f"Cost; batches of the best size; {results['processor']}"),
     ):
         yield analysis.results_table(rows, title=title, titles=titles)
 

@@ -130,7 +130,7 @@ def evaluate(preset, folder, device):
         "itself": {"chi2": itself, "closure": metrics.closure(itself)},
         "bins": chosen.bins,
         "split": asdict(chosen.split),
-        "processor": torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads",
+        "processor": torch.cuda.get_device_name() if device == "cuda" else f"CPU, threads: {torch.get_num_threads()}",
         "simulation": simulation_time(folder),
     }
     analysis.write_results(folder, results)
