@@ -46,7 +46,7 @@ def run(*, preset, folder, files, workers, accelerator, **_):
 def judged_jets(files, folder):
     """Jets that no training has seen: the test jets of the samples, or those of the second file."""
     paths = files[1:] or samples(folder)
-    jets = ak.concatenate([ak.flatten(record.jets) for path in paths for record in reading.iterate(path)])
+    jets = ak.concatenate(list(reading.iterate_objects(paths, "jets")))
     jets = jets[in_window(jets) & (ak.num(jets.constituents) > 0)]
     return jets if files else jets[SPLIT.subset(jets.event_key) == TEST]
 

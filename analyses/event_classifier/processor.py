@@ -1,12 +1,13 @@
 """A coffea processor of one's own: the score of each event, with variations of its weight and of the jet energy."""
 
+import awkward as ak
 import numpy as np
 from coffea import processor
 from coffea.analysis_tools import Weights
 
-from cortado import histograms
+from cortado import histograms, scoring
 
-JET_ENERGY = {"nominal": 1.0, "jet_energyUp": 1.02, "jet_energyDown": 0.98}
+JET_ENERGY = {"jet_energyUp": 1.02, "jet_energyDown": 0.98}
 CROSS_SECTION = 0.1  # relative uncertainty, of all processes
 
 
@@ -29,15 +30,11 @@ class EventProcessor(processor.ProcessorABC):
         weights.add("generator", np.asarray(record.weight))
         ones = np.ones(len(events))
         weights.add("cross_section", ones, ones * (1 + CROSS_SECTION), ones * (1 - CROSS_SECTION))
-        for name, factor in JET_ENERGY.items():
-            shifted = record
-            for field in ("pt", "mass", "msoftdrop"):
-                shifted["jets", field] = record.jets[field] * factor
-            score = {"score": np.asarray(self.scorer(shifted))}
-            if name == "nominal":
-                histograms.fill_variations(histogram, dataset, score, weights)
-            else:
-                histogram.fill(dataset=dataset, variation=name, **score, weight=weights.weight())
+        varied = {name: record.jets.pt * factor for name, factor in JET_ENERGY.items()}
+        jets = scoring.jet_variations(record.jets, varied, energies=("pt", "mass", "msoftdrop"))
+        for variation, of_events in jets.items():
+            score = self.scorer(ak.with_field(record, of_events, "jets"))
+            histograms.fill_variations(histogram, dataset, {"score": score}, weights, variation=variation)
         return {
             "events": {dataset: len(events)},
             "sum_of_weights": {dataset: float(np.sum(record.weight))},

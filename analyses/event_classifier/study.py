@@ -1,17 +1,19 @@
 """Which process made an event? A network on ten columns, in folds, and its score in a coffea processor.
 
 The commonest use of machine learning in analyses, from top to bottom: columns of NanoAOD by name, classes by file, five
-networks of which each has not seen a fifth of the events, the score of every event as a column of a friend tree, and a
-histogram of it with variations of the weights and of the jet energy.
+networks of which each has not seen a fifth of the events, the score of every event as a column of a friend tree, a
+histogram of it with variations of the weights and of the jet energy, and a fit of the signal.
 """
 
+import json
 from functools import partial
 from pathlib import Path
 
 import awkward as ak
+import hist
 import numpy as np
 
-from cortado import analysis, metrics, ntuples, plotting, reading, scoring, training
+from cortado import analysis, metrics, ntuples, plotting, reading, scoring, searches, training
 from cortado import manifest as manifests
 from cortado.models import MLP
 from cortado.readers import nanoaod_mapping
@@ -30,10 +32,10 @@ FEATURES = (
     *(f"jets.{name}[0]" for name in ("pt", "eta", "mass", "msoftdrop", "tau1", "tau2")),
     *(f"jets.{name}[1]" for name in ("pt", "mass", "msoftdrop")),
 )
-LUMINOSITY = 100.0  # 1/fb
+LUMINOSITY, LUMINOSITY_ERROR = 100.0, 0.016  # 1/fb, relative
 PRESETS = {
-    "quick": {"most": None, "epochs": 20, "folds": 5},
-    "tiny": {"most": 150, "epochs": 2, "folds": 2},
+    "quick": {"most": None, "epochs": 20, "folds": 5, "fit_bins": 4},
+    "tiny": {"most": 150, "epochs": 2, "folds": 2, "fit_bins": 1},
 }
 SELECTION = "Leading jets from 500 to 700 GeV"
 
@@ -76,6 +78,7 @@ def run(*, preset, folder, files, accelerator, **options):
     fileset = manifests.fileset(MANIFEST, folder / "samples")
     analysis.process(fileset, processor, folder, ("score",), **options)
     analysis.console.print(analysis.results_table(analysis.read_results(folder), title="events, each out of its fold"))
+    fit(folder, PRESETS[preset]["fit_bins"])
     analysis.done(folder, plot(folder, folder / "plots"))
 
 
@@ -97,6 +100,20 @@ def judge(scorer, folder):
         chosen = np.isin(sample, ("wprime", name))
         results[f"W' against {SAMPLES[name]}"] = analysis.tagging_merits(sample[chosen] == "wprime", score[chosen])
     analysis.write_results(folder, results)
+
+
+def fit(folder, bins):
+    """The histogram with its variations as a workspace of pyhf, and the strength of the signal that it can measure."""
+    expected = analysis.at_luminosity(folder, "score", LUMINOSITY)
+    templates = expected[{"score": hist.rebin(expected.axes["score"].size // bins)}]
+    workspace = searches.template_workspace({"score": templates}, signal="wprime", luminosity=LUMINOSITY_ERROR)
+    (folder / "workspace.json").write_text(json.dumps(workspace, indent=1))
+    strength = searches.fit_strength(workspace)
+    analysis.console.print(
+        f"wrote {folder / 'workspace.json'}: expected strength {strength.value:.2f} "
+        f"({strength.low:.2f} to {strength.high:.2f})",
+        markup=False,
+    )
 
 
 def plot(folder, plots):

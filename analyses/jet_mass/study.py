@@ -84,7 +84,7 @@ def run(*, preset, folder, files, workers, accelerator, **_):
 
 def jets_of(files):
     """Jets of the window, of all files in a row."""
-    jets = ak.concatenate([ak.flatten(record.jets) for path in files for record in reading.iterate(path)])
+    jets = ak.concatenate(list(reading.iterate_objects(files, "jets")))
     return jets[in_window(jets)]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from cortado import analysis, metrics, plotting
 from cortado.calorimeter import CALOGAN
-from cortado.metrics import Closure, Estimate
+from cortado.metrics import Agreement, Closure, Estimate
 
 from .networks import TITLES, VIEWS
 
@@ -51,10 +51,8 @@ def tables(folder):
             "parameters": f"{merits['parameters'] / 1e6:.2g} M",
             "a shower, ms": f"{min(merits['ms'].values()):.2g}",
         }
-        means, widths = merits["agreement"]
         closure[name] = {
-            "means": means,
-            "widths": widths,
+            **Agreement(*merits["agreement"]).cells(),
             **closed(merits["closure"]["generated"]),
             **closed(merits["closure"]["reweighted"], "weighted", "its p"),
             "n_eff": f"{merits['effective']:.0%}",

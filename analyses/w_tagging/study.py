@@ -46,7 +46,7 @@ def run(*, preset, folder, files, accelerator, **options):
 
 def processor(folder):
     """All taggers on the jets of the window; of the samples that trained them, on test events alone."""
-    taggers = {name: analysis.load(folder, name) for name in TITLES}
+    taggers = {name: analysis.load(folder, name, invalid="nan") for name in TITLES}
     return processors.TaggingProcessor(taggers, pt_range=PT_RANGE, held_out=SPLIT)
 
 

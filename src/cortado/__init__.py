@@ -11,6 +11,7 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `calorimeter`      cells and shapes of showers
 `perigee`          parameters of tracks and their helices
 `kinematics`       momenta, angles and masses
+`units`            lengths: mm of records, cm of CMS files
 `splitmix`         64 bits scrambled, for keys and random numbers
 `event_keys`       64 bits that name an event
 `splits`           training, validation, test and folds, by event
@@ -21,16 +22,19 @@ The package is a pipeline, and each stage is a room that can be used alone:
 `training`         the typed study, and its training on Lightning
 `bundle`           the artefact of a training: one file that says what produced a score
 `scoring`          a bundle in use: objects in, answers of the same shape out
-`export`           bundles to ONNX and torch.export
+`export`           bundles to ONNX, torch.export and correctionlib
 `reconstruction`   vertex fits, adaptive vertex reconstruction, partitions of tracks
 `statistics`       proportions and effective sample sizes of weighted events, with uncertainties
 `metrics`          ROC, rejection, confusion matrix, distances of samples; numbers with uncertainties
 `weights`          scores to event weights with variations
 `histograms`       axes and filling
-`processors`       ready-made coffea processors, and the executors
-`searches`         mass spectra to p-values and limits: background fit, bump hunt, workspace
+`cluster`          work spread over processes of a machine or a cluster
+`batch`            many files through bundles, to friend trees
+`processors`       ready-made coffea processors, and any processor over many files
+`searches`         histograms to p-values and limits: background fit, bump hunt, workspaces of pyhf
 `names`            what a message says of a name that is not there
 `files`            files that are written whole or not at all
+`own_files`        studies and other files of the user's own as modules, in worker processes too
 `workers`          processes that end with the one that started them
 `extras`           packages that only parts need, and how they are installed
 `monitoring`       maps of a detector: thresholds of alarms, faults found, the report
@@ -47,6 +51,7 @@ Example:
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
@@ -62,6 +67,10 @@ _HOMES = {
     "load": "cortado.scoring",
     "read": "cortado.reading",
 }
+
+
+if "CORTADO_OWN_FILES" in os.environ:  # a worker process of a command that runs a user's study
+    import_module("cortado.own_files").install()
 
 
 def __getattr__(name: str) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
-__all__ = ["choices", "nearest", "require_one_of"]
+__all__ = ["choices", "flat_name", "nearest", "placed", "require_one_of"]
 
 _SHOWN = 10
 
@@ -33,6 +34,30 @@ def nearest(name: str, known: Iterable[str], *, prefix: str = "") -> str:
         return "nearest: " + ", ".join(prefix + each for low in near for each in known if each.lower() == low)
     more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
     return "there are " + ", ".join(prefix + each for each in known[:_SHOWN]) + more
+
+
+@contextmanager
+def placed(where: str) -> Iterator[None]:
+    """Have errors of any type say where they come from: before their message, or as a note where it cannot be changed.
+
+    Args:
+        where: File and entries.
+    Raises:
+        ValueError, KeyError: The same, with the place.
+    """
+    try:
+        yield
+    except (ValueError, KeyError) as error:
+        kind = KeyError if isinstance(error, KeyError) else ValueError
+        raise kind(f"{where}: {error.args[0] if error.args else error}") from error
+    except Exception as error:
+        error.add_note(f"in {where}")
+        raise
+
+
+def flat_name(name: str) -> str:
+    """The one name of a branch that is written `FatJet.pt` in nested files and `FatJet_pt` in flat ones: the latter."""
+    return name.replace(".", "_")
 
 
 def choices(name: object, known: Iterable[object]) -> str:

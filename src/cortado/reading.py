@@ -16,11 +16,12 @@ import awkward as ak
 import numpy as np
 
 from cortado import ntuples, readers
+from cortado.names import flat_name, placed
 from cortado.ntuples import FOLDERS, MonitoringHistogram, Step
 from cortado.ntuples.paths import expand
 from cortado.readers import Dialect
 
-__all__ = ["Dialect", "choose", "iterate", "iterate_maps", "read", "read_maps", "records"]
+__all__ = ["Dialect", "choose", "iterate", "iterate_maps", "iterate_objects", "read", "read_maps", "records"]
 
 
 def read(
@@ -28,6 +29,7 @@ def read(
     *,
     tree: str | None = None,
     dialect: str | Dialect | None = None,
+    collection: str | None = None,
     start: int | None = None,
     stop: int | None = None,
 ) -> ak.Array:
@@ -38,6 +40,7 @@ def read(
         tree: Name of the tree; the only one of the file if not given.
         dialect: Name of the dialect if it shall not be guessed, such as "PFNano"; or a `readers.Mapping` of your own
             branches, or a module of your own.
+        collection: Of files with jets of several kinds read these alone, "jets" or "ak4_jets"; all if not given.
         start: First entry; the first of the file if not given.
         stop: Entry after the last; the end of the file if not given.
 
@@ -49,7 +52,7 @@ def read(
     """
     tree = tree or ntuples.find_tree(path)
     start, stop = start or 0, ntuples.num_entries(path, tree) if stop is None else stop
-    return records(Step(str(path), tree, start, stop), dialect=dialect)
+    return records(Step(str(path), tree, start, stop), dialect=dialect, collection=collection)
 
 
 def iterate(
@@ -57,6 +60,7 @@ def iterate(
     *,
     tree: str | None = None,
     dialect: str | Dialect | None = None,
+    collection: str | None = None,
     size: int = 20_000,
 ) -> Iterator[ak.Array]:
     """Read files as records, step by step; memory is bounded by one step.
@@ -65,6 +69,7 @@ def iterate(
         paths: One or more files, globs or URLs.
         tree: Name of the tree; the only one of each file if not given.
         dialect: Name of the dialect if it shall not be guessed.
+        collection: As of `read`.
         size: Largest number of entries of a step.
 
     Yields:
@@ -75,9 +80,37 @@ def iterate(
     """
     first_steps = (step for step in ntuples.steps(paths, tree=tree, size=size) if step.start == 0)
     for path, name, *_ in first_steps:
-        reader, branches = choose(path, name, dialect)
+        reader, branches = choose(path, name, dialect, collection)
         for step, events in ntuples.iterate(path, branches, tree=name, size=size):
             yield _record(reader, step, events)
+
+
+def iterate_objects(
+    paths: str | Path | Iterable[str | Path],
+    collection: str,
+    *,
+    dialect: str | Dialect | None = None,
+    size: int = 20_000,
+) -> Iterator[ak.Array]:
+    """Read the objects of all events in a row, step by step.
+
+    Args:
+        paths: One or more files, globs or URLs.
+        collection: What is wanted of the records: "jets", "showers".
+        dialect: Name of the dialect if it shall not be guessed.
+        size: Largest number of entries of a step.
+
+    Yields:
+        Objects, shape (n,).
+
+    Raises:
+        ValueError: As `iterate`, or if the events of a file have no such objects.
+    """
+    for file, tree in expand(paths):
+        for record in iterate(file, tree=tree, dialect=dialect, size=size):
+            if collection not in record.fields:
+                raise ValueError(f"{file}: its events have no {collection}, only {', '.join(record.fields)}")
+            yield ak.flatten(record[collection])
 
 
 def read_maps(paths: str | Path | Iterable[str | Path], *, pattern: str = FOLDERS, name: str | None = None) -> ak.Array:
@@ -166,12 +199,13 @@ def _maps(file: str, histograms: tuple[MonitoringHistogram, ...]) -> ak.Array:
         raise ValueError(f"{file}: {error}") from error
 
 
-def records(step: Step, *, dialect: str | Dialect | None = None) -> ak.Array:
+def records(step: Step, *, dialect: str | Dialect | None = None, collection: str | None = None) -> ak.Array:
     """Read one step of `ntuples.steps` as a record, in whatever process.
 
     Args:
         step: Range of entries of a file.
         dialect: Name of the dialect if it shall not be guessed.
+        collection: As of `read`.
 
     Returns:
         Record, shape (n_events,).
@@ -179,29 +213,35 @@ def records(step: Step, *, dialect: str | Dialect | None = None) -> ak.Array:
     Raises:
         ValueError: If the file is of no known dialect, or its links are broken.
     """
-    reader, branches = choose(step.path, step.tree, dialect)
+    reader, branches = choose(step.path, step.tree, dialect, collection)
     return _record(reader, step, ntuples.arrays(step, branches))
 
 
-def choose(path: str, tree: str, dialect: str | Dialect | None = None) -> tuple[Dialect, list[str]]:
+def choose(
+    path: str, tree: str, dialect: str | Dialect | None = None, collection: str | None = None
+) -> tuple[Dialect, list[str]]:
     """The reader for a tree, and the branches that it wants.
 
     Args:
         path: File or URL.
         tree: Name of the tree.
         dialect: Name of the dialect if it shall not be guessed.
+        collection: As of `read`.
 
     Raises:
         ValueError: If the tree is of no known dialect.
     """
     available = ntuples.branch_names(path, tree)
     reader = readers.dialect(available, path, name=dialect)
-    return reader, reader.branches(available)
+    with placed(path):
+        branches = reader.branches(tuple(dict.fromkeys((*available, *map(flat_name, available)))))
+    kinds: dict[str, tuple[str, ...]] = getattr(reader, "KINDS", {})
+    if not any(branch.startswith(kinds.get(collection or "", ())) for branch in branches):
+        return reader, branches
+    others = tuple(prefix for name, prefixes in kinds.items() if name != collection for prefix in prefixes)
+    return reader, [branch for branch in branches if not branch.startswith(others)]
 
 
 def _record(reader: Dialect, step: Step, events: ak.Array) -> ak.Array:
-    try:
+    with placed(f"{step.path}, tree {step.tree!r}, events counted from entry {step.start}"):
         return reader.record(events)
-    except ValueError as error:
-        where = f"{step.path}, tree {step.tree!r}, events counted from entry {step.start}"
-        raise ValueError(f"{where}: {error}") from error

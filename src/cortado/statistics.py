@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 __all__ = [
     "Estimate",
@@ -17,6 +18,7 @@ __all__ = [
     "multiplicities",
     "proportion",
     "proportion_error",
+    "proportion_interval",
     "require_finite",
     "wilson_error",
 ]
@@ -28,23 +30,36 @@ class Estimate(NamedTuple):
     """A measured number and its standard deviation.
 
     A number that is not defined (0 / 0) is NaN with error NaN. Where only a bound is known, `value` is that
-    bound at 95 % confidence, `lower_limit` is True and the error is NaN.
+    bound at 95 % confidence, `lower_limit` is True and the error is NaN. `low` and `high` are the ends of a central
+    68 % interval, NaN unless one is known that need not be symmetric.
     """
 
     value: float
     error: float
     lower_limit: bool = False
+    low: float = math.nan
+    high: float = math.nan
 
     def __str__(self) -> str:
-        """Number as one writes it: "0.9451 ± 0.0012", "> 334 (95 % CL)", or "undefined"."""
+        """As one writes it: "0.9451 ± 0.0012", "> 334 (95 % CL)", "undefined", or "2620 (980 to 9040)"."""
         if self.lower_limit:
             return f"> {self.value:.3g} (95 % CL)"
         if math.isnan(self.value):
             return "undefined"
+        if self.low <= self.high and self.error > _LARGE * abs(self.value):
+            return f"{_digits(self.value)} ({_digits(self.low)} to {_digits(self.high)})"
         if not (math.isfinite(self.error) and self.error > 0):
             return f"{self.value:.4g} ± {self.error:.2g}"
         digits = max(0, 1 - math.floor(math.log10(self.error)))
         return f"{self.value:.{digits}f} ± {self.error:.{digits}f}"
+
+
+_LARGE = 0.25  # of the number: an error that is not symmetric
+
+
+def _digits(value: float) -> str:
+    """Three digits, of large numbers rounded to these."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{float(f'{value:.3g}'):.0f}"
 
 
 class Interval(NamedTuple):
@@ -109,6 +124,25 @@ def wilson_error(variance: Floats, effective: float | Floats) -> Floats:
     """
     width: Floats = np.sqrt(variance + 0.25 / effective**2) / (1 + 1 / effective)
     return width
+
+
+def proportion_interval(fraction: float, error: float, effective: float) -> tuple[float, float]:
+    """Central 68 % interval of a proportion of weighted events: Clopper and Pearson's of as many as the error tells of.
+
+    Args:
+        fraction: Part of the weight that lies inside.
+        error: Its error, see `wilson_error`.
+        effective: Effective number of all events.
+    References:
+        Clopper, Pearson, The use of confidence or fiducial limits (1934), doi:10.1093/biomet/26.4.404.
+    """
+    binomial = (error * (1 + 1 / effective)) ** 2 - 0.25 / effective**2  # variance; inverse of `wilson_error`
+    events = fraction * (1 - fraction) / binomial if 0 < fraction < 1 and binomial > 0 else effective
+    inside, outside = fraction * events, (1 - fraction) * events
+    tail = stats.norm.sf(1)
+    low = stats.beta.ppf(tail, inside, outside + 1) if inside > 0 else 0.0
+    high = stats.beta.isf(tail, inside + 1, outside) if outside > 0 else 1.0
+    return float(low), float(high)
 
 
 def effective_sample_size(weights: ArrayLike) -> float:

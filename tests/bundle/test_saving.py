@@ -1,5 +1,6 @@
 """Bundles come back as they were saved, or are not written."""
 
+import dataclasses
 import errno
 import os
 
@@ -161,7 +162,7 @@ def not_finite():
         ({"model": not_finite()}, "16 of the canary's outputs are not finite"),
         ({"arguments": {"hidden": 7}}, r"weights do not fit Sum\({'hidden': 7}\)"),
         ({"arguments": {"hiden": 6}}, r"Sum cannot be made of {'hiden': 6}"),
-        ({"arguments": {"hidden": np.float32(6)}}, "Sum hidden=.* cannot be written as JSON"),
+        ({"arguments": {"hidden": 6j}}, "Sum hidden=.* cannot be written as JSON"),
         ({"arguments": {"hidden": {1: 2}}}, "Sum hidden=.* would come back from JSON as {'1': 2}"),
         ({"provenance": {"auc": float("nan")}}, "provenance auc=nan cannot be written as JSON"),
         ({"model": Fickle(hidden=6)}, "canary: outputs of Fickle differs from training by up to"),
@@ -229,3 +230,30 @@ def test_disk_full_keeps_the_former_bundle_and_nothing_else(tmp_path, monkeypatc
         bundle.save(toy_bundle(2), path, canary=toy_jets(4))
     assert bundle.fingerprint(path) == before
     assert os.listdir(tmp_path) == ["a.cortado"]
+
+
+def test_numbers_of_numpy_are_arguments_too(tmp_path):
+    """As they come out of a shape or an optimisation; NaN and arrays are still refused."""
+    from cortado.models import PFN
+    from cortado.representations import ParticleList
+
+    arguments = {"features": np.int64(3), "phi": (np.int32(4),), "hidden": [np.int64(4)], "dropout": np.float32(0.1)}
+    tagger = bundle.Bundle(
+        representation=ParticleList(max_constituents=np.int64(7)),
+        model=PFN(**arguments),
+        arguments=arguments,
+        use=Classes(classes=("qcd", "w"), signal="w"),
+        provenance={"events": np.int64(5), "seed": np.uint8(1)},
+    )
+    back = bundle.load(bundle.save(tagger, tmp_path / "a.cortado", canary=toy_jets(4)))
+    assert back.arguments["features"] == 3
+    assert back.representation.max_constituents == 7
+    assert back.provenance["events"] == 5
+    with pytest.raises(
+        ValueError, match=r"features=array\(\[3\]\) cannot be written as JSON: a ndarray is no plain value"
+    ):
+        bundle.save(
+            dataclasses.replace(tagger, arguments={"features": np.array([3])}),
+            tmp_path / "b.cortado",
+            canary=toy_jets(4),
+        )

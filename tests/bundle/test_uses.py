@@ -115,7 +115,7 @@ def use_in(path, name, arguments):
         ({"classes": ["qcd", "z"], "signal": "w"}, "signal 'w' is none of the classes qcd, z"),
         ({"signal": "w"}, "Classes cannot be made of {'signal': 'w'}: .*missing"),
         ({"classes": ["qcd", "w"], "signal": "w", "colour": 1}, "Classes cannot be made of .*'colour'"),
-        (None, "Classes cannot be made of None"),
+        (None, "bundle.json is not ours: use.arguments = None, required: an object"),
     ],
 )
 def test_classes_that_make_no_sense(tmp_path, arguments, message):

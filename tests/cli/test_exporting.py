@@ -3,13 +3,17 @@
 import json
 import re
 
+import correctionlib
 import pytest
 import torch
 import toy_taggers
 from commands import fail, succeed
 from toy_showers import save_generator
+from toys import toy_jets
 
-from cortado.models import CaloFlow
+from cortado import bundle
+from cortado.models import MLP, CaloFlow
+from cortado.representations import HighLevel
 from cortado.tasks import Showers
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
@@ -32,6 +36,24 @@ def test_onnx_goes_where_it_is_wanted(tagger, tmp_path):
     assert line.startswith(f"wrote {tmp_path / 'other.onnx'}, ")
     session = onnxruntime.InferenceSession(tmp_path / "other.onnx")
     assert [output.name for output in session.get_outputs()] == ["logits", "probabilities"]
+
+
+def test_a_perceptron_becomes_a_correction_file(tagger, tmp_path):
+    arguments = {"features": 2, "hidden": (4,)}
+    chain = bundle.Bundle(
+        representation=HighLevel(features=("mass", "tau21")),
+        model=MLP(**arguments),
+        arguments=arguments,
+        use=toy_taggers.QCD_OR_W,
+    )
+    saved = bundle.save(chain, tmp_path / "mlp.cortado", canary=toy_jets(4))
+    (line,) = succeed("export", saved, "--format", "correctionlib")
+    assert line.startswith(f"wrote {tmp_path / 'mlp.json'}, ")
+    assert set(correctionlib.CorrectionSet.from_file(str(tmp_path / "mlp.json"))) == {"qcd", "w"}
+    succeed("export", saved, "--format", "correctionlib", "-o", tmp_path / "mlp.json.gz")
+    assert "cannot be written as a correction" in fail("export", tagger, "--format", "correctionlib")
+    told = fail("export", saved, "--format", "correctionlib", "-o", tmp_path / "mlp.gz")
+    assert "mlp.gz is not NAME.json or NAME.json.gz, as --format correctionlib writes" in told
 
 
 def test_own_classes_are_exported_with_their_module(tmp_path):

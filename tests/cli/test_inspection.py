@@ -1,8 +1,10 @@
 """`cortado inspect`: what it prints of bundles, ntuples and other files."""
 
+import dataclasses
 import re
 
 import pytest
+import toy_taggers
 from commands import fail, invoke, succeed
 from samples import cms_columns, separated_event_jets, write_nanoaod, write_tree
 from toy_track_finder import save_track_finder
@@ -33,6 +35,17 @@ def test_inspect_cuts_long_values(tmp_path):
     assert len(whole) > 1000
     assert len(described) < 500
     assert re.search(r"HitGraph\(pairs=\(\(.* \.\.\., windows=.* \.\.\., bends=\(\), chain=3\)$", described)
+
+
+def test_what_a_bundle_says_is_shown_as_text(tmp_path):
+    """Neither markup nor escape sequences, which could retitle the terminal or hide lines, are obeyed."""
+    name = "[/]\x1b[2J"
+    point, seed = dataclasses.replace(toy_taggers.HALF, name=name), "[bold]\x1b]0;title\x07\x9b8m"
+    path = toy_taggers.save_toy(tmp_path / "own.cortado", working_points=(point,), provenance={"seed": seed})
+    text = "\n".join(succeed("inspect", path, "--module", toy_taggers.__file__))
+    assert r"[/]\x1b[2J" in text
+    assert r"seed             [bold]\x1b]0;title\x07\x9b8m" in text
+    assert not set("\x1b\x07\x9b") & set(text)
 
 
 def test_inspect_refuses_a_bundle_that_was_cut(tagger, tmp_path):

@@ -1,10 +1,13 @@
 """`--module`: classes and readers of a user's own file in the commands, and files that cannot be used."""
 
+import importlib
+import json
 import sys
 
 import awkward as ak
 import numpy as np
 import pytest
+import torch
 import toy_taggers
 import uproot
 from commands import fail, succeed
@@ -96,9 +99,19 @@ def test_modules_that_cannot_be_used_are_named(winner, tmp_path, monkeypatch):
         "inspect", winner, "--module", winner
     )
     (tmp_path / "json.py").touch()
-    assert "has the name of an installed package" in fail("inspect", winner, "--module", tmp_path / "json.py")
     message = fail("inspect", winner, "--module", tmp_path / "jsn.py")
     assert "jsn.py does not exist; in its folder, nearest: json.py" in message
+
+
+def test_a_module_may_have_the_name_of_a_package_and_takes_the_place_of_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name in ("json", "torch", "my.network"):
+        (tmp_path / f"{name}.py").write_text("from beside import Linear\nclass Mine(Linear): pass\n")
+        (tmp_path / "beside.py").write_text("from torch.nn import Linear\n")
+        (mine,) = own.classes([tmp_path / f"{name}.py"])["models"]
+        assert issubclass(mine, torch.nn.Linear)
+        assert importlib.import_module("json") is json
+        assert importlib.util.find_spec("torch").origin == torch.__file__
 
 
 def test_only_what_a_module_defines_or_lists_may_be_used(tmp_path, monkeypatch):

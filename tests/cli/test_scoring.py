@@ -69,12 +69,16 @@ def test_what_was_there_stays_if_scoring_ends_early(tagger, tmp_path, monkeypatc
     write_nanoaod(tmp_path / "nano.root", n_events=20)
     (tmp_path / "scores.root").write_text("old")
 
-    def interrupted(*arguments, **options):
-        yield reading.read(tmp_path / "nano.root", stop=10)
-        raise stop
+    records = reading.records
 
-    monkeypatch.setattr(reading, "iterate", interrupted)
-    result = invoke("score", tagger, tmp_path / "nano.root", "--out", tmp_path / "scores.root")
+    def interrupted(step, **options):
+        if step.start:
+            raise stop
+        return records(step, **options)
+
+    monkeypatch.setattr(reading, "records", interrupted)
+    command = ("score", tagger, tmp_path / "nano.root", "--out", tmp_path / "scores.root", "--step", 10, "--overwrite")
+    result = invoke(*command)
     assert result.exit_code == code
     assert str(stop) in result.stderr
     assert (tmp_path / "scores.root").read_text() == "old"
@@ -87,8 +91,7 @@ def test_score_refuses_to_mix_or_overwrite_files(tagger, tmp_path):
         write_nanoaod(tmp_path / folder / "nano.root", n_events=5)
     both = (tmp_path / "a" / "nano.root", tmp_path / "b" / "nano.root")
     assert "cannot hold the scores of 2 files" in fail("score", tagger, *both, "--out", tmp_path / "scores.root")
-    assert "would hold the scores of several files" in fail("score", tagger, *both, "--out", tmp_path / "scores")
-    assert "scores.h5 is no ROOT file" in fail("score", tagger, both[0], "--out", tmp_path / "scores.h5")
+    assert "scores.h5: scores go to NAME.root" in fail("score", tagger, both[0], "--out", tmp_path / "scores.h5")
     assert not (tmp_path / "scores.h5").exists()
     for out in (both[0], tmp_path / "a"):
         assert "is an ntuple to be scored" in fail("score", tagger, both[0], "--out", out)

@@ -1,5 +1,7 @@
 """`cortado train`, `run` and `plot`: what they ask of a study, and studies that cannot be found."""
 
+import re
+import subprocess
 import sys
 
 import awkward as ak
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 import uproot
 from commands import fail, invoke, succeed
+from samples import write_tree
 
 import cortado
 from cortado import bundle, scoring
@@ -149,17 +152,24 @@ def test_an_error_that_says_itself_what_is_wrong_is_one_line(analysis):
     assert line.startswith("ValueError: ")
 
 
-def test_a_fault_of_our_own_is_not_hidden(monkeypatch, tmp_path):
+def test_a_fault_of_our_own_is_told_with_its_line_and_the_file(monkeypatch, tmp_path):
     from cortado import ntuples
 
     monkeypatch.setattr(ntuples, "find_tree", None)
+    (tmp_path / "a.root").touch()
+    first, where, file, hint = fail("inspect", tmp_path / "a.root").splitlines()
+    assert first == "TypeError: 'NoneType' object is not callable"
+    assert re.fullmatch(r"  cortado/cli/inspection\.py, line \d+: tree = ntuples.find_tree.*", where)
+    assert file == f"  while at {tmp_path / 'a.root'}"
+    assert "CORTADO_TRACEBACK=1" in hint
+    monkeypatch.setenv("CORTADO_TRACEBACK", "1")
     with pytest.raises(TypeError, match="not callable"):
         raise invoke("inspect", tmp_path / "a.root").exception
 
 
 def test_an_executor_that_is_not_there_is_refused_before_anything_is_made(analysis, monkeypatch):
     message = fail("run", analysis, "--executor", "future")
-    assert "executor = 'future', required: one of iterative, futures, dask; nearest: futures" in message
+    assert "executor = 'future', required: one of iterative, futures, dask, parsl; nearest: futures" in message
     assert "is for the executor dask" in fail("run", analysis, "--scheduler", "tcp://head:8786")
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert 'needs distributed, of the extra `dask`: pip install ".[dask]"' in fail(
@@ -167,14 +177,67 @@ def test_an_executor_that_is_not_there_is_refused_before_anything_is_made(analys
     )
 
 
-def test_a_folder_with_the_name_of_a_package_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    installed = tmp_path / "analysis_package" / "tagging"
-    installed.mkdir(parents=True)
-    for folder in (installed.parent, installed):
-        (folder / "__init__.py").touch()
-    (installed / "study.py").touch()
-    mine = tmp_path / "mine" / "analysis_package" / "tagging"
-    mine.mkdir(parents=True)
-    (mine / "study.py").write_text(STUDY)
-    assert "has the name of an installed package" in fail("run", mine)
+@pytest.mark.parametrize("name", ["lightning", "json", "my.study.v2", "2021", "with space", "cortado"])
+def test_a_folder_may_have_any_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "numpy" / name
+    folder.mkdir(parents=True)
+    (folder / "networks.py").write_text("PRESETS = 'of the folder'\n")
+    (folder.parent / "common.py").write_text("COMMON = 'of all'\n")
+    text = "from .networks import PRESETS\nfrom . import networks\n"
+    (folder / "study.py").write_text(text + "def run(**options):\n    print(PRESETS, networks.PRESETS)\n")
+    assert succeed("run", folder) == ["of the folder of the folder"]
+
+
+def test_studies_of_one_name_are_told_apart(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2, 1):
+        folder = tmp_path / str(number) / "tagging"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "study.py").write_text(f"def run(**options):\n    print({number})\n")
+        assert succeed("run", folder) == [str(number)]
+
+
+STRAY = ("lightning", "hist", "torch", "json", "coffea", "awkward", "uproot", "rich", "xxhash")
+WORKING = """
+import numpy as np
+from coffea import processor
+from coffea.nanoevents import BaseSchema
+
+from cortado import processors, training
+from .counting import Count
+
+def run(*, executor, workers, **options):
+    files = {"d": {"files": {"a.root": "Events"}}}
+    output = processors.run(files, Count(), executor=executor, workers=workers, schema=BaseSchema, progress=False)
+    print(output)
+"""
+COUNTING = """
+from coffea import processor
+
+class Count(processor.ProcessorABC):
+    def process(self, events):
+        return {"n": len(events)}
+
+    def postprocess(self, accumulator):
+        return accumulator
+"""
+
+
+@pytest.mark.parametrize("executor", ["iterative", "futures"])
+def test_files_beside_a_study_take_the_place_of_no_library(tmp_path, executor):
+    """Neither here nor in worker processes, which find the study nevertheless."""
+    folder = tmp_path / "analyses" / "my.study"
+    folder.mkdir(parents=True)
+    for where in (folder, folder.parent, folder.parent.parent):
+        for name in STRAY:
+            (where / f"{name}.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')\nraise SystemExit(7)\n")
+    (folder / "study.py").write_text(WORKING)
+    (folder / "counting.py").write_text(COUNTING)
+    work = tmp_path / "work"
+    work.mkdir()
+    write_tree(work / "a.root", {"x": np.ones(12, "f4")})
+    command = [sys.executable, "-P", "-m", "cortado.cli", "run", str(folder), "--executor", executor, "--workers", "1"]
+    run = subprocess.run(command, cwd=work, capture_output=True, text=True)
+    assert (run.returncode, run.stdout.strip()) == (0, "{'n': 12}"), run.stderr
+    assert not (tmp_path / "executed").exists()

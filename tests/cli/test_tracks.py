@@ -34,7 +34,7 @@ def hits(tmp_path_factory):
 
 def tracks_in(path):
     with uproot.open(path) as file:
-        assert file.keys() == ["tracks;1"]
+        assert file.keys() == ["tracks;1", "cortado;1"]
         return file["tracks"].arrays()
 
 

@@ -23,7 +23,7 @@ def finder(tmp_path_factory):
 
 def vertices_in(path):
     with uproot.open(path) as file:
-        assert file.keys() == ["vertices;1"]
+        assert file.keys() == ["vertices;1", "cortado;1"]
         return file["vertices"].arrays()
 
 

@@ -285,3 +285,18 @@ def test_a_data_set_without_events_is_there_with_zeros():
     for name in ("data", "cut"):
         assert histogram[{"dataset": name}].sum(flow=True).value == 0
         assert histogram[{"dataset": name}].sum(flow=True).variance == 0
+
+
+def test_a_data_set_that_is_empty_down_but_not_up_is_empty_down():
+    """Not nominal, as one that has no variation at all."""
+    histogram = book(axis_mass())
+    fill_variations(histogram, "W", {"mass": [80.0]}, [1.0])
+    fill_variations(histogram, "W", {"mass": [90.0]}, [1.0], variation="jesUp")
+    fill_variations(histogram, "W", {"mass": []}, [], variation="jesDown")
+    fill_variations(histogram, "QCD", {"mass": [50.0]}, [1.0])
+    assert [histogram_sum(histogram, ["W"], name) for name in ("nominal", "jesUp", "jesDown")] == [1.0, 1.0, 0.0]
+    assert histogram_sum(histogram, ["W", "QCD"], "jesDown") == 1.0
+
+
+def histogram_sum(histogram, names, variation):
+    return project(histogram, names, variation=variation).sum(flow=True).value

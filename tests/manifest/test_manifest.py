@@ -75,6 +75,27 @@ def test_all_that_a_sample_may_say(tmp_path):
         (f"[samples.w]\nfiles = [{{path = 'a', sha256 = '{MD5}'}}]", "is not a checksum of 64 hexadecimal digits"),
         ("[samples.w]\nfiles = ['../a.root']", r"the path '../a.root' leads out of the folder"),
         ("[samples.w]\nfiles = ['/etc/a.root']", "the path '/etc/a.root' leads out of the folder"),
+        ("[samples.'../../w']\nfiles = ['a.root']", "sample '../../w': the path '../../w' leads out of the folder"),
+        ("[samples.'/w']\nfiles = ['a.root']", "sample '/w': the path '/w' leads out of the folder"),
+        ("[samples.'..']\nfiles = ['a.root']", "sample '..': the path '..' leads out of the folder"),
+        ("[samples.'']\nfiles = ['a.root']", "sample '': the path '' is no name of a folder"),
+        ("[samples.'a/b']\nfiles = ['a.root']", "sample 'a/b': the path 'a/b' is no name of a folder"),
+        ('[samples."a\\\\..\\\\b"]\nrecipe = {jets = 3}', "leads out of the folder"),
+        ('[samples."w\\u0000"]\nfiles = ["a.root"]', "leads out of the folder"),
+        ("[samples.w]\nfiles = ['C:/a.root']", "the path 'C:/a.root' leads out of the folder"),
+        ("[samples.w]\nfiles = ['a/.']", "the path 'a/.' is no name of a file"),
+        ("[samples.w]\nfiles = ['https://host/..']", "the path '..' leads out of the folder"),
+        (
+            "[samples.w]\nfiles = [{url = 'https://h/a.tar', unpack = '../*'}]",
+            r"the path '../\*' leads out of the folder",
+        ),
+        ("[samples.w]\nfiles = [{url = 'https://h/a.tar', unpack = '/etc/*'}]", r"the path '/etc/\*' leads out"),
+        ("[samples.w]\nfiles = [3]", "has 3 among its files, required: a url, a path"),
+        ("[samples.w]\nfiles = [{path = 3}]", "has path = 3, required: a text"),
+        ("[samples.w]\nfiles = [{path = 'a', md5 = 3}]", "has md5 = 3, required: a text"),
+        ("[samples.w]\nfiles = 'a.root'", "has files = 'a.root', required: a list"),
+        ("[samples.w]\nrecipe = 3", "has recipe = 3, required: a table"),
+        ("[samples.w]\nrecipe = {jets = 3}\ntree = 3", "has tree = 3, required: a text"),
         ("[samples.w]\nfiles = ['a']\ncross_section = -1", "has cross_section = -1; a number of pb above 0"),
         ("[samples.w]\nfiles = ['a']\ncross_section = '1'", "has cross_section = '1'; a number of pb above 0"),
         ("[samples.w\n", "toy.toml is not valid TOML: "),
@@ -330,6 +351,15 @@ def test_archives_are_unpacked_into_the_folder_of_the_sample(tmp_path, server):
     (tmp_path / "data/w/W_000.root").unlink()
     manifest.fetch(toy, tmp_path / "data", progress=False)
     assert (tmp_path / "data/w/W_000.root").exists()
+
+
+def test_members_of_an_archive_stay_in_the_folder_of_their_sample(tmp_path, server):
+    content = archive(**{"../../W.root": b"1", "/X.root": b"2", "a/..": b"3"})
+    server.contents["/a.tar"] = content
+    toy = described(tmp_path, server, "a.tar", md5=hashlib.md5(content).hexdigest(), unpack="*")
+    with pytest.raises(ValueError, match=r"a.tar has a member 'a/..', which leads out of"):
+        manifest.fetch(toy, tmp_path / "data", progress=False)
+    assert {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*.root")} == {"data"}
 
 
 def test_an_archive_with_two_files_of_a_name(tmp_path, server):

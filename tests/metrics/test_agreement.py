@@ -20,8 +20,21 @@ def test_a_mean_may_differ_by_a_part_of_itself_or_of_the_width():
         "undefined": difference(math.nan, 0.3, 0.01),
         "off": difference(-0.03, 0.2, -0.03),
     }
-    assert agreement(differences) == (4, 2)
-    assert agreement(differences, mean=0.04, width=0.25) == (5, 3)
+    assert agreement(differences)[:2] == (4, 2)
+    assert agreement(differences, mean=0.04, width=0.25)[:2] == (5, 3)
+
+
+def test_what_a_few_events_do_not_decide_is_counted_apart():
+    differences = {
+        "near": difference(0.005, 0.05, 0.5),
+        "far": difference(0.5, 0.5, 0.5),
+        "perhaps near": ShapeDifference(Estimate(0.01, 0.05), Estimate(0.2, 0.15), Estimate(0.5, 0.05)),
+        "perhaps far": ShapeDifference(Estimate(0.03, 0.02), Estimate(0.08, 0.15), Estimate(0.5, 0.05)),
+    }
+    found = agreement(differences)
+    assert found == (2, 2, 2, 2)
+    assert found.cells() == {"means": "2 (2 open)", "widths": "2 (2 open)"}
+    assert agreement({"near": differences["near"]}).cells() == {"means": "1", "widths": "1"}
 
 
 def test_the_worst_has_two_degrees_of_freedom_or_more():

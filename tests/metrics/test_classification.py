@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from cortado.metrics import Estimate, auc, background_at, rejection, rejection_at, roc
@@ -107,7 +108,7 @@ def test_order_and_monotonic_transforms_change_nothing():
 
 def test_flipped_scores_and_labels_change_nothing():
     labels, scores, weights = toy(80, 120, digits=1)
-    assert auc(1 - labels, -scores, weights) == pytest.approx(auc(labels, scores, weights))
+    assert auc(1 - labels, -scores, weights)[:2] == pytest.approx(auc(labels, scores, weights)[:2])
 
 
 def test_whole_weights_are_repeated_events():
@@ -154,6 +155,38 @@ def test_rejection_error_is_the_spread_of_repeated_experiments():
     # the binomial error of the background alone would be too small: the threshold moves too
     binomial = np.median([estimate.value**2 * math.sqrt(0.16 * 0.84 / 3000) for estimate in rejections])
     assert binomial < 0.6 * spread
+
+
+@pytest.mark.parametrize("passing", [1, 3, 8])
+def test_the_interval_of_a_rejection_holds_the_truth_as_often_as_it_says(passing):
+    """Where a handful of background events pass, which value minus error to value plus error does not."""
+    background, rng = 4000, np.random.default_rng(passing)
+    truth, inside = background / passing, 0
+    labels = np.repeat([1, 0], [20_000, background])
+    for _ in range(300):
+        signal, others = rng.random(20_000), rng.random(background)
+        others = np.where(others < passing / background, 0.6 + rng.random(background) / 3, others / 4)
+        # Half of the signal is above 0.5, and all of the background that passes, by far.
+        estimate = rejection(labels, np.concatenate([signal, others]), 0.5)
+        low, high = (estimate.value, math.inf) if estimate.lower_limit else (estimate.low, estimate.high)
+        inside += low <= truth <= high
+    assert inside / 300 > 0.68 - 3 * math.sqrt(0.68 * 0.32 / 300)
+
+
+def test_the_interval_of_a_rejection_is_that_of_clopper_and_pearson():
+    curve = roc(np.repeat([1, 0], [100_000, 1000]), np.concatenate([np.linspace(0, 1, 100_000), [0.9, *np.zeros(999)]]))
+    estimate = rejection_at(curve, 0.5)
+    tail = stats.norm.sf(1)
+    low, high = stats.beta.ppf(tail, 1, 1000), stats.beta.isf(tail, 2, 999)
+    assert (1 / estimate.high, 1 / estimate.low) == pytest.approx((low, high), rel=1e-6)
+    assert estimate.value == pytest.approx(1000)
+    assert str(estimate) == "1000 (303 to 5790)"
+
+
+def test_a_rejection_of_many_events_is_shown_with_its_error():
+    estimate = rejection(*toy(300, 3000)[:2], 0.5)
+    assert estimate.low < estimate.value - 0.5 * estimate.error < estimate.value + 0.5 * estimate.error < estimate.high
+    assert "±" in str(estimate)
 
 
 def test_background_at_takes_many_efficiencies():

@@ -51,6 +51,33 @@ def test_every_model_has_a_case():
     assert names | set(FITTED) == set(cortado.models.__all__)
 
 
+@by_name([*CASES, *FINDERS, *EDGE_NETWORKS, *HIT_CLOUDS, *SEQUENCES, *GENERATORS, *CRITICS])
+def test_a_model_can_be_made_without_memory(case):
+    """On torch's device "meta", on which a bundle's shapes are compared before anything is made."""
+    with torch.device("meta"):
+        sketch = case.small()
+    assert {tensor.device.type for tensor in sketch.state_dict().values()} <= {"meta"}
+    made = case.small().state_dict()
+    assert {name: each.shape for name, each in sketch.state_dict().items()} == {n: x.shape for n, x in made.items()}
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments"),
+    [
+        *AUTOENCODERS.items(),
+        (cortado.models.PrincipalComponents, {"size": (4, 4), "components": 2}),
+        (cortado.models.BoostedTrees, {"features": 2, "trees": 1, "nodes": 5, "depth": 2}),
+        (cortado.models.IsolationForest, {"features": 2, "nodes": 5, "depth": 2, "trees": 1, "samples": 3}),
+        (cortado.models.NearestNeighbours, {"features": 2, "references": 5, "neighbours": 2}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_models_of_other_tasks_can_be_made_without_memory(model, arguments):
+    with torch.device("meta"):
+        sketch = model(**arguments)
+    assert {tensor.device.type for tensor in sketch.state_dict().values()} <= {"meta"}
+
+
 @by_name(CASES)
 def test_published_number_of_parameters(case):
     assert sum(parameter.numel() for parameter in case.published().parameters()) == case.parameters

@@ -1,5 +1,6 @@
 """Histograms in ROOT and JSON: nothing of their content is lost, or it is an error."""
 
+import importlib.resources
 import json
 
 import hist
@@ -37,6 +38,14 @@ def test_root_has_one_histogram_per_category_with_its_variances(tmp_path):
         assert np.array_equal(one.axes[0].edges, expected.axes[0].edges)
         np.testing.assert_array_equal(one.values(flow=True), expected.values(flow=True))
         np.testing.assert_array_equal(one.variances(flow=True), expected.variances(flow=True))
+
+
+def test_json_has_the_form_that_uhi_publishes(tmp_path):
+    jsonschema = pytest.importorskip("jsonschema")
+    ntuples.write_histograms(tmp_path / "a.json", {"jet_mass": jet_mass(), "counts": jet_mass(hist.storage.Int64)})
+    schema = json.loads((importlib.resources.files("uhi") / "resources" / "histogram.schema.json").read_text())
+    for histogram in json.loads((tmp_path / "a.json").read_text()).values():
+        jsonschema.validate(histogram, schema)
 
 
 def test_sum_of_weights_is_conserved(tmp_path):

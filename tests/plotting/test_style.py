@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 
+import hist
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
 from matplotlib.figure import Figure
 
-from cortado import plotting
+from cortado import metrics, plotting
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -68,3 +69,19 @@ def test_the_backend_stays_the_users(tmp_path):
     printed = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment).stdout
     assert printed.strip() == "svg"
     assert (tmp_path / "figure.png").read_bytes().startswith(PNG)
+
+
+def test_names_that_begin_with_an_underscore_are_in_the_legend():
+    """matplotlib takes such labels for those of artists without one."""
+    histogram = hist.Hist(
+        hist.axis.StrCategory(["_private", "qcd"], name="dataset"),
+        hist.axis.Regular(4, 0, 1, name="x"),
+        storage=hist.storage.Weight(),
+    )
+    histogram.fill(dataset=["_private", "qcd"], x=[0.3, 0.6])
+    _, ax = plotting.score_distributions(histogram, ["_private", "qcd"], by="dataset")
+    shown = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert shown == [r"$\_$private", "qcd"]
+    curve = metrics.roc([1, 1, 0, 0], [0.9, 0.6, 0.7, 0.1])
+    _, ax = plotting.roc_curves({"_mine": curve, "other": curve})
+    assert ax.get_legend().get_texts()[0].get_text().startswith(r"$\_$mine")

@@ -3,6 +3,7 @@
 import dataclasses
 
 import awkward as ak
+import cloudpickle
 import hist
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import cortado
 from cortado import bundle, processors, scoring
 from cortado.processors import TaggingProcessor
 from cortado.splits import TEST, Split
+from cortado.weights import Correction, write_corrections
 
 CUTS = ["all", "large-radius jet", "jet pT", "jet eta", "constituents"]
 
@@ -111,6 +113,15 @@ def test_recorded_data_have_unit_weights_and_no_variations(tmp_path, taggers):
     assert output["sum_of_weights"] == {"data": 50.0}
     assert list(output["mass"].axes["variation"]) == ["nominal"]
     assert list(output["mass"].axes["truth"]) == ["data"]
+
+
+def test_simulation_without_truth_is_no_data(tmp_path, taggers):
+    columns = cms_columns(separated_event_jets(50, seed=6))
+    del columns["GenPart"]
+    write_tree(tmp_path / "simulated.root", columns)
+    fileset = {"simulated": {"files": {str(tmp_path / "simulated.root"): "Events"}}}
+    output = processors.run(fileset, TaggingProcessor(taggers), executor="iterative")
+    assert list(output["mass"].axes["truth"]) == ["unknown"]
 
 
 def test_only_test_events_of_the_training_are_kept_and_scaled_up(tmp_path, taggers):
@@ -240,3 +251,116 @@ def test_bundles_of_folds_score_in_a_processor(tmp_path, fileset, taggers):
     nominal = output["mass"][{"variation": "nominal"}].sum(flow=True).value
     kept = sum(output["cutflow"][dataset, "constituents"].value for dataset in fileset)
     assert nominal == pytest.approx(kept)
+
+
+def shifted(events):
+    """What a correction of the jet energy gives; data have none."""
+    if "GenPart" not in events.fields:
+        return None
+    return {name: events.FatJet.pt * factor for name, factor in (("jesUp", 1.1), ("jesDown", 0.9))}
+
+
+def test_varied_jets_are_selected_and_scored_anew(fileset, reference, taggers):
+    output = processors.run(fileset, TaggingProcessor(taggers, jet_energy=shifted), executor="iterative")
+    for quantity in ("mass", "pt", "score"):
+        varied, plain = output[quantity], reference[quantity]
+        assert list(varied.axes["variation"]) == ["jesDown", "jesUp", "nominal", "taggerDown", "taggerUp"]
+        for name in plain.axes["variation"]:
+            of_name = {"variation": name}
+            np.testing.assert_array_equal(varied[of_name].values(flow=True), plain[of_name].values(flow=True))
+    assert output["cutflow"] == reference["cutflow"]
+    for dataset, entry in fileset.items():
+        for name, factor in (("jesUp", 1.1), ("jesDown", 0.9)):
+            twin = 0.0
+            for path in entry["files"]:
+                for event, weight in zip(cortado.read(path).jets, generated(path)):
+                    leading = max(event, key=lambda jet: jet.pt, default=None)
+                    kept = leading is not None and 500 <= np.float32(factor) * leading.pt < 700
+                    twin += weight * (kept and abs(leading.eta) < 2.4 and len(leading.constituents) > 0)
+            total = output["pt"][{"dataset": dataset, "variation": name, "tagger": "mlp"}].sum(flow=True).value
+            assert total == pytest.approx(twin)
+
+
+def test_data_have_no_variations_of_their_jets(tmp_path, taggers):
+    columns = cms_columns(separated_event_jets(30, seed=6))
+    del columns["GenPart"], columns["genWeight"]
+    write_tree(tmp_path / "data.root", columns)
+    fileset = {"data": {"files": {str(tmp_path / "data.root"): "Events"}}}
+    output = processors.run(fileset, TaggingProcessor(taggers, jet_energy=shifted), executor="iterative")
+    assert list(output["mass"].axes["variation"]) == ["nominal"]
+
+
+def test_corrections_travel_to_workers_and_say_what_numbers_do(tmp_path, fileset, taggers):
+    systematics = {"nominal": 0.9, "up": 1.0, "down": 0.8}
+    of_pt = {
+        name: {"nodetype": "binning", "input": "pt", "edges": [0.0, "inf"], "content": [value], "flow": "error"}
+        for name, value in systematics.items()
+    }
+    correction = {
+        "name": "w",
+        "version": 1,
+        "inputs": [{"name": "systematic", "type": "string"}, {"name": "pt", "type": "real"}],
+        "output": {"name": "scale_factor", "type": "real"},
+        "data": {
+            "nodetype": "category",
+            "input": "systematic",
+            "content": [{"key": name, "value": value} for name, value in of_pt.items()],
+        },
+    }
+    write_corrections(tmp_path / "sf.json", [correction])
+    given = Correction.read(tmp_path / "sf.json", "w", systematic="systematic")
+    efficiencies = {"background": 0.3}
+    one = {"abjets": fileset["abjets"]}
+    made = [
+        TaggingProcessor(taggers, scale_factors={"signal": factor}, efficiencies=efficiencies)
+        for factor in (given, (0.9, 0.1))
+    ]
+    sent = [cloudpickle.loads(cloudpickle.dumps(each)) for each in made]  # as coffea does for each chunk
+    masses = [processors.run(one, each, executor="iterative")["mass"] for each in sent]
+    for name in ("nominal", "taggerUp", "taggerDown"):
+        found, expected = (each[{"variation": name}].values(flow=True) for each in masses)
+        np.testing.assert_allclose(found, expected)
+    plain = processors.run(one, TaggingProcessor(taggers), executor="iterative")["mass"][{"variation": "nominal"}]
+    assert not np.allclose(plain.values(flow=True), masses[1][{"variation": "nominal"}].values(flow=True))
+
+
+def test_jets_with_a_bad_number_do_not_pass_and_are_counted(tmp_path, taggers):
+    from dataclasses import replace
+
+    jets = separated_event_jets(60, seed=4)
+    columns = cms_columns(jets)
+    eta = ak.to_numpy(ak.flatten(columns["PFCand"].eta)).copy()
+    eta[ak.to_numpy(ak.flatten(ak.local_index(columns["PFCand"].eta))) == 0] = np.nan  # one candidate of each event
+    bad = ak.with_field(columns["PFCand"], ak.unflatten(eta, ak.num(columns["PFCand"])), "eta")
+    write_tree(tmp_path / "good.root", columns)
+    write_tree(tmp_path / "bad.root", {**columns, "PFCand": bad})
+    pfn = taggers["pfn"]
+    with pytest.raises(RuntimeError, match=r"bad\.root, .*eta of jet \d+ is nan.*or ask for NaN, invalid='nan'"):
+        processors.run(
+            {"d": {"files": {str(tmp_path / "bad.root"): "Events"}}},
+            TaggingProcessor({"pfn": pfn}),
+            executor="iterative",
+        )
+    tolerant = replace(pfn, predictor=replace(pfn.predictor, invalid="nan"))
+    outputs = {}
+    for name in ("good", "bad"):
+        fileset = {"d": {"files": {str(tmp_path / f"{name}.root"): "Events"}}}
+        instance = TaggingProcessor({"pfn": tolerant})
+        if name == "bad":
+            with pytest.warns(
+                UserWarning, match=r"d, scored by pfn: \d+ jets have a constituents.eta that is not finite"
+            ):
+                outputs[name] = processors.run(fileset, instance, executor="iterative", chunksize=25)
+        else:
+            outputs[name] = processors.run(fileset, instance, executor="iterative")
+    assert outputs["good"]["unscored"] == {"d": {"pfn": {}}}
+    (number,) = outputs["bad"]["unscored"]["d"]["pfn"].values()
+    nominal = {"variation": "nominal", "tagger": "pfn", "dataset": sum, "truth": sum}
+    good, found = (outputs[name]["mass"][nominal] for name in ("good", "bad"))
+    assert found.sum(flow=True).value == pytest.approx(good.sum(flow=True).value)
+    selected = (
+        outputs["good"]["score"][nominal].sum(flow=True).value - outputs["bad"]["score"][nominal].sum(flow=True).value
+    )
+    assert number > 0
+    assert selected > 0
+    assert found[{"region": "pass"}].sum(flow=True).value < good[{"region": "pass"}].sum(flow=True).value

@@ -132,11 +132,16 @@ def test_real_jets_are_those_of_the_file(test_data):
     assert [int(ak.sum(jets.flavour == flavour)) for flavour in (5, 4, 0)] == [1124, 464, 2004]
     assert len(set(record.event_key.tolist())) == len(set(entries.event_no.tolist())) == 1474
     assert not {"phi", "mass"} & set(jets.fields)
-    for collection, names in {"charged": {"d0": "dxy"}, "neutral": {"is_photon": "isGamma"}}.items():
+    for collection, names in {"charged": {"quality": "highPurity"}, "neutral": {"is_photon": "isGamma"}}.items():
         for ours, theirs in names.items():
             assert jets[collection][ours].tolist() == entries[COLLECTIONS[collection] + theirs].tolist()
-    for ours, theirs in {"flight_distance": "d3d", "n_tracks": "ntracks", "cos_pointing": "costhetasvpv"}.items():
+    for ours, theirs in {"n_tracks": "ntracks", "cos_pointing": "costhetasvpv"}.items():
         assert jets.vertices[ours].tolist() == entries[f"sv_{theirs}"].tolist()
+    lengths = {"charged.d0": "Cpfcan_dxy", "charged.dz": "Cpfcan_dz", "vertices.flight_distance": "sv_d3d"}
+    lengths |= {"vertices.flight_distance_2d_err": "sv_dxyerr"}
+    for field, branch in lengths.items():  # cm in the file
+        ours = ak.flatten(jets[tuple(field.split("."))])
+        np.testing.assert_allclose(ours, 10 * np.concatenate(entries[branch].tolist()), rtol=1e-6)
 
 
 def test_real_b_jets_have_vertices_that_fly(test_data):

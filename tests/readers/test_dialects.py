@@ -1,11 +1,15 @@
 """Recognising the dialect by the branches."""
 
+import awkward as ak
 import pytest
 import samples
 import uproot
+from readers.test_edm4hep import toy_events
 
-from cortado import readers
-from cortado.readers import jetclass, nanoaod, pfnano, toptagging
+import cortado
+from cortado import ntuples, readers
+from cortado.readers import edm4hep, jetclass, nanoaod, pfnano, toptagging
+from cortado.readers.edm4hep_columns import _in_fcc_schema
 
 WRITERS = {
     nanoaod: samples.write_nanoaod,
@@ -73,3 +77,54 @@ def test_unknown_name_is_told_the_nearest():
         readers.dialect([], name="pfnano")
     with pytest.raises(ValueError, match=r"dialect = '\?\?\?', required: one of [^;]*$"):
         readers.dialect([], name="???")
+
+
+def nested(flat):
+    """Columns by what stands before their first underscore, as coffea's NanoAODSchema groups them."""
+    groups = {}
+    for name in flat.fields:
+        collection, _, field = name.partition("_")
+        groups.setdefault(collection, {})[field] = flat[name]
+    plain = {name: fields[""] for name, fields in groups.items() if "" in fields}
+    return plain | {name: ak.zip(fields, depth_limit=None) for name, fields in groups.items() if name not in plain}
+
+
+def write_nested(path, columns):
+    """A skim as awkward (parquet) and uproot (RNTuple) write it by default."""
+    if path.suffix == ".parquet":
+        ak.to_parquet(ak.Array(columns), path)
+        return
+    with uproot.recreate(path) as file:
+        file["Events"] = columns
+
+
+@pytest.mark.parametrize("name", ["skim.parquet", "skim.root"])
+@pytest.mark.parametrize("module", WRITERS, ids=lambda module: module.NAME)
+def test_nested_skims_of_each_dialect_are_read_as_flat_files(module, name, tmp_path):
+    WRITERS[module](tmp_path / "jets.root", 10)
+    (step,) = ntuples.steps(tmp_path / "jets.root")
+    counters = [name for name in ntuples.branch_names(step.path) if name.startswith("n") and name[1:2].isupper()]
+    columns = nested(
+        ntuples.arrays(step, [n for n in ntuples.branch_names(step.path) if n not in (*counters, "npart")])
+    )
+    write_nested(tmp_path / name, columns)
+    expected = cortado.read(tmp_path / "jets.root")
+    assert cortado.read(tmp_path / name).tolist() == expected.tolist()
+    assert readers.record(ak.Array(columns)).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("name", ["skim.parquet", "skim.root"])
+def test_nested_skims_of_edm4hep_have_the_names_of_coffeas_schema(name, tmp_path):
+    flat, columns = toy_events(), {}
+    spelled = {name: _in_fcc_schema(name) for name in flat.fields}
+    for collection in dict.fromkeys(path[0] for path in spelled.values()):
+        members = {path[1:]: flat[name] for name, path in spelled.items() if path[0] == collection}
+        inner = {}
+        for outer in dict.fromkeys(path[0] for path in members):
+            deep = {path[1]: column for path, column in members.items() if path[0] == outer and len(path) > 1}
+            inner[outer] = ak.zip(deep) if deep else members[(outer,)]
+        columns[collection] = inner
+    # Members of a collection that are of another length, as begin and end of links, are lists of their own.
+    lists = {name: ak.zip(fields, depth_limit=2) for name, fields in columns.items()}
+    write_nested(tmp_path / name, lists)
+    assert cortado.read(tmp_path / name).tolist() == edm4hep.record(flat).tolist()

@@ -156,3 +156,20 @@ def test_jets_inside_a_coffea_processor(schema, test_data):
     fileset = {"zh": {"files": {str(test_data / FCC_FILE): "events"}}}
     run = processor.Runner(processor.IterativeExecutor(status=False), schema=schema, chunksize=30, savemetrics=False)
     assert run(fileset, CountTracks()) == {"tracks": 930}
+
+
+def test_a_smeared_collision_has_the_same_vertices_elsewhere(test_data):
+    events = fcc_events(test_data)
+    rng = np.random.default_rng(1)
+    has_parents = events["Particle.parents_end"] > events["Particle.parents_begin"]
+    moved, shifts = events, {axis: np.round(rng.normal(0, 2, len(events)), 3) for axis in "xyz"}
+    for axis, shift in shifts.items():
+        name = f"Particle.vertex.{axis}"
+        moved = ak.with_field(moved, ak.where(has_parents, events[name] + shift, events[name]), name)
+    before, after = edm4hep.record(events), edm4hep.record(moved)
+    for name in ("vertex_index", "vertex_type"):
+        assert after.tracks[name].tolist() == before.tracks[name].tolist()
+        assert after.jets.tracks[name].tolist() == before.jets.tracks[name].tolist()
+    for axis, shift in shifts.items():
+        difference = after.true_vertices[axis] - before.true_vertices[axis] - shift
+        assert np.max(np.abs(ak.flatten(difference))) < 1e-3

@@ -41,6 +41,12 @@ def slow_constituents(events, dialect, field):
     return found
 
 
+def flat(nested):
+    """Numbers of nested lists, one after the other."""
+    for each in nested:
+        yield from flat(each) if isinstance(each, list) else (each,)
+
+
 @cache
 def real_events(dialect, folder):
     """Branches of a real file that the dialect uses, and one that it does not, as plain arrays."""
@@ -82,8 +88,10 @@ def test_real_constituents_are_those_of_the_links(dialect, test_data):
 def test_pfnano_candidates_carry_impact_parameters(test_data):
     events = real_events(pfnano, test_data)
     constituents = pfnano.jets(events).constituents
-    for ours, theirs in {"d0": "d0", "dz_err": "dzErr", "puppi_weight": "puppiWeight"}.items():
-        assert constituents[ours].tolist() == slow_constituents(events, pfnano, theirs)
+    assert constituents.puppi_weight.tolist() == slow_constituents(events, pfnano, "puppiWeight")
+    for ours, theirs in {"d0": "d0", "d0_err": "d0Err", "dz": "dz", "dz_err": "dzErr"}.items():  # cm in the file
+        expected = 10 * np.array(list(flat(slow_constituents(events, pfnano, theirs))))
+        np.testing.assert_allclose(ak.flatten(constituents[ours], axis=None), expected, rtol=1e-6)
 
 
 def test_constituents_add_up_to_the_jet(test_data):
@@ -273,6 +281,9 @@ def test_virtual_columns_are_read_when_they_are_used(tmp_path):
     jets["score"] = ak.zeros_like(jets.pt)
     assert ak.sum(jets[jets.pt > 550].constituents.pt) > 0
     assert {access.branch for access in log} - read == {"FatJet_pt", "PFCand_pt"}
+    expected = nanoaod.jets(samples.branches(toy_columns()[0])).constituents.d0
+    assert jets.constituents.d0.tolist() == expected.tolist()
+    assert {access.branch for access in log} - read == {"FatJet_pt", "PFCand_pt", "PFCand_d0"}
 
 
 def test_events_are_not_changed():

@@ -11,7 +11,7 @@ from samples import separated_event_jets, write_nanoaod, write_tree
 import cortado
 from cortado import reading
 from cortado.event_keys import event_key
-from cortado.readers import Mapping
+from cortado.readers import Mapping, nanoaod_mapping
 
 JETS = {"pt": "fj_pt", "eta": "fj_eta", "phi": "fj_phi", "mass": ("fj_m_mev", 1e-3), "label": "fj_label"}
 PARTS = {"pt": "pf_pt", "eta": "pf_eta", "phi": "pf_phi", "mass": "pf_m", "charge": "pf_q"}
@@ -70,6 +70,16 @@ def test_nanoaod_by_a_mapping_is_nanoaod(tmp_path):
     for name in ("pt", "eta", "phi", "mass", "event_key"):
         assert mine.jets[name].tolist() == known.jets[name].tolist(), name
     assert mine.event_key.tolist() == known.event_key.tolist()
+
+
+def test_lengths_of_nanoaod_columns_come_in_mm():
+    events = {"run": [1], "luminosityBlock": [1], "event": [7], "PV_z": [0.5], "MET_pt": [3.0], "HTXS_Higgs_y": [1.5]}
+    events |= {"Muon_pt": [[9.0]], "Muon_dxy": [[0.02]], "Muon_dzErr": [[0.25]], "Muon_sip3d": [[4.0]]}
+    wanted = {"muons": ("Muon", ("pt", "dxy", "dzErr", "sip3d"))}
+    mapping = nanoaod_mapping(wanted, event=("PV_z", "MET_pt", "HTXS_Higgs_y"), weight=None)
+    record = mapping.record(ak.Array(events))
+    assert record.muons.tolist() == [[{"pt": 9.0, "dxy": pytest.approx(0.2), "dzErr": 2.5, "sip3d": 4.0}]]
+    assert record[["PV_z", "MET_pt", "HTXS_Higgs_y"]].tolist() == [{"PV_z": 5.0, "MET_pt": 3.0, "HTXS_Higgs_y": 1.5}]
 
 
 def test_constituents_by_the_index_of_their_jet():

@@ -74,9 +74,12 @@ def test_vertices_have_what_the_file_has():
 def test_real_vertices_are_those_of_the_file(test_data):
     events = columns_of(test_data / NANO_FILE, nanoaod)
     vertices = nanoaod.record(events).secondary_vertices
-    names = {"x": "x", "ndf": "ndof", "reduced_chi2": "chi2", "n_tracks": "ntracks", "significance_2d": "dxySig"}
+    names = {"ndf": "ndof", "reduced_chi2": "chi2", "n_tracks": "ntracks", "significance_2d": "dxySig"}
     for ours, theirs in names.items():
         assert vertices[ours].tolist() == events[f"SV_{theirs}"].tolist()
+    for ours, theirs in {"x": "x", "z": "z", "flight_distance": "dlen", "flight_distance_2d": "dxy"}.items():
+        in_mm = 10 * np.concatenate(events[f"SV_{theirs}"].tolist())  # cm in the file
+        np.testing.assert_allclose(ak.flatten(vertices[ours]), in_mm, rtol=1e-6)
     assert ak.sum(ak.num(vertices)) == 622
     assert ak.all(vertices.flight_distance >= vertices.flight_distance_2d)
     opened = NanoEventsFactory.from_root(

@@ -178,3 +178,74 @@ def test_simulated_jets(tmp_path):
     assert ak.all(primary.vertex_index == 0)
     assert ak.mean(abs(primary.d0)) < 0.2
     assert jets.true_vertices.fields[:3] == ["x", "y", "z"]
+
+
+def with_errors(*names, seed=3):
+    """Published entries with standard deviations of these parameters."""
+    events, source = entries(8, published=True), np.random.default_rng(seed)
+    for name in names:
+        values = source.uniform(0.01, 0.1, ak.sum(ak.num(events.trk_d0))).astype(np.float32)
+        events = ak.with_field(events, ak.unflatten(values, ak.num(events.trk_d0)), f"trk_{name}_err")
+    return events
+
+
+def slow_angle_and_curvature(cot, pt, charge, momentum, moved):
+    """theta and q/p of a track of which one number of the file is moved; q/p moves with theta if the file has pt."""
+    theta = np.arctan2(1, cot + moved.get("ctgtheta", 0.0)) + moved.get("theta", 0.0)
+    if momentum == "q_over_p":
+        return np.array([theta, moved.get("q_over_p", 0.0)])
+    return np.array([theta, charge * np.sin(theta) / (pt + moved.get("pt", 0.0))])
+
+
+@pytest.mark.parametrize("angle, momentum", [("ctgtheta", "pt"), ("theta", "q_over_p"), ("ctgtheta", "q_over_p")])
+def test_standard_deviations_are_a_covariance(angle, momentum):
+    events = with_errors("d0", "z0", "phi", angle, momentum)
+    tracks = ak.flatten(ak.flatten(set2graph.jets(events)).tracks)
+    assert set(COVARIANCE) <= set(tracks.fields)
+    given = {name: ak.to_numpy(ak.flatten(events[f"trk_{name}_err"])).astype(float) for name in (angle, momentum)}
+    cot, pt, charge = (
+        ak.to_numpy(ak.flatten(events[f"trk_{name}"])).astype(float) for name in ("ctgtheta", "pt", "charge")
+    )
+    for i in range(len(tracks)):  # propagated by differences
+        matrix = np.zeros((2, 2))
+        for name in (angle, momentum):
+            track = cot[i], pt[i], charge[i], momentum
+            low, high = (slow_angle_and_curvature(*track, {name: step}) for step in (-1e-6, 1e-6))
+            matrix += np.outer(high - low, high - low) / 4e-12 * given[name][i] ** 2
+        found = [tracks[f"cov_{pair}"][i] for pair in ("theta_theta", "theta_q_over_p", "q_over_p_q_over_p")]
+        np.testing.assert_allclose(found, matrix[np.triu_indices(2)], rtol=1e-4, atol=1e-12)
+    for name in ("d0", "z0", "phi"):
+        errors = ak.flatten(events[f"trk_{name}_err"])
+        np.testing.assert_allclose(np.sqrt(tracks[f"cov_{name}_{name}"]), errors, rtol=1e-6)
+    assert ak.all(tracks.cov_d0_z0 == 0)
+    assert ak.all(tracks.cov_phi_theta == 0)
+
+
+def test_some_standard_deviations_are_some_variances():
+    tracks = ak.flatten(set2graph.jets(with_errors("d0", "pt"))).tracks
+    assert {"cov_d0_d0"} == set(COVARIANCE) & set(tracks.fields)
+
+
+def with_secondary_vertices(number, *, index=None):
+    events = entries(published=True)
+    numbers = ak.local_index(ak.Array([[0] * number] * 6))
+    for axis in "xyz":
+        events = ak.with_field(events, ak.values_astype(numbers + ord(axis), np.float32), f"SV_{axis}")
+    return events if index is None else ak.with_field(events, numbers + index, "SV_index")
+
+
+def test_secondary_vertices_count_from_one_or_as_the_file_says(tmp_path):
+    vertices = ak.flatten(set2graph.jets(with_secondary_vertices(2))).true_vertices
+    assert vertices.vertex_index.to_list() == [[1, 2]] * 6
+    assert vertices.z.to_list() == [[122.0, 123.0]] * 6
+    assert vertices.fields == ["x", "y", "z", "vertex_index"]
+    events = with_secondary_vertices(2, index=7)
+    write(tmp_path / "jets.root", events)
+    assert ak.flatten(cortado.read(tmp_path / "jets.root").jets).true_vertices.vertex_index.to_list() == [[7, 8]] * 6
+
+
+def test_tracks_of_vertices_that_are_not_listed_are_errors():
+    events = with_secondary_vertices(1)
+    entry = int(np.flatnonzero(ak.fill_none(ak.max(events.trk_vtx_index, axis=1), 0) > 1)[0])
+    with pytest.raises(ValueError, match=rf"trk_vtx_index = 2 in entry {entry}, but SV_x lists 1 vertices"):
+        set2graph.jets(events)

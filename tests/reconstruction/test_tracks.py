@@ -98,6 +98,13 @@ def test_a_record_without_covariance_says_what_to_do():
         flat_tracks(jets)
 
 
+def test_option_types_of_which_nothing_is_missing_are_taken():
+    jets = toy_flavour_jets(5)
+    optional = ak.with_field(jets, ak.mask(jets.tracks.d0, jets.tracks.d0 < 1e9), ("tracks", "d0"))
+    assert "?" in str(optional.tracks.d0.type)
+    np.testing.assert_array_equal(flat_tracks(optional).parameters, flat_tracks(jets).parameters)
+
+
 def test_missing_fields_and_wrong_shapes():
     jets = toy_flavour_jets(5)
     with pytest.raises(KeyError, match=r"needs the field 'tracks\.theta'.*nearest: "):

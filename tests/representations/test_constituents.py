@@ -57,7 +57,7 @@ def test_pt_must_be_a_pt(pt):
 
 
 def test_missing_numbers_are_refused():
-    with pytest.raises(ValueError, match=r"test: pt must hold one number each and none missing, got 2 \* \?float64"):
+    with pytest.raises(ValueError, match=r"pt of jet 1 is None; 1 of 2 are"):
         flat(ak.Array([{"pt": 1.0}, {"pt": None}]), ("pt",), caller="test")
     jets = ak.Array([{"pt": 1.0, "constituents": [{"pt": 2.0, "eta": [0.0]}]}])
     with pytest.raises(ValueError, match=r"test: constituents\.eta must hold one number each"):

@@ -54,8 +54,8 @@ SLOW = {
         {
             "log_pt_relative": lambda c, jet: np.log(c["pt"] / jet["pt"]),
             "delta_r": lambda c, jet: np.sqrt(c["delta_eta"] ** 2 + c["delta_phi"] ** 2),
-            "d0": lambda c, jet: shortened(1000 * c["d0"]),
-            "dz": lambda c, jet: shortened(1000 * c["dz"]),
+            "d0": lambda c, jet: shortened(100 * c["d0"]),
+            "dz": lambda c, jet: shortened(100 * c["dz"]),
             "vertex_association": lambda c, jet: c["vertex_association"],
             "puppi_weight": lambda c, jet: c["puppi_weight"],
             "chi2": lambda c, jet: shortened(c["chi2"]),
@@ -81,11 +81,11 @@ SLOW = {
             "n_tracks": lambda v, jet: v["n_tracks"],
             "chi2": lambda v, jet: shortened(v["chi2"]),
             "reduced_chi2": lambda v, jet: shortened(v["chi2"] / v["ndf"]),
-            "flight_distance_2d": lambda v, jet: shortened(1000 * v["flight_distance_2d"]),
+            "flight_distance_2d": lambda v, jet: shortened(100 * v["flight_distance_2d"]),
             "flight_distance_2d_significance": lambda v, jet: shortened(
                 v["flight_distance_2d"] / v["flight_distance_2d_err"]
             ),
-            "flight_distance": lambda v, jet: shortened(1000 * v["flight_distance"]),
+            "flight_distance": lambda v, jet: shortened(100 * v["flight_distance"]),
             "flight_distance_significance": lambda v, jet: shortened(v["flight_distance"] / v["flight_distance_err"]),
             "cos_pointing": lambda v, jet: v["cos_pointing"],
         },

@@ -372,3 +372,9 @@ def test_the_processor_refuses_tracks_that_cannot_be_fitted_unless_told(finder, 
     with pytest.warns(UserWarning, match=r"vertices: 1 of \d+ tracks cannot be fitted, left out"):
         output = run(fileset, processors.VertexingProcessor(finder, skip_unfit=True), executor="iterative")
     assert output["events"] == {"spoilt": 60}
+
+
+def test_tracks_that_are_none_are_refused(finder):
+    tracks = ak.mask(JETS.tracks, JETS.tracks.pt != JETS.tracks.pt[0][0])
+    with pytest.raises(ValueError, match="1 of tracks are None, and answers are of each: drop them"):
+        finder(ak.with_field(JETS, tracks, "tracks"))

@@ -70,7 +70,7 @@ def test_a_class_refuses_bundles_of_others_and_names_theirs(paths, name, wanted)
         wanted.load(paths[name], **ALL)
 
 
-COMMON = "device, threads, batch_size, precision, without_constituents, representations, models, uses"
+COMMON = "device, threads, batch_size, precision, without_constituents, representations, models, uses, lengths"
 
 
 @pytest.mark.parametrize(

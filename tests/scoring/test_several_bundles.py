@@ -380,7 +380,7 @@ def test_a_finder_of_folds_needs_event_keys(finder_paths):
             lambda path: load_toy(path).add_weight(
                 Weights(len(JETS)), JETS, working_point="50%", scale_factors={"signal": 0.9}, is_signal=JETS.pt > 0
             ),
-            r"scale factor of 'signal' = 0.9, required: \(value, error\) or a ScaleFactor",
+            r"scale factor of 'signal' = 0.9, required: \(value, error\), a ScaleFactor or a Correction",
         ),
     ],
 )

@@ -158,7 +158,7 @@ def test_bad_workspaces_are_named(monkeypatch):
         workspace([regions[0]._replace(signal=np.ones(3))])
     with pytest.raises(ValueError, match="background of '10%' are not finite"):
         workspace([regions[0]._replace(background=np.full(4, np.nan))])
-    with pytest.raises(ValueError, match="has 0 events in the window"):
+    with pytest.raises(ValueError, match="has 0 events in its bins"):
         workspace([regions[0]._replace(signal=np.zeros(4))])
     with pytest.raises(ValueError, match=r"level is 95"):
         limits({}, level=95)
@@ -180,7 +180,7 @@ def test_histograms_without_what_is_needed_are_named():
     histograms.fill_variations(
         histogram, "resonance", {"score_bin": "1%", "mjj": [3500.0]}, {"nominal": [1.0], "jecUp": [1.1]}
     )
-    with pytest.raises(ValueError, match=r"variations \['jecUp'\] of 'resonance'"):
+    with pytest.raises(ValueError, match=r"variations \['jec'\] of 'resonance'"):
         channels(histogram, **OPTIONS)
 
 

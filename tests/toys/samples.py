@@ -93,6 +93,23 @@ def linked_candidates(jets, seed, shuffle_links=False):
     return candidates[order], links[shuffled_index()] if shuffle_links else links
 
 
+def in_cm(candidates):
+    """Candidates with their lengths as files of CMS have them."""
+    for name in ("d0", "d0_err", "dz", "dz_err"):
+        candidates = ak.with_field(candidates, candidates[name] / np.float32(10), name)
+    return candidates
+
+
+def with_ak4_jets(columns, links="JetPFCand", keep_large=True):
+    """CMS columns with `Jet`, which are their `FatJet` too, linked to the same candidates, with flavour by mass."""
+    fat, (large,) = columns["FatJet"], (name for name in columns if name.startswith("FatJetPFCand"))
+    jets = _renamed(fat, {name: name for name in ("pt", "eta", "phi", "mass")})
+    flavour = ak.values_astype(ak.where(fat.mass > 60, 5, ak.where(fat.tau1 > 0.2, 4, 0)), np.uint8)
+    small = {"Jet": ak.with_field(jets, flavour, "hadronFlavour"), links: columns[large]}
+    rest = columns if keep_large else {name: columns[name] for name in columns if name not in ("FatJet", large)}
+    return rest | small
+
+
 def cms_columns(jets, seed=1, *, links="FatJetPFCand", candidate_index="pfCandIdx", candidates="PFCand", **options):
     """Columns of a NanoAOD-like tree; the defaults are the names of version 15."""
     rng = np.random.default_rng(seed)
@@ -109,7 +126,7 @@ def cms_columns(jets, seed=1, *, links="FatJetPFCand", candidate_index="pfCandId
         ),
         links: _renamed(linked, {"jetIdx": "jet", candidate_index: "candidate"}),
         candidates: _renamed(
-            listed,
+            in_cm(listed),
             kinematics
             | {
                 "charge": "charge",

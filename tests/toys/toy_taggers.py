@@ -204,6 +204,7 @@ def to_format_1(path, **about):
 
     def change(content):
         content.pop("use")
+        content.pop("lengths")
         content.update(format_version=1, **about)
 
     forge(path, change, canary_safetensors=safetensors.numpy.save(former))

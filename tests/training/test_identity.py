@@ -12,6 +12,7 @@ import pytest
 
 from cortado import bundle as bundles
 from cortado.readers import nanoaod
+from cortado.representations import ParticleList
 from cortado.tasks import Classify
 from cortado.training import Balance, train
 from cortado.training.identity import describe, first_difference
@@ -124,6 +125,15 @@ def test_what_cannot_be_described_is_refused(study):
 
     with pytest.raises(ValueError, match=r"objects.mask = <.*Mask object.* cannot be described.*required: a function"):
         described(study, mask=Mask())
+
+
+def test_trainings_on_lengths_know_their_unit(study):
+    """One that was begun when they were in cm is not resumed."""
+    now = described(study, representation=ParticleList(features=("delta_eta", "d0")))
+    assert now["lengths"] == "mm"
+    assert "lengths" not in described(study)
+    before = {name: value for name, value in now.items() if name != "lengths"}
+    assert first_difference(before, now) == "lengths was None, is 'mm'"
 
 
 def test_frozen_bundles_are_known_by_their_content(study, tmp_path):

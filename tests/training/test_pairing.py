@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 from toy_tracks import write_tracks
+from toys import toy_jets
 
 from cortado import bundle, metrics
-from cortado.models import FlavourTagger, SetToGraph, TrackPair
-from cortado.representations import TrackSet
+from cortado.models import PFN, FlavourTagger, SetToGraph, TrackPair
+from cortado.representations import ParticleList, TrackSet
 from cortado.splits import Split
-from cortado.tasks import Classify, Pair, Pairs
+from cortado.tasks import Classes, Classify, Pair, Pairs
 from cortado.training import Objects, Recipe, Study, evaluate, train
 
 SMALL = {"hidden": (16, 16, 5), "edge_hidden": (16,)}
@@ -98,6 +99,17 @@ def test_a_frozen_part_keeps_its_weights(finder, pairs_study, tmp_path):
 def test_a_frozen_part_must_fit(finder, pairs_study, tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         train(tagger_study(pairs_study, finder, **changes), tmp_path, progress=False)
+
+
+def test_a_frozen_part_must_have_seen_the_same_lengths(finder, pairs_study, tmp_path):
+    arguments = {"features": 2, "phi": (4,), "hidden": (4,)}
+    made = {"representation": ParticleList(features=("pt_fraction", "d0")), "model": PFN(**arguments)}
+    about = {"arguments": arguments, "use": Classes(classes=("qcd", "w"), signal="w"), "lengths": "cm"}
+    path = bundle.save(bundle.Bundle(**made, **about), tmp_path / "cm.cortado", canary=toy_jets(4))
+    with pytest.raises(
+        ValueError, match=r"cm\.cortado.}: it was shown lengths in cm, now they are in mm: train it again"
+    ):
+        train(tagger_study(pairs_study, finder, frozen={"finder": str(path)}), tmp_path / "out", progress=False)
 
 
 def test_truth_that_is_missing_is_named(pairs_study, tmp_path):

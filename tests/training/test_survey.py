@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import sklearn.ensemble
 
+from cortado import ntuples
 from cortado.models import DenseAutoencoder, IsolationForest
 from cortado.representations import HighLevel
 from cortado.scaling import fit, fit_quantiles
 from cortado.splits import TRAIN, VALIDATION, Split
 from cortado.tasks import FindAnomalies, Fit, Reconstruct
 from cortado.training import Balance
-from cortado.training.loading import examples, parts_of
+from cortado.training.loading import INVALID, examples, parts_of
 from cortado.training.mixing import joined
 from cortado.training.preparing import preparation
 from cortado.training.survey import _Tally, survey
@@ -197,3 +198,28 @@ def test_a_task_without_normal_jets_says_so_before_a_scaling_is_fitted_to_none(s
     model, representation = partial(DenseAutoencoder, features=1), HighLevel(features=("mass",))
     with pytest.raises(ValueError, match="no training jets of class normal in "):
         survey(study(task=task, model=model, representation=representation, scaling="fit"))
+
+
+def test_objects_with_bad_numbers_stop_the_training_or_are_left_out_and_counted(study, toy_files, tmp_path):
+    from samples import write_tree
+
+    columns = ntuples.arrays(ntuples.steps(toy_files[0], size=100_000)[0], ntuples.branch_names(toy_files[0]))
+    known = survey(study(files=(toy_files[0],)))
+    first = ak.local_index(columns.part_px) == 0
+    entry = np.arange(len(columns))
+    spoilt = ak.with_field(columns, ak.where(first & (entry % 10 == 3), np.float32(np.nan), columns.part_px), "part_px")
+    spoilt = ak.with_field(spoilt, ak.where(first & (entry % 10 == 4), np.float32(np.inf), spoilt.part_py), "part_py")
+    part = ak.zip({name[5:]: spoilt[name] for name in spoilt.fields if name.startswith("part_")})
+    rest = {name: spoilt[name] for name in spoilt.fields if not name.startswith(("part_", "npart"))}
+    write_tree(tmp_path / "bad.root", {"part": part, **rest}, tree="tree")
+    with pytest.raises(ValueError, match=r"bad\.root.* are not finite; deselect .*Objects\(invalid=\"drop\"\)"):
+        survey(study(files=(str(tmp_path / "bad.root"),)))
+    found = survey(chosen := study(files=(str(tmp_path / "bad.root"),), invalid="drop"))
+    number = int(np.sum((entry % 10 == 3) | (entry % 10 == 4)))
+    assert found.invalid == number > 0
+    assert found.objects.sum() == known.objects.sum() - number
+    assert f"{number} jets have numbers that the network cannot take, left out" in str(found)
+    read = [examples(chosen, part) for part in parts_of(chosen)]
+    assert sum(int(np.sum(each.category == INVALID)) for each in read) == number
+    with pytest.raises(ValueError, match="Objects: invalid = 'skip', required: one of raise, drop"):
+        study(invalid="skip")

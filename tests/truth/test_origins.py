@@ -24,8 +24,13 @@ def random_family(n=400, seed=3):
 def slow_production(pdg_id, parent, points):
     found = []
     for i in range(len(parent)):
-        head = i
-        while parent[head] >= 0 and np.linalg.norm(points[head] - points[parent[head]]) < 1e-3:
+        place = i
+        while parent[place] >= 0 and np.linalg.norm(points[place] - points[parent[place]]) < 1e-3:
+            place = parent[place]
+        head = place
+        while parent[head] >= 0 and (
+            abs(pdg_id[parent[head]]) in (5, 21) or np.linalg.norm(points[head] - points[parent[head]]) < 1e-3
+        ):
             head = parent[head]
         decayed = parent[head]
         ancestors, above = [], decayed
@@ -41,7 +46,7 @@ def slow_production(pdg_id, parent, points):
             kind = 2 if any(is_bottom) else 3
         else:
             kind = 4
-        found.append((decayed, kind, tuple(points[head])))
+        found.append((decayed, kind, tuple(points[place])))
     return [list(column) for column in zip(*found)]
 
 
@@ -66,6 +71,40 @@ def test_particles_that_share_a_vertex_share_its_position():
     found = production(*family())
     for vertex in set(VERTICES):
         assert len(np.unique(found.position[found.vertex == vertex], axis=0)) == 1
+
+
+SMEARED = (0.01, -0.02, 3.0)
+COLLISIONS = {
+    # beams, hard process, its products, a B meson, and what it decays to in flight
+    "lepton collider": ([11, -11, 23, 5, -5, 511, 421, 321, 13], [-1, -1, 0, 2, 2, 3, 5, 6, 5]),
+    "copies of beams": ([11, 11, -11, 23, 5, 511, 421, 321, 13], [-1, 0, -1, 1, 3, 4, 5, 6, 5]),
+    "both beams above both copies": ([11, -11, -11, 23, 5, 511, 421, 321, 13], [-1, -1, 0, 2, 3, 4, 5, 6, 5]),
+    "hadron collider": ([2212, 2212, 21, 5, 2101, 511, 421, 321, 13], [-1, -1, 0, 2, 1, 3, 5, 6, 5]),
+}
+
+
+@pytest.mark.parametrize("first_moved", [2, 3, 4, 5])
+@pytest.mark.parametrize("name", COLLISIONS)
+def test_a_collision_that_was_moved_is_where_its_stable_products_are(name, first_moved):
+    pdg_id, parent = (np.array(column) for column in COLLISIONS[name])
+    points = np.zeros((9, 3))
+    points[first_moved:] += SMEARED  # beams, and what the generator left behind, are at the origin
+    points[6:] += (0.0, 4.0, 0.0)
+    points[7] += (0.0, 0.0, 2.0)
+    found = production(pdg_id, parent, points)
+    assert found.vertex.tolist() == [-1, -1, -1, -1, -1, -1, 5, 6, 5]
+    assert found.vertex_type.tolist() == [0, 0, 0, 0, 0, 0, 1, 2, 1]
+    assert found.position[5].tolist() == pytest.approx(SMEARED)
+    assert found.position[6].tolist() == found.position[8].tolist() == pytest.approx((0.01, 3.98, 3.0))
+
+
+@pytest.mark.parametrize("flyer", [15, 22, 211, 1000022, 9900012, 36, 13])
+def test_what_flies_decays_in_flight(flyer):
+    pdg_id, parent = np.array([2212, 21, flyer, 11]), np.array([-1, 0, 1, 2])
+    points = np.array([[0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 5.0, 0]])
+    found = production(pdg_id, parent, points)
+    assert found.vertex.tolist() == [-1, -1, -1, 2]
+    assert found.position[3].tolist() == [0, 5.0, 0]
 
 
 def test_no_particles():

@@ -218,18 +218,34 @@ def test_results_alias_nothing():
             0.0,
             r"scale factor times efficiency must lie in \[0, 1\], got 1.08 at 0 \(1 of 1\)",
         ),
-        (False, 0.9, 1.0, 0.2, "scale factor times efficiency .* got 1.08"),
+        (False, 0.9, 1.0, 0.2, "scale factor up times efficiency .* got 1.08"),
         (True, 1.5, 1.0, 0.0, r"efficiency must lie in \[0, 1\], got 1.5"),
         (True, 0.5, -0.1, 0.0, r"scale factor must lie in \[0, inf\], got -0.1"),
         (True, 0.5, np.inf, 0.0, "scale factor must lie in .* got inf"),
         (True, 0.5, np.nan, 0.0, "scale factor must lie in .* got nan"),
         (True, 0.5, 1.0, -0.1, "scale factor error must lie in .* got -0.1"),
-        (True, 0.1, 1.0, 1.1, "scale factor minus its error must lie in .* got -0.1"),
+        (True, 0.1, 1.0, 1.1, "scale factor down must lie in .* got -0.1"),
     ],
 )
 def test_impossible_scale_factors(passes, efficiency, s, s_err, message):
     with pytest.raises(ValueError, match=message):
         weights.working_point_weights([passes], efficiency=efficiency, scale_factor=s, scale_factor_err=s_err)
+
+
+def test_scale_factors_may_vary_by_different_amounts_up_and_down():
+    s = weights.WeightVariations(ak.Array([[0.9, None]]), ak.Array([[1.0, None]]), 0.5)
+    varied = weights.working_point_weights(ak.Array([[True, None]]), efficiency=0.5, scale_factor=s)
+    assert [weight.tolist() for weight in varied] == [[0.9], [1.0], [0.5]]
+    failed = weights.working_point_weights(
+        [False], efficiency=0.5, scale_factor=weights.WeightVariations(0.9, 1.0, 0.5)
+    )
+    np.testing.assert_allclose(failed, [[1.1], [1.0], [1.5]])
+
+
+@pytest.mark.parametrize("given", [{}, {"scale_factor": weights.WeightVariations(1, 1, 1), "scale_factor_err": 0.1}])
+def test_the_uncertainty_of_a_scale_factor_is_given_once(given):
+    with pytest.raises(ValueError, match="required is scale_factor_err=, or WeightVariations, not both"):
+        weights.working_point_weights([True], efficiency=0.5, **{"scale_factor": 1.0, **given})
 
 
 def test_jets_may_all_pass_where_the_efficiency_is_one():

@@ -51,8 +51,7 @@ def read_shower_sample(path: str | Path, *, threshold: float = 0.0) -> ShowerSam
         ValueError: If it has no showers, or they are of no known calorimeter.
     """
     number, geometry, cells, parts = 0, calorimeter.CALOGAN, np.zeros(1), []
-    for record in reading.iterate(path, size=1_000):
-        showers = ak.flatten(record.showers)
+    for showers in reading.iterate_objects(path, "showers", size=1_000):
         geometry = calorimeter.geometry_of(calorimeter.layer_shapes(showers))
         cells = cells + calorimeter.cells(showers, geometry).sum(axis=0)
         shapes = calorimeter.shower_shapes(showers, geometry, threshold=threshold)
@@ -86,7 +85,8 @@ def compare_shower_files(files: Sequence[str | Path], folder: Path, *, threshold
     if tests:
         rows = {name: _differences(reference, shapes, tests[name]) for name, shapes in alike.items()}
         number = len(tests[next(iter(tests))])
-        title = f"{number} shapes against {titles[first]}: means within 2 %, widths 10 %, chi2/ndf < 1.5"
+        near = "means within 2 %, widths 10 % (open: not decided), chi2/ndf < 1.5"
+        title = f"{number} shapes against {titles[first]}: {near}"
         console.print(results_table(rows, title=title, titles=titles, first="file"))
     figures = {name: _picture(name, sample) for name, sample in samples.items()}
     for name, shapes in alike.items():
@@ -117,8 +117,7 @@ def write_twins(path: Path, generator: ShowerGenerator, like: str | Path, *, see
 
 def _twins(generator: ShowerGenerator, like: str | Path, seed: int) -> Iterator[dict[str, NDArray[Any]]]:
     first = 0
-    for record in reading.iterate(like):
-        simulated = ak.flatten(record.showers)
+    for simulated in reading.iterate_objects(like, "showers"):
         made = generator(simulated.energy, seed=seed, first=first)
         yield calogan.columns_of(ak.with_field(made, simulated.event_key, "event_key"), is_generated=True)
         first += len(simulated)
@@ -145,7 +144,7 @@ def _differences(reference: Shapes, other: Shapes, tests: Mapping[str, metrics.C
     features = [np.stack([shapes[name] for name in tests], axis=1) for shapes in (reference, other)]
     enough = min(map(len, features)) > 2 * len(tests)
     return {
-        **near._asdict(),
+        **near.cells(),
         "chi2": closed.closed,
         "worst": f"{closed.greatest:.1f}",
         "of": closed.worst,

@@ -17,16 +17,18 @@ Format 1 (a task and classes in the place of the use) is read as well.
 
 from __future__ import annotations
 
-from cortado.bundle.answering import answers, in_batches, sizes_of
+from cortado.bundle.answering import accepted, answers, in_batches, sizes_of
 from cortado.bundle.chain import Bundle, columns, lengths, run, tensors
-from cortado.bundle.loading import Own, canary_objects, describe, fingerprint, load
+from cortado.bundle.loading import Content, Own, canary_objects, describe, fingerprint, load, read
 from cortado.bundle.saving import save
 from cortado.weights import WorkingPoint
 
 __all__ = [
     "Bundle",
+    "Content",
     "Own",
     "WorkingPoint",
+    "accepted",
     "answers",
     "canary_objects",
     "columns",
@@ -35,6 +37,7 @@ __all__ = [
     "in_batches",
     "lengths",
     "load",
+    "read",
     "run",
     "save",
     "sizes_of",

@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import awkward as ak
 import numpy as np
@@ -18,13 +20,46 @@ from numpy.typing import NDArray
 from cortado.bundle import cores
 from cortado.bundle.chain import Bundle, lengths, tensors
 from cortado.bundle.cores import Precision
+from cortado.refused import RefusedObjects
 from cortado.tasks import Answers, Use
 from cortado.tasks.task import Columns
 
-__all__ = ["answers", "batches", "in_batches", "numbered", "sizes_of"]
+__all__ = ["Accepted", "accepted", "answers", "batches", "in_batches", "numbered", "sizes_of"]
 
 _FEWEST = 64  # objects of which it pays to make two batches
 _BATCH_CONSTITUENTS = 32  # a batch is never larger than batch_size objects of so many constituents
+
+
+class Accepted(NamedTuple):
+    """What could be made of objects.
+
+    Attributes:
+        made: Of those that were accepted.
+        places: Their indices among all, shape (k,).
+        refused: Why the others were not, with how many: "a log_pt that is not finite".
+    """
+
+    made: Any
+    places: NDArray[np.int64]
+    refused: Counter[str]
+
+
+def accepted(make: Callable[[ak.Array], Any], objects: ak.Array) -> Accepted:
+    """Make something of objects (n,), without those that are refused because of a number of theirs.
+
+    Args:
+        make: Of objects; raises `RefusedObjects`.
+        objects: Shape (n,).
+    """
+    places, refused = np.arange(len(objects)), Counter[str]()
+    while True:
+        try:
+            return Accepted(make(objects[places] if refused else objects), places, refused)
+        except RefusedObjects as error:
+            if not len(error.objects):
+                raise
+            refused[error.reason] += len(error.objects)
+            places = np.delete(places, error.objects)
 
 
 def answers(
@@ -34,6 +69,7 @@ def answers(
     use: Use | None = None,
     network: torch.nn.Module | None = None,
     skip_empty: bool = False,
+    skip_refused: bool = False,
     batch_size: int = 512,
     device: str = "cpu",
     threads: int | None = None,
@@ -47,6 +83,7 @@ def answers(
         use: In the place of the bundle's.
         network: In the place of the bundle's, such as a copy on another device.
         skip_empty: Do not show objects without constituents to the network: their numbers are NaN, their lists empty.
+        skip_refused: The same for objects with a number that the representation refuses, such as NaN.
         batch_size: Most objects given to the network at once; fewer where they have more than 32 constituents.
         device: Where the network is.
         threads: Batches that are shown to the network at once, on a CPU; see `cores.each`.
@@ -65,6 +102,7 @@ def answers(
         objects,
         columns,
         skip_empty=skip_empty,
+        skip_refused=skip_refused,
         batch_size=batch_size,
         device=device,
         threads=threads,
@@ -78,6 +116,7 @@ def in_batches(
     columns: Callable[[ak.Array], Columns],
     *,
     skip_empty: bool = False,
+    skip_refused: bool = False,
     batch_size: int = 512,
     device: str = "cpu",
     threads: int | None = None,
@@ -90,6 +129,7 @@ def in_batches(
         objects: With `bundle.fields`, shape (n,).
         columns: Of a batch; also of one without objects, where there are none.
         skip_empty: As of `answers`; so are the others.
+        skip_refused: Likewise.
         batch_size: Most objects of a batch.
         device: Where the network is.
         threads: Batches at once, on a CPU.
@@ -102,7 +142,11 @@ def in_batches(
 
     def part(batch: NDArray[np.int64]) -> ak.Array:
         with numbered(batch):
-            return ak.zip(columns(objects[batch]), depth_limit=1)
+            if not skip_refused:
+                return ak.zip(columns(objects[batch]), depth_limit=1)
+            done = accepted(columns, objects[batch])
+            made = ak.zip(done.made, depth_limit=1)
+            return in_order(made, done.places, len(batch)) if done.refused else made
 
     share = math.ceil(len(shown) / cores.wanted(threads))
     order = list(batches(shown, sizes, min(batch_size, max(share, _FEWEST))))[::-1]  # what takes longest begins
@@ -178,7 +222,7 @@ def numbered(batch: NDArray[np.int64]) -> Iterator[None]:
         batch: Indices of the objects among all.
 
     Raises:
-        ValueError: The same with the other number.
+        ValueError, RefusedObjects: The same with the other number.
     """
     try:
         yield
@@ -186,4 +230,6 @@ def numbered(batch: NDArray[np.int64]) -> Iterator[None]:
         of_all = re.sub(
             r"\b(jet|event|particle|object) (\d+)", lambda match: f"{match[1]} {batch[int(match[2])]}", str(error)
         )
+        if isinstance(error, RefusedObjects):
+            raise RefusedObjects(of_all, batch[error.objects], error.reason) from error
         raise ValueError(of_all) from error

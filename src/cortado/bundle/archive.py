@@ -9,6 +9,7 @@ import io
 import os
 import platform
 import shutil
+import stat
 import uuid
 import zipfile
 from collections.abc import Collection, Mapping
@@ -66,7 +67,11 @@ def read(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, byte
     source = Path(path)
     if not source.exists():
         raise FileNotFoundError(_missing(source))
-    return _read_directory(source, names) if source.is_dir() else _read_zip(source, names)
+    if source.is_dir():
+        return _read_directory(source, names)
+    if not source.is_file():
+        raise ValueError(f"{source}: not a bundle: neither a file nor a directory but a device or pipe")
+    return _read_zip(source, names)
 
 
 def _zipped(members: Mapping[str, bytes]) -> bytes:
@@ -113,7 +118,17 @@ def _remove(path: Path) -> None:
 
 def _read_directory(path: Path, names: Collection[str]) -> dict[str, bytes]:
     _check_names(path, [p.name for p in path.iterdir()], names)
-    return {name: (path / name).read_bytes() for name in names}
+    return {name: _content(path / name) for name in names}
+
+
+def _content(path: Path) -> bytes:
+    """Content of a regular file: a device or a pipe would have no end, or wait for one who writes."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError(f"{path.parent}: {path.name} is no regular file but a device, pipe or folder; refused")
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()
 
 
 def _read_zip(path: Path, names: Collection[str]) -> dict[str, bytes]:
@@ -125,7 +140,9 @@ def _read_zip(path: Path, names: Collection[str]) -> dict[str, bytes]:
             if packed := [m.filename for m in members if m.compress_type != zipfile.ZIP_STORED]:
                 raise ValueError(f"{path}: {_listed(packed)} compressed; a bundle stores its members as they are")
             return {name: archive.read(name) for name in names}
-    except (zipfile.BadZipFile, EOFError) as error:
+    except Exception as error:  # zipfile has many for what is damaged
+        if str(error).startswith(f"{path}: ") or (isinstance(error, OSError) and error.filename):
+            raise
         raise ValueError(_unreadable(path, error)) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from cortado.bundle.chain import Bundle, checked_outputs, columns, lengths, tensors
+from cortado.bundle.length_units import Unit, in_mm
 
 TOLERANCE = 1e-4  # float32 sums in another order, on another processor
 OBJECTS = 16
@@ -37,8 +39,14 @@ def pack(path: str, bundle: Bundle, objects: ak.Array) -> bytes:
     return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 
-def check(path: str, bundle: Bundle, content: bytes) -> None:
+def check(path: str, bundle: Bundle, content: bytes, unit: Unit) -> None:
     """Prepare the stored objects, ask the network again, and have the use make columns of its outputs.
+
+    Args:
+        path: Of the bundle, for messages.
+        bundle: To be asked.
+        content: What `pack` gave.
+        unit: Of the lengths of the stored objects.
 
     Raises:
         ValueError: If inputs or outputs are others than when the bundle was written, says by how much; if there are no
@@ -47,9 +55,13 @@ def check(path: str, bundle: Bundle, content: bytes) -> None:
     made, taken = type(bundle.representation).__name__, type(bundle.model).__name__
     stored = _arrays(path, content)
     try:
-        objects = _objects(stored)
+        objects = in_mm(_objects(stored), unit, bundle.provenance)
+        _require_some(path, objects)
+        _require_narrow(path, made, bundle.prepare(objects[:0]), stored)
         prepared = bundle.prepare(objects)
-    except (ValueError, LookupError, AttributeError) as error:
+    except Exception as error:  # representations are ours or the caller's, what they are given is not
+        if str(error).startswith(f"{path}: "):
+            raise
         raise ValueError(f"{path}: canary: {made} cannot prepare its objects: {error}") from error
     inputs = bundle.use.inputs(prepared, np.random.default_rng(1))
     # What was drawn at random is stored: another version of numpy may draw other numbers.
@@ -115,9 +127,31 @@ def _drawn(prepared: Any, inputs: Any) -> list[str]:
     return [name for name in inputs._fields if name not in prepared._fields]
 
 
+def _require_some(path: str, objects: ak.Array) -> None:
+    if not len(objects):
+        raise ValueError(f"{path}: canary: it has no objects, so it would accept any weights")
+
+
+def _require_narrow(path: str, made: str, nothing: Any, stored: Mapping[str, NDArray[Any]]) -> None:
+    """Compare the shape of what is prepared of no objects, which takes no memory, with that of the stored inputs.
+
+    Raises:
+        ValueError: If the objects of the canary would be prepared as far larger arrays than were stored.
+    """
+    for name, array in zip(nothing._fields, nothing):
+        then = stored.get(f"inputs/{name}")
+        if then is not None and math.prod(array.shape[1:]) > math.prod(then.shape[1:]):
+            raise ValueError(
+                f"{path}: canary: {name} of {made} has shape {('n', *array.shape[1:])}, at training it had {then.shape}"
+            )
+
+
 def _require_same(path: str, what: str, now: NDArray[Any], then: NDArray[Any] | None) -> None:
     _require_shape(path, what, now, then)
     assert then is not None
+    for which, values in (("has", now), ("was stored with", then)):
+        if bad := int(np.count_nonzero(~np.isfinite(values))):
+            raise ValueError(f"{path}: canary: {what} {which} {bad} values that are not finite")
     difference = np.abs(now.astype(np.float64) - then.astype(np.float64))
     if not (difference <= TOLERANCE * (1 + np.abs(then))).all():
         raise ValueError(

@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cortado.bundle.length_units import Unit, in_cm
 from cortado.names import nearest
+from cortado.representations.missing import present
 from cortado.scaling import QuantileScaling, Scaling
 from cortado.tasks import Use
 from cortado.weights import AlarmThreshold, WorkingPoint
@@ -32,6 +34,8 @@ class Bundle:
         alarms: Thresholds with a stated rate of false alarms.
         provenance: Where it comes from: samples with checksums, seed, fold rule, metrics. Must be writable as
             JSON.
+        lengths: Unit of the lengths that the representation was shown in the training. Objects have them in mm; "cm"
+            is of bundles before format 3, trained on files of CMS.
     """
 
     representation: Callable[[ak.Array], Any]
@@ -42,23 +46,30 @@ class Bundle:
     working_points: tuple[WorkingPoint, ...] = ()
     alarms: tuple[AlarmThreshold, ...] = ()
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    lengths: Unit = "mm"
 
     @property
     def fields(self) -> tuple[str, ...]:
         """Fields of an object that representation and use need: "pt", "constituents.charge"."""
         return tuple(dict.fromkeys((*self.representation.fields, *self.use.fields)))  # type: ignore[attr-defined]
 
+    def represent(self, objects: ak.Array) -> Any:
+        """Representation of objects of shape (n,), lengths in mm, before scaling: NamedTuple of arrays."""
+        return self.representation(in_cm(objects, self.lengths, self.provenance))
+
     def prepare(self, objects: ak.Array) -> Any:
-        """Representation, then scaling, of objects of shape (n,): NamedTuple of arrays."""
-        inputs = self.representation(objects)
+        """Representation, then scaling, of objects of shape (n,), lengths in mm: NamedTuple of arrays."""
+        inputs = self.represent(objects)
         return inputs if self.scaling is None else self.scaling(inputs)
 
 
 def columns(objects: ak.Array, fields: Iterable[str]) -> ak.Array:
     """Objects (n,) with the named fields only ("pt", "constituents.charge"), without names and behaviours.
 
+    Members of their lists that are None, as links of coffea may be, are left out.
+
     Raises:
-        ValueError: If a field is missing; names the nearest.
+        ValueError: If a field is missing, names the nearest; or a list is None, or a member in some of its fields.
     """
     plain: dict[str, Any] = {}
     for field in fields:
@@ -68,8 +79,12 @@ def columns(objects: ak.Array, fields: Iterable[str]) -> ak.Array:
             plain.setdefault(outer, {})[inner] = _field(column, inner, prefix=f"{outer}.")
         else:
             plain[outer] = column
-    nested = {name: ak.zip(x, behavior={}) if isinstance(x, dict) else x for name, x in plain.items()}
+    nested = {name: _members(name, x) if isinstance(x, dict) else x for name, x in plain.items()}
     return ak.zip(nested, depth_limit=1, behavior={})
+
+
+def _members(name: str, fields: Mapping[str, ak.Array]) -> ak.Array:
+    return ak.Array(present(ak.zip(dict(fields), behavior={}, highlevel=False), name, "object"))
 
 
 def lengths(objects: ak.Array) -> NDArray[np.int64]:

@@ -6,14 +6,27 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
+import math
 import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from cortado.bundle.chain import Bundle
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _PACKAGES = ("cortado", "torch", "numpy", "awkward")
+_KINDS: dict[str, type] = {
+    "versions": dict,
+    "representation": dict,
+    "model": dict,
+    "use": dict,
+    "working_points": list,
+    "alarms": list,
+    "provenance": dict,
+    "members": dict,
+}
 
 
 def write(path: str, bundle: Bundle, members: Mapping[str, bytes]) -> bytes:
@@ -33,6 +46,7 @@ def write(path: str, bundle: Bundle, members: Mapping[str, bytes]) -> bytes:
         "use": _recipe(path, bundle.use),
         "working_points": [dataclasses.asdict(point) for point in bundle.working_points],
         "alarms": [dataclasses.asdict(point) for point in bundle.alarms],
+        "lengths": bundle.lengths,
         "provenance": _plain(path, "provenance", bundle.provenance),
         "members": {name: _seal(member) for name, member in members.items()},
     }
@@ -45,20 +59,59 @@ def read(path: str, members: Mapping[str, bytes]) -> dict[str, Any]:
     Raises:
         ValueError: If it is no JSON, of a newer format, edited, or does not fit the members.
     """
-    try:
-        content = json.loads(members["bundle.json"])
-        version = int(content["format_version"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"{path}: bundle.json is cut short or not ours: {error!r}") from error
-    if version > FORMAT_VERSION:
+    content = _parsed(path, members["bundle.json"])
+    if content["format_version"] > FORMAT_VERSION:
         writer = f"cortado {content.get('versions', {}).get('cortado')}"
-        raise ValueError(f"{path}: format {version} of {writer} is newer than {FORMAT_VERSION}, update cortado")
+        raise ValueError(
+            f"{path}: format {content['format_version']} of {writer} is newer than {FORMAT_VERSION}, update cortado"
+        )
     if content.pop("sha256", None) != _digest(content):
         raise ValueError(f"{path}: bundle.json was edited after it was written (its SHA-256 differs)")
-    for name, seal in content["members"].items():
-        _check_seal(path, name, members[name], seal)
+    _check_kinds(path, content)
+    for name in sorted(members.keys() - {"bundle.json"}):
+        _check_seal(path, name, members[name], content["members"].get(name))
     _warn_of_versions(path, content["versions"])
     return {name: tuples(value) for name, value in content.items()}
+
+
+def _parsed(path: str, text: bytes) -> dict[str, Any]:
+    """The JSON object; NaN and infinities, which JSON does not have, are refused."""
+    try:
+        content = json.loads(text, parse_constant=_finite, parse_float=_finite)
+        if not isinstance(content["format_version"], int) or not isinstance(content.get("versions", {}), dict):
+            raise TypeError("format_version or versions")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path}: bundle.json is cut short or not ours: {error!r}") from error
+    parsed: dict[str, Any] = content
+    return parsed
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no finite number")
+    return number
+
+
+def _check_kinds(path: str, content: Mapping[str, Any]) -> None:
+    """Refuse what is there but of a wrong type; what is missing is told where it is needed.
+
+    Raises:
+        ValueError: Names the field, what it is and what is required.
+    """
+    for name, kind in _KINDS.items():
+        _require(path, name, content.get(name, kind()), kind)
+    for name in ("representation", "model", "use"):
+        recipe = content.get(name, {})
+        _require(path, f"{name}.name", recipe.get("name", ""), str)
+        _require(path, f"{name}.arguments", recipe.get("arguments", {}), dict)
+    if content.get("scaling") is not None:
+        _require(path, "scaling", content["scaling"], dict)
+
+
+def _require(path: str, name: str, value: Any, kind: type) -> None:
+    if not isinstance(value, kind):
+        wanted = {"dict": "an object", "list": "a list", "str": "a text"}[kind.__name__]
+        raise ValueError(f"{path}: bundle.json is not ours: {name} = {repr(value)[:80]}, required: {wanted}")
 
 
 def tuples(value: Any) -> Any:
@@ -72,7 +125,11 @@ def _seal(content: bytes) -> dict[str, Any]:
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _check_seal(path: str, name: str, content: bytes, seal: Mapping[str, Any]) -> None:
+def _check_seal(path: str, name: str, content: bytes, seal: Any) -> None:
+    if not isinstance(seal, dict) or not isinstance(seal.get("bytes"), int):
+        raise ValueError(
+            f"{path}: bundle.json does not seal {name}: it has {repr(seal)[:80]}, required: bytes and sha256"
+        )
     if len(content) < seal["bytes"]:
         raise ValueError(f"{path}: {name} is cut short: {len(content)} bytes of {seal['bytes']}")
     if _seal(content) != seal:
@@ -103,12 +160,24 @@ def _recipe(path: str, described: Any) -> dict[str, Any]:
 
 
 def _plain(path: str, owner: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments, if JSON brings them back equal but for lists, which come back as tuples."""
+    """The arguments as JSON has them, if it brings them back equal but for lists, which come back as tuples."""
+    plain = {}
     for name, value in arguments.items():
         try:
-            back = json.loads(json.dumps(value, allow_nan=False))
+            plain[name] = back = json.loads(json.dumps(value, allow_nan=False, default=_scalar))
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path}: {owner} {name}={value!r} cannot be written as JSON: {error}") from error
         if tuples(back) != tuples(value):
             raise ValueError(f"{path}: {owner} {name}={value!r} would come back from JSON as {back!r}")
-    return dict(arguments)
+    return plain
+
+
+def _scalar(value: Any) -> Any:
+    """A number of numpy as one of Python.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a {type(value).__name__} is no plain value")

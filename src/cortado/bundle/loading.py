@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import awkward as ak
-import safetensors
-import safetensors.torch
-import torch
 
 from cortado import models, representations
 from cortado.bundle import archive, canary, description
 from cortado.bundle.chain import Bundle
+from cortado.bundle.length_units import Unit, fields_of, in_mm, of_representation, unit_of, unit_of_canary
+from cortado.bundle.making import make, model_of
 from cortado.names import nearest
 from cortado.scaling import QuantileScaling, Scaling
 from cortado.tasks import USES
@@ -25,11 +27,56 @@ MEMBERS = ("bundle.json", "weights.safetensors", "canary.safetensors")
 
 
 class Own(NamedTuple):
-    """Classes of the caller's own that a bundle may use, beside those that our rooms list."""
+    """What the caller adds: classes of their own, beside those that our rooms list; and the unit of lengths."""
 
     representations: tuple[type, ...] = ()
     models: tuple[type, ...] = ()
     uses: tuple[type, ...] = ()
+    lengths: Unit | None = None
+
+
+class Content(NamedTuple):
+    """What one reading of a bundle gave: another file may take its place at any time.
+
+    Attributes:
+        path: Of the bundle.
+        members: Content of each by name.
+    """
+
+    path: str
+    members: Mapping[str, bytes]
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of `bundle.json`, which seals the other members: the same for a file and a directory."""
+        return hashlib.sha256(self.members["bundle.json"]).hexdigest()
+
+    def bundle(self, own: Own | None = None) -> Bundle:
+        """The bundle itself, see `load`."""
+        return restore(self.path, self.members, own or Own())
+
+    def description(self) -> dict[str, Any]:
+        """What `bundle.json` says, after its checks, without making the model."""
+        with _told(self.path):
+            return description.read(self.path, self.members)
+
+    def canary_objects(self, lengths: Unit | None = None) -> ak.Array:
+        """The objects of the canary, shape (n,), with the fields that the bundle needs; `lengths` as of `load`."""
+        with _told(self.path):
+            content = description.read(self.path, self.members)
+            objects = canary.unpack(self.path, self.members["canary.safetensors"])
+            unit = unit_of_canary(self.path, content, fields_of(objects), lengths)
+            return in_mm(objects, unit, content["provenance"])
+
+
+def read(path: str | os.PathLike[str]) -> Content:
+    """Read a bundle once, for all that is to be known of it.
+
+    Raises:
+        FileNotFoundError: If there is nothing at `path`.
+        ValueError: If it is no bundle, is cut short, or holds a pickle.
+    """
+    return Content(str(path), archive.read(path, MEMBERS))
 
 
 def load(
@@ -38,6 +85,7 @@ def load(
     representations: Iterable[type] = (),
     models: Iterable[type] = (),
     uses: Iterable[type] = (),
+    lengths: Unit | None = None,
 ) -> Bundle:
     """Read a bundle and ask about its canary again; the model is on the CPU, in evaluation mode.
 
@@ -47,66 +95,85 @@ def load(
             `cortado.representations`.
         models: The same for `cortado.models`.
         uses: The same for `cortado.tasks`.
+        lengths: Unit of the lengths that the network was shown, "mm" or "cm"; needed for bundles before format 3 whose
+            network sees impact parameters, where it does not follow from the dialect that they name.
     Raises:
         FileNotFoundError: If there is nothing at `path`.
         ValueError: If it is no bundle, is cut short, edited, of a newer format, holds a pickle, names an
-            unknown class, if its representation does not fit its model, or the canary's inputs or outputs
-            differ.
+            unknown class, if its representation does not fit its model, the unit of lengths is not known, or the
+            canary's inputs or outputs differ.
     """
-    own = Own(tuple(representations), tuple(models), tuple(uses))
+    own = Own(tuple(representations), tuple(models), tuple(uses), lengths)
     return restore(str(path), archive.read(path, MEMBERS), own)
 
 
 def fingerprint(path: str | os.PathLike[str]) -> str:
     """SHA-256 of `bundle.json`, which seals the other members: the same for a file and a directory."""
-    return hashlib.sha256(archive.read(path, MEMBERS)["bundle.json"]).hexdigest()
+    return read(path).sha256
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What `bundle.json` says, after its checks, without making the model."""
-    return description.read(str(path), archive.read(path, MEMBERS))
+    return read(path).description()
 
 
-def canary_objects(path: str | os.PathLike[str]) -> ak.Array:
-    """The objects of the canary, shape (n,), with the fields that the bundle needs."""
-    return canary.unpack(str(path), archive.read(path, MEMBERS)["canary.safetensors"])
+def canary_objects(path: str | os.PathLike[str], *, lengths: Unit | None = None) -> ak.Array:
+    """The objects of the canary, shape (n,), with the fields that the bundle needs; `lengths` as of `load`."""
+    return read(path).canary_objects(lengths)
 
 
 def restore(path: str, members: Mapping[str, bytes], own: Own) -> Bundle:
     """`load` from the content of the members; `path` is for messages."""
-    content = description.read(path, members)
-    try:
+    with _told(path):
+        content = description.read(path, members)
         bundle = _bundle(path, content, members["weights.safetensors"], own)
+        unit = unit_of_canary(path, content, bundle.fields, own.lengths)
+        try:
+            bundle.use.check(path)
+            canary.check(path, bundle, members["canary.safetensors"], unit)
+        except (TypeError, LookupError, AttributeError) as error:
+            raise ValueError(f"{path}: {bundle.use} makes no sense here: {error}") from error
+    return bundle
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Have errors about what a file says name it, of whatever kind they are.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    try:
+        yield
     except KeyError as error:
         raise ValueError(f"{path}: bundle.json lacks {error}") from error
-    except TypeError as error:
-        raise ValueError(f"{path}: bundle.json is not ours: {error}") from error
-    try:
-        bundle.use.check(path)
-        canary.check(path, bundle, members["canary.safetensors"])
-    except (TypeError, LookupError, AttributeError) as error:
-        raise ValueError(f"{path}: {bundle.use} makes no sense here: {error}") from error
-    return bundle
+    except Exception as error:
+        if isinstance(error, ValueError) and str(error).startswith(f"{path}: "):
+            raise
+        raise ValueError(f"{path}: bundle.json is not ours: {type(error).__name__}: {error}") from error
 
 
 def _bundle(path: str, content: Mapping[str, Any], weights: bytes, own: Own) -> Bundle:
     made, taken, scaling = content["representation"], content["model"], content["scaling"]
     prepares = _class(path, "representation", made["name"], (*_listed(representations), *own.representations))
     network = _class(path, "model", taken["name"], (*_listed(models), *own.models))
-    representation = _make(path, prepares, made["arguments"])
-    model = _model(path, network, taken["arguments"], weights)
+    representation = make(path, prepares, made["arguments"])
+    is_own = network in own.models
+    model = model_of(path, network, taken["arguments"], weights, own=is_own)
     used = content["use"] if content["format_version"] > 1 else _use_of_version_1(path, content, representation, model)
-    use = _class(path, "use", used["name"], (*USES, *own.uses))
+    use = make(path, _class(path, "use", used["name"], (*USES, *own.uses)), used["arguments"])
+    fields = (*representation.fields, *use.fields)
     return Bundle(
         representation=representation,
         scaling=None if scaling is None else _scaling(path, scaling),
         model=model,
         arguments=taken["arguments"],
-        use=_make(path, use, used["arguments"]),
-        working_points=tuple(_make(path, WorkingPoint, point) for point in content["working_points"]),
+        use=use,
+        working_points=tuple(_point(path, WorkingPoint, point) for point in content["working_points"]),
         # Bundles written before there were any have none.
-        alarms=tuple(_make(path, AlarmThreshold, point) for point in content.get("alarms", ())),
-        provenance=content["provenance"],
+        alarms=tuple(_point(path, AlarmThreshold, point) for point in content.get("alarms", ())),
+        provenance=_checked(path, content["provenance"]),
+        lengths=of_representation(representation, unit_of(path, content, fields, own.lengths)),
     )
 
 
@@ -126,7 +193,7 @@ def _use_of_version_1(path: str, content: Mapping[str, Any], representation: Any
 
 def _scaling(path: str, arguments: Mapping[str, Any]) -> Scaling | QuantileScaling:
     """Either kind: stored are its arguments alone, by whose names it is known."""
-    made: Scaling | QuantileScaling = _make(path, QuantileScaling if "quantiles" in arguments else Scaling, arguments)
+    made: Scaling | QuantileScaling = make(path, QuantileScaling if "quantiles" in arguments else Scaling, arguments)
     return made
 
 
@@ -146,19 +213,36 @@ def _class(path: str, kind: str, name: str, allowed: Iterable[type]) -> type:
     return cls
 
 
-def _model(path: str, model_class: type, arguments: Mapping[str, Any], weights: bytes) -> torch.nn.Module:
-    with torch.random.fork_rng(devices=[]):  # initial values, overwritten below, must not advance anybody's seed
-        model: torch.nn.Module = _make(path, model_class, arguments)
-    try:
-        model.load_state_dict(safetensors.torch.load(weights))
-    except (RuntimeError, safetensors.SafetensorError) as error:
-        raise ValueError(f"{path}: weights do not fit {model_class.__name__}({arguments}): {error}") from error
-    return model.eval()
+def _point(path: str, kind: type, values: Mapping[str, Any]) -> Any:
+    """A working point or alarm.
+
+    Raises:
+        ValueError: If it is no text and finite numbers.
+    """
+    point = make(path, kind, values)
+    for name, value in dataclasses.asdict(point).items():
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not (isinstance(value, str) if name == "name" else number):
+            wanted = "a text" if name == "name" else "a finite number"
+            raise ValueError(f"{path}: {kind.__name__} {point.name!r} has {name} = {value!r}, required: {wanted}")
+    return point
 
 
-def _make(path: str, made: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
-    try:
-        return made(**arguments)
-    except (TypeError, ValueError, RuntimeError) as error:
-        name = getattr(made, "__name__", "")
-        raise ValueError(f"{path}: {name} cannot be made of {arguments}: {error}") from error
+def _checked(path: str, provenance: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The provenance, after a look at what is used of it.
+
+    Raises:
+        ValueError: If the rule of the folds, or what the training has seen, is none.
+    """
+    rule = provenance.get("fold")
+    numbers = [rule.get(name) for name in ("index", "folds", "seed")] if isinstance(rule, Mapping) else [None]
+    if rule is not None and not all(isinstance(number, int) for number in numbers):
+        raise ValueError(f"{path}: provenance has fold = {rule!r}, required: whole numbers index, folds and seed")
+    if "domain" in provenance:
+        from cortado.bundle import domain  # scipy takes a while
+
+        try:
+            domain.from_json(provenance["domain"])
+        except Exception as error:
+            raise ValueError(f"{path}: provenance has a domain that is none: {error!r}") from error
+    return provenance

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cortado.calorimeter.geometry import Geometry
+from cortado.refused import RefusedObjects
 
 
 def layer_names(geometry: Geometry) -> tuple[str, ...]:
@@ -66,7 +67,7 @@ def require_valid(energy: NDArray[np.floating], values: NDArray[np.floating], ca
         caller: Who asks, for the message.
 
     Raises:
-        ValueError: If an incident energy is not positive and finite, or a cell is negative or not finite; says how
+        RefusedObjects: If an incident energy is not positive and finite, or a cell is negative or not finite; says how
             many, and names the first shower.
     """
     incident = energy[:, np.newaxis]
@@ -78,9 +79,11 @@ def require_valid(energy: NDArray[np.floating], values: NDArray[np.floating], ca
         refused = wrong.any(axis=1)
         if refused.any():
             first = int(np.argmax(refused))
-            raise ValueError(
+            raise RefusedObjects(
                 f"{caller}: {refused.sum()} of {len(energy)} {what} are refused, {required} are required; "
-                f"the first is number {first}, with {numbers[first][wrong[first]][0]:g} GeV"
+                f"the first is number {first}, with {numbers[first][wrong[first]][0]:g} GeV",
+                np.flatnonzero(refused),
+                f"other {what} than {required}",
             )
 
 

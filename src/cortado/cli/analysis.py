@@ -16,9 +16,12 @@ def run(
     preset: Annotated[str, typer.Option(help="quick, or full for the numbers in the study's README")] = "quick",
     files: Annotated[list[str] | None, typer.Option(help="run the trained taggers on these files instead")] = None,
     out: Annotated[Path | None, typer.Option(help="folder of everything that is made")] = None,
-    executor: Annotated[str, typer.Option(help="iterative, futures or dask")] = "futures",
+    executor: Annotated[str, typer.Option(help="iterative, futures, dask or parsl")] = "futures",
     workers: Annotated[int, typer.Option(min=1, help="worker processes")] = 2,
     scheduler: Annotated[str | None, typer.Option(help="address of a running dask scheduler")] = None,
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="folder that keeps the result of each chunk, so that a killed run goes on")
+    ] = None,
     accelerator: Annotated[str, typer.Option(help="for the trainings: cpu, gpu or auto")] = "auto",
 ) -> None:
     """Run an analysis from samples to plots; what is there already is not made again.
@@ -38,6 +41,7 @@ def run(
         workers=workers,
         scheduler=scheduler,
         accelerator=accelerator,
+        **({} if checkpoints is None else {"checkpoints": checkpoints}),
     )
 
 

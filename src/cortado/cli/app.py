@@ -14,23 +14,18 @@ from cortado.cli.exporting import export
 from cortado.cli.generation import generate
 from cortado.cli.inspection import inspect
 from cortado.cli.monitoring import monitor
-from cortado.cli.places import place
 from cortado.cli.samples import fetch, simulate
 from cortado.cli.scoring import score
 from cortado.cli.terminal import console, errors
+from cortado.cli.told import told
 from cortado.cli.training import train
-
-TOLD = (OSError, ValueError, KeyError, ImportError, RuntimeError)
-"""Errors that say themselves what is wrong; of others, only those in the user's own files can be told."""
 
 
 class _Commands(TyperGroup):
-    """The commands. An error that a user can mend is one readable line and exit code 1, without a traceback.
-
-    An error of the user's own code, such as a study.py, has a second line: where it is.
-    """
+    """The commands. An error of any type is a few readable lines and exit code 1, without a traceback: see `told`."""
 
     def invoke(self, ctx: Any) -> Any:
+        arguments = list(ctx.args)  # the command takes them away
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort, BrokenPipeError):
@@ -39,14 +34,12 @@ class _Commands(TyperGroup):
             errors.print(str(stop) or "interrupted", markup=False)
             raise typer.Exit(130) from stop
         except Exception as error:
-            told, where = isinstance(error, TOLD), place(error)
-            if os.environ.get("CORTADO_TRACEBACK") or not (told or where):
+            is_usage = hasattr(error, "show")  # of typer, which tells it itself
+            if os.environ.get("CORTADO_TRACEBACK") or is_usage:
                 raise
-            text = error.args[0] if isinstance(error, KeyError) and error.args else error
             errors.print(f"[bold red]{type(error).__name__}[/]:", end=" ")
-            errors.print(str(text), markup=False)
-            if where and (where.raised_here or not told):
-                errors.print(f"  {where.file}, line {where.line}: {where.code}", markup=False)
+            for line in told(error, arguments):
+                errors.print(line, markup=False)
             raise typer.Exit(1) from error
 
 

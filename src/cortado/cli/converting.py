@@ -80,10 +80,7 @@ def _records(inputs: list[tuple[str, str | None]], dialect: str | None, advance:
     from cortado import reading
 
     for file, tree in inputs:
-        try:
-            yield from reading.iterate(file, tree=tree, dialect=dialect, size=STEP)
-        except KeyError as error:  # ValueError tells the file itself
-            raise KeyError(f"{file}: {error.args[0]}") from error
+        yield from reading.iterate(file, tree=tree, dialect=dialect, size=STEP)
         advance(1)
 
 

@@ -15,11 +15,18 @@ from cortado.cli.terminal import console
 
 def export(
     bundle: Annotated[Path, typer.Argument(help="NAME.cortado")],
-    format: Annotated[Literal["onnx", "pt2"], typer.Option(help="onnx: ONNX (extra export); pt2: torch.export")],
+    format: Annotated[
+        Literal["onnx", "pt2", "correctionlib"],
+        typer.Option(
+            help="onnx: ONNX (extra export); pt2: torch.export; correctionlib: perceptrons as a correction file"
+        ),
+    ],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="file to write; default: NAME.onnx or NAME.pt2 beside the bundle")
+        Path | None,
+        typer.Option("--out", "-o", help="file to write; default: NAME.onnx, NAME.pt2 or NAME.json beside the bundle"),
     ] = None,
     module: own.Modules = None,
+    lengths: own.Lengths = None,
 ) -> None:
     """Write a bundle for other runtimes, and compare it with the original on the canary before it is put in place.
 
@@ -27,18 +34,22 @@ def export(
     number of objects and constituents; it gives the answers of the bundle by name. Its metadata hold the description of
     the bundle (representation, working points) as JSON under "cortado". Of a generator it takes energies and noise.
 
+    A correction file holds a perceptron on numbers of an object, and the thresholds and efficiencies of its working
+    points: one correction for each class. It takes the numbers one by one.
+
     Example: [cyan]cortado export w_tagger.cortado --format onnx -o w_tagger.onnx[/]
     """
-    target = out or bundle.with_suffix(f".{format}")
-    if target.suffix != f".{format}":
-        raise ValueError(f"{target} is not NAME.{format}, as --format {format} writes")
+    endings = {"onnx": (".onnx",), "pt2": (".pt2",), "correctionlib": (".json", ".json.gz")}[format]
+    target = out or bundle.with_suffix(endings[0])
+    if not target.name.endswith(endings):
+        raise ValueError(f"{target} is not NAME{' or NAME'.join(endings)}, as --format {format} writes")
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells which packages it did not need
     with console.status(f"exporting {bundle}"), own.told_of_module(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         from cortado import export as exports
 
-        write = exports.to_onnx if format == "onnx" else exports.to_torch_export
-        done = write(bundle, target, **own.classes(module))
+        writers = {"onnx": exports.to_onnx, "pt2": exports.to_torch_export, "correctionlib": exports.to_correctionlib}
+        done = writers[format](bundle, target, lengths=lengths, **own.classes(module))
     size = f"{done.path.stat().st_size / 1e3:,.0f} kB"
     console.print(
         f"wrote {done.path}, {size}: differs on the canary by at most {done.difference:.1g} from {bundle}", markup=False

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from cortado.cli import own
-from cortado.cli.terminal import console
+from cortado.cli.terminal import console, plain, show
 
 _LONGEST = 80  # letters of a value
 
@@ -20,6 +21,7 @@ def inspect(
     tree: Annotated[str | None, typer.Option(help="name of the tree of an ntuple")] = None,
     module: own.Modules = None,
     dialect: own.DialectName = None,
+    lengths: own.Lengths = None,
 ) -> None:
     """Say what a file is: the making of a bundle, or the dialect and size of an ntuple.
 
@@ -28,28 +30,29 @@ def inspect(
     if path.suffix == ".cortado" or (path / "bundle.json").is_file():
         if tree or dialect:
             raise ValueError(f"{path} is a bundle: --tree and --dialect are for ntuples")
-        _inspect_bundle(path, module)
+        _inspect_bundle(path, module, lengths)
     else:
         _inspect_ntuple(path, tree, own.reader(module, dialect))
 
 
-def _inspect_bundle(path: Path, modules: own.Modules) -> None:
+def _inspect_bundle(path: Path, modules: own.Modules, lengths: own.Lengths) -> None:
     with console.status(f"loading {path}"), own.told_of_module():
         from cortado import bundle as bundles
 
-        bundle = bundles.load(path, **own.classes(modules))
+        bundle = bundles.load(path, lengths=lengths, **own.classes(modules))
     parameters = sum(weight.numel() for weight in bundle.model.parameters())
-    console.print(f"{path}: {type(bundle.model).__name__}, {parameters:,} parameters", markup=False)
-    console.print(f"{'representation':16} {_short(bundle.representation)}", markup=False)
-    console.print(f"{'gives':16} {_short(bundle.use)}", markup=False)
-    for key in ("samples", "dialect", "objects", "jets", "split", "fold", "seed", "metrics", "git_revision"):
+    show(f"{path}: {type(bundle.model).__name__}, {parameters:,} parameters")
+    show(f"{'representation':16} {_short(bundle.representation)}")
+    show(f"{'gives':16} {_short(bundle.use)}")
+    show(f"{'units':16} GeV, rad, lengths in {bundle.lengths}")
+    for key in ("samples", "dialect", "objects", "jets", "split", "fold", "seed", "metrics", "git_revision", "cortado"):
         if bundle.provenance.get(key) is not None:
-            console.print(f"{key:16} {bundle.provenance[key]}", markup=False)
+            show(f"{key:16} {bundle.provenance[key]}")
     if bundle.working_points:
         console.print(_working_points(bundle.working_points))
     for alarm in bundle.alarms:
-        console.print(f"{'alarm':16} {alarm}", markup=False)
-    console.print(f"{path} is sound: its canary is answered as it was when it was written", markup=False)
+        show(f"{'alarm':16} {alarm}")
+    show(f"{path} is sound: its canary is answered as it was when it was written")
 
 
 def _short(described: Any) -> str:
@@ -63,7 +66,7 @@ def _working_points(points: Any) -> Table:
     table = Table("working point", "threshold", "signal efficiency", "mistag rate")
     for point in points:
         table.add_row(
-            point.name,
+            Text(plain(point.name)),
             f"{point.threshold:.4f}",
             f"{point.efficiency:.4f} ± {point.efficiency_err:.4f}",
             f"{point.mistag:.5f} ± {point.mistag_err:.5f}",
@@ -78,7 +81,7 @@ def _inspect_ntuple(path: Path, tree: str | None, dialect: Any) -> None:
         tree = ntuples.find_tree(str(path), tree)
         branches = ntuples.branch_names(str(path), tree)
         entries = ntuples.num_entries(str(path), tree)
-    console.print(f"{path}: tree {tree}, {entries:,} entries, {len(branches)} branches", markup=False)
+    show(f"{path}: tree {tree}, {entries:,} entries, {len(branches)} branches")
     reader = readers.dialect(branches, str(path), name=dialect)
     used = reader.branches(branches)
-    console.print(f"{reader.NAME}; read are {', '.join(used)}", markup=False)
+    show(f"{reader.NAME}; read are {', '.join(used)}")

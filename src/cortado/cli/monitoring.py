@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from cortado.cli import own
-from cortado.cli.terminal import console
+from cortado.cli.terminal import console, show
 
 FAULTS_FOUND = 3
 """Exit status if there are faults; 1 and 2 are errors."""
@@ -45,7 +45,8 @@ def monitor(
         from cortado.ntuples import FOLDERS
         from cortado.reconstruction import Cyclic
 
-        watcher: Any = bundles.load(bundle, **own.classes(module))
+        content = bundles.read(bundle)
+        watcher: Any = content.bundle(bundles.Own(**own.classes(module)))
         alarm = monitoring.alarm_of(watcher, rate)
     if cyclic not in (None, *get_args(Cyclic)):
         raise ValueError(f"--cyclic is {cyclic!r}, required: x, y or xy")
@@ -56,7 +57,7 @@ def monitor(
         if not parts:
             raise ValueError(f"no maps in {', '.join(files)}: the files hold none")
         report = monitoring.report(watcher, monitoring.joined(parts), alarm)
-    source = {"bundle": str(bundle), "bundle sha256": bundles.fingerprint(bundle), "files": list(files)}
+    source = {"bundle": str(bundle), "bundle sha256": content.sha256, "files": list(files)}
     worst = _maps_at(monitoring.worst_maps(report, figures), reading.iterate_maps(files, **chosen))
     page, _ = monitoring.write_report(report, watcher, out, worst=worst, source=source, simulation=simulated)
     console.print(f"{sum(report.counts.values()):,} maps: " + ", ".join(f"{n:,} {s}" for s, n in report.counts.items()))
@@ -67,7 +68,7 @@ def monitor(
     for fault in report.faults[:5]:
         lumis = f"lumisections {fault.first_lumi} to {fault.last_lumi}"
         where = f"rows {fault.rows[0]}-{fault.rows[1]}, columns {fault.columns[0]}-{fault.columns[1]}"
-        console.print(f"run {fault.run}, {lumis}, {fault.name}, {where}: {fault.what}", markup=False)
+        show(f"run {fault.run}, {lumis}, {fault.name}, {where}: {fault.what}")
     console.print(f"wrote {page}: {len(report.faults)} faults", markup=False)
     if report.faults:
         raise typer.Exit(FAULTS_FOUND)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from cortado.names import nearest
+from cortado.own_files import imported
 
 READER = ("NAME", "FORMS", "branches", "record")
 """What a module needs to be a reader, see `cortado.readers`."""
@@ -27,26 +27,13 @@ Modules = Annotated[
 DialectName = Annotated[
     str | None, typer.Option("--dialect", help="of the ntuple, if it shall not be guessed; NAME of a reader")
 ]
+Lengths = Annotated[
+    Literal["mm", "cm"] | None,
+    typer.Option(help="unit of the impact parameters that the network was shown; for old bundles that do not say it"),
+]
 
 
-def imported(file: Path, root: Path) -> ModuleType:
-    """The module of a Python file, imported so that worker processes can import it too.
-
-    Args:
-        file: Absolute path.
-        root: Folder above it from which it is imported: its name is that of the path below.
-    Raises:
-        ImportError: If another module has this name.
-    """
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
-    module = importlib.import_module(".".join(file.relative_to(root).with_suffix("").parts))
-    if (other := Path(str(module.__file__)).resolve()) != file:
-        raise ImportError(f"{file} has the name of an installed package ({other}): rename the file or its folder")
-    return module
-
-
-def classes(modules: Iterable[Path] | None) -> dict[str, tuple[type, ...]]:
+def classes(modules: Iterable[Path] | None) -> dict[str, Any]:
     """Classes that bundles may use: representations, models, uses, as `cortado.load` takes them.
 
     Those of a module are what its `__all__` lists, or all that are defined in it.
@@ -100,7 +87,9 @@ def _module(file: Path) -> ModuleType:
     if not path.is_file():
         there = sorted(other.name for other in path.parent.glob("*.py"))
         raise FileNotFoundError(f"--module {file} does not exist; in its folder, {nearest(path.name, there)}")
-    return imported(path, path.parent)
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # for what it imports from beside it; behind all packages
+    return imported(path)
 
 
 def _classes_of(module: ModuleType) -> list[type]:

@@ -41,6 +41,15 @@ def place(error: BaseException) -> Place | None:
     return None
 
 
+def innermost(error: BaseException) -> Place | None:
+    """The line of cortado that an error has passed last, or else that which raised it, in whatever library."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(OURS)]
+    for frame in reversed(ours or frames):
+        return Place(frame.filename, frame.lineno or 0, frame.line or "", frame is frames[-1])
+    return None
+
+
 def _is_own(filename: str) -> bool:
     path = Path(filename).resolve()
     if not path.is_file() or path == Path(sys.argv[0]).resolve():

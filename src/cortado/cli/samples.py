@@ -25,7 +25,12 @@ def simulate(
         ),
     ],
     out: Annotated[Path, typer.Option(help="ROOT file to write; of showers also HDF5 (.h5)")],
-    jets: Annotated[int, typer.Option(min=1, help="jets to keep; flat in pT, or as many of each flavour")] = 5000,
+    jets: Annotated[
+        int,
+        typer.Option(
+            min=1, help="jets to keep, or a few more, as events stay whole; flat in pT, or as many of each flavour"
+        ),
+    ] = 5000,
     showers: Annotated[int, typer.Option(min=1, help="showers to make")] = 5000,
     energy: Annotated[str, typer.Option(help="incident energies of showers [GeV], LOW:HIGH or one number")] = "1:100",
     pt: Annotated[
@@ -82,7 +87,8 @@ def simulate(
         else:
             made = simulate_jets(out, process=process, pt_range=pt or (500.0, 700.0), **common)
     of_events = f"{made.events} of {made.generated} generated events"
-    console.print(f"wrote {out}: {made.jets} jets of {process} in {of_events}", markup=False)
+    more = f", more than the {jets} asked for, as events stay whole" if made.jets > jets else ""
+    console.print(f"wrote {out}: {made.jets} jets of {process} in {of_events}{more}", markup=False)
 
 
 def _simulate_dijets(out: Path, events: int, signal: int, mass: float, seed: int) -> None:

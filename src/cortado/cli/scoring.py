@@ -1,23 +1,51 @@
-"""The command `score`: what a bundle says of the jets of ntuples, in friend trees."""
+"""The command `score`: what bundles say of the jets of ntuples, in friend trees."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cortado.cli import own, scored
-from cortado.cli.terminal import console, progress
+from cortado.cli import own
+from cortado.cli.terminal import console, errors, steady_progress
+
+SKIPPED = 3
+"""Exit status if files were left out."""
 
 
 def score(
-    bundle: Annotated[Path, typer.Argument(help="NAME.cortado, or the folder of a training by folds")],
-    files: Annotated[list[str], typer.Argument(help="ntuples: paths, globs or URLs; `file.root:tree` names the tree")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="BUNDLE... [FILE]...",
+            help="NAME.cortado, or the folder of a training by folds; then ntuples: paths, globs or URLs; "
+            "`file.root:tree` names the tree",
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="NAME.root, or a folder that gets one file of scores for each ntuple")],
+    files: Annotated[list[str] | None, typer.Option(help="further ntuples; can be repeated")] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="TOML file whose samples are scored, each to its folder")
+    ] = None,
+    data: Annotated[Path, typer.Option(help="folder below which the files of the manifest lie")] = Path("data"),
+    fileset: Annotated[Path | None, typer.Option(help="JSON file of a coffea fileset, likewise")] = None,
     tree: Annotated[str | None, typer.Option(help="name of the tree")] = None,
+    form: Annotated[str, typer.Option("--format", help="of the scores: ttree, rntuple or parquet")] = "ttree",
+    executor: Annotated[str, typer.Option(help="iterative (this process), futures, dask or parsl")] = "iterative",
+    workers: Annotated[int, typer.Option(min=1, help="worker processes")] = 2,
+    scheduler: Annotated[str | None, typer.Option(help="address of a running dask scheduler")] = None,
     step: Annotated[int, typer.Option(min=1, help="entries read at once; bounds the memory")] = 20_000,
+    part: Annotated[int, typer.Option(min=1, help="entries that are kept, and travel, as one piece")] = 100_000,
+    retries: Annotated[int, typer.Option(min=0, help="of a piece that failed")] = 0,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help=f"leave out files that fail, and list them; status {SKIPPED} then")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace files that are something else")] = False,
+    report: Annotated[Path | None, typer.Option(help="JSON file of what was done")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     precision: Annotated[str, typer.Option(help="float32 or bfloat16")] = "float32",
     magnetic_field: Annotated[
@@ -34,12 +62,15 @@ def score(
     ] = None,
     module: own.Modules = None,
     dialect: own.DialectName = None,
+    lengths: own.Lengths = None,
 ) -> None:
     """Score the jets of ntuples, or find vertices, or the tracks of hits; no truth is needed, all entries are kept.
 
     A tagger writes the tree "scores", a friend of the ntuple's: entry by entry the probability of each class for each
-    jet, and run, luminosityBlock, event (or the number of the entry). Jets without constituents score NaN, and are
-    counted.
+    jet, and run, luminosityBlock, event (or the number of the entry). Jets without constituents, and those with a
+    number that the network cannot take (not finite, a constituent of pT 0), score NaN, and are counted.
+
+    Several bundles read each file once, and each writes a tree of its own name.
 
     A vertex finder writes the tree "vertices", with the collections jet (jet_n_tracks, jet_n_vertices), track
     (track_jetIdx, track_vertexIdx: -1 for a track alone, track_unfit) and vertex (vertex_jetIdx, vertex_x, vertex_mass,
@@ -51,86 +82,116 @@ def score(
 
     Of a training by folds (`cortado train --folds`) each event is scored by the bundle that has not seen it.
 
+    What was stopped, by a kill too, goes on where it was; files that are finished are left alone.
+
     Example: [cyan]cortado score w_tagger.cortado nano.root --out scores.root[/]
 
+    Example: [cyan]cortado score pfn.cortado particlenet.cortado "nano/*.root" --out scores --executor futures[/]
+
     Example: [cyan]cortado score own.cortado private.root --module my_network.py --module my_reader.py --out s.root[/]
-
-    Example: [cyan]cortado score set2graph.cortado jets.root --out vertices.root[/]
     """
-    wanted = _targets(files, out)
+    from cortado import batch
+
+    bundles, inputs = _inputs(names, files, manifest, data, fileset, tree, check=not skip_bad)
     fit = {"magnetic_field": magnetic_field, "skip_unfit": skip_unfit or None}
-    with console.status(f"loading {bundle}"), own.told_of_module():
-        options = {name: value for name, value in fit.items() if value is not None}
-        settings = {"device": device, "precision": precision, **own.classes(module), **scored.proposers(proposer or ())}
-        use = scored.load(bundle, options, **settings)
+    options = {name: value for name, value in fit.items() if value is not None}
+    with console.status(f"loading {', '.join(bundles)}"), own.told_of_module():
+        settings: dict[str, Any] = {"device": device, "precision": precision, "lengths": lengths}
+        settings |= {**own.classes(module), **proposers(proposer or ())}
+        uses = [batch.load(bundle, options, **settings) for bundle in bundles]
         reader = own.reader(module, dialect)
-    total = scored.NOTHING
-    for file, own_tree, target in wanted:
-        total = scored.plus(total, _score_file(use, file, own_tree or tree, reader, target, step))
-    written = str(wanted[0][2]) if len(wanted) == 1 else f"{len(wanted)} files to {out}"
-    for line in scored.report(total, written, use):
-        console.print(line, markup=False)
+    with steady_progress("scoring") as advance, _in_options():
+        done = batch.score(
+            uses,
+            inputs,
+            out,
+            executor=executor,
+            workers=workers,
+            scheduler=scheduler,
+            form=form,  # type: ignore[arg-type]
+            dialect=reader,
+            step=step,
+            part=part,
+            retries=retries,
+            skip_bad=skip_bad,
+            overwrite=overwrite,
+            advance=advance,
+        )
+    number = len(done.done)
+    where = done.files[0].target if len(done.files) == 1 else f"{number} file{'s' if number != 1 else ''} in {out}"
+    for line in done.lines(where):
+        (errors if line.startswith(("skipped", "  ")) else console).print(line, markup=False)
+    if report is not None:
+        done.write(report)
+    if done.skipped:
+        raise typer.Exit(SKIPPED)
 
 
-def _targets(files: list[str], out: Path) -> list[tuple[str, str | None, Path]]:
-    """Files to score, their tree if they name it, and where their scores go."""
-    from cortado.ntuples.paths import expand, is_url
+@contextmanager
+def _in_options() -> Iterator[None]:
+    """Have errors name the options of the command in the place of arguments.
 
-    inputs = expand(files)
-    if out.suffix == ".root":
-        if len(inputs) > 1:
-            raise ValueError(f"{out} cannot hold the scores of {len(inputs)} files: give --out a folder")
-        targets = [out]
-    elif out.suffix in (".h5", ".hdf5", ".parquet", ".csv"):
-        raise ValueError(f"{out} is no ROOT file: scores go to NAME.root, or to a folder")
-    else:
-        targets = [out / f"{Path(file.partition('?')[0]).stem}.root" for file, _ in inputs]
-    for (file, _), target in zip(inputs, targets):
-        if targets.count(target) > 1:
-            raise ValueError(f"{target} would hold the scores of several files, one is {file}: score them one by one")
-        if any(target.resolve() == Path(other).resolve() for other, _ in inputs if not is_url(other)):
-            raise ValueError(f"{target} is an ntuple to be scored: write the scores to another file")
-    if out.suffix != ".root":
-        out.mkdir(parents=True, exist_ok=True)
-    return [(file, tree, target) for (file, tree), target in zip(inputs, targets)]
+    Raises:
+        ValueError: The same in these words.
+    """
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        raise type(error)(str(error).replace("skip_unfit=True", "--skip-unfit")) from error
 
 
-def _score_file(
-    use: scored.Answering, file: str, tree: str | None, dialect: Any, target: Path, size: int
-) -> scored.Sums:
-    """Write what a bundle says of one file; the sums to be reported."""
-    import numpy as np
+def _inputs(
+    names: list[str],
+    files: list[str] | None,
+    manifest: Path | None,
+    data: Path,
+    fileset: Path | None,
+    tree: str | None,
+    *,
+    check: bool,
+) -> tuple[list[str], list[Any]]:
+    """Bundles and files: the first name is a bundle, as are those behind it that end in .cortado or are folders."""
+    from cortado import batch
 
-    from cortado import ntuples, reading
+    first = next((k for k, name in enumerate(names) if k and not _is_bundle(name)), len(names))
+    bundles, paths = names[:first], [*names[first:], *(files or ())]
+    inputs = batch.of_files(paths, tree, check=check) if paths else []
+    if manifest is not None:
+        inputs += batch.of_fileset(_of_manifest(manifest, data), tree)
+    if fileset is not None:
+        inputs += batch.of_fileset(json.loads(fileset.read_text()), tree)
+    if not inputs:
+        raise ValueError(f"no files to score with {', '.join(bundles)}: name ntuples, --manifest or --fileset")
+    return bundles, inputs
 
-    tree = ntuples.find_tree(file, tree)
-    entries = ntuples.num_entries(file, tree)
-    # Readers and mappings of the user's own need not name the event.
-    is_ours = isinstance(dialect, str) or (dialect is None and use.names_events)
-    has_event = is_ours and set(ntuples.EVENT_KEYS) <= set(ntuples.branch_names(file, tree))
-    total = scored.NOTHING
 
-    def chunks() -> Iterator[dict[str, Any]]:
-        nonlocal total
-        # A tree without entries has no steps, but its scores have types too.
-        known = {"tree": tree, "dialect": dialect or use.dialect}
-        records = reading.iterate(file, **known, size=size) if entries else [reading.read(file, **known)]
-        for record in records:
-            done = total.entries
-            try:
-                columns, notes = use.events(record)
-            except ValueError as error:
-                message = str(error).replace("skip_unfit=True", "--skip-unfit")
-                raise ValueError(f"{file}, jets and events counted from entry {done}: {message}") from error
-            total = scored.plus(total, scored.sums(len(record), columns, notes, use.domain(record)))
-            if has_event:
-                keys = {"run": record.run, "luminosityBlock": record.luminosity_block, "event": record.event}
-            else:
-                keys = {"entry": np.arange(done, done + len(record))}
-            yield {**keys, **columns}
-            advance(len(record))
+def _is_bundle(name: str) -> bool:
+    return name.rstrip("/").endswith(".cortado") or Path(name).is_dir()
 
-    with progress(f"scoring {Path(file).name}", entries) as advance:
-        keys = ntuples.EVENT_KEYS if has_event else ntuples.ENTRY_KEY
-        ntuples.write_friend(target, use.tree, chunks(), keys=keys)
-    return total
+
+def _of_manifest(path: Path, data: Path) -> dict[str, Any]:
+    from cortado import manifest
+
+    return manifest.fileset(manifest.load(path), data)
+
+
+def proposers(given: list[str] | tuple[str, ...]) -> dict[str, Any]:
+    """The setting `proposers` of a track finder, if there are any.
+
+    Args:
+        given: Paths of bundles, each alone or as "BUNDLE:THRESHOLD".
+    Raises:
+        ValueError: If a threshold is no number.
+    """
+    chosen = tuple(_proposer(each) for each in given)
+    return {"proposers": chosen} if chosen else {}
+
+
+def _proposer(given: str) -> str | tuple[str, float]:
+    path, _, threshold = given.rpartition(":")
+    if not path or Path(given).exists():
+        return given
+    try:
+        return path, float(threshold)
+    except ValueError as error:
+        raise ValueError(f"--proposer {given}: required is BUNDLE or BUNDLE:THRESHOLD") from error

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cortado.cli.own import imported
 from cortado.names import nearest, require_one_of
+from cortado.own_files import imported
 
 DEFINES = {
     "train": "studies(preset, folder), which gives the training.Study of each network by name",
@@ -31,7 +31,7 @@ def function(folder: Path, name: str) -> Callable[..., Any]:
     if not (folder / "study.py").is_file():
         there = [path.parent.name for path in sorted(folder.parent.glob("*/study.py"))]
         raise FileNotFoundError(f"no study.py in {folder}; {nearest(folder.name, there, prefix=f'{folder.parent}/')}")
-    module = imported(folder / "study.py", folder.parent.parent)
+    module = imported(folder / "study.py")
     wanted: Callable[..., Any] | None = getattr(module, name, None)
     if not callable(wanted):
         needs = "".join(f"\n  {command}: {what}" for command, what in DEFINES.items())

@@ -18,7 +18,7 @@ from cortado.histograms.axes import (
     book,
 )
 from cortado.histograms.filling import NOMINAL, VariedWeights, fill_variations, varied_weights
-from cortado.histograms.sums import project, scale_to_luminosity, systematic_of, systematic_shifts
+from cortado.histograms.sums import is_varied, project, scale_to_luminosity, systematic_of, systematic_shifts
 
 __all__ = [
     "NOMINAL",
@@ -31,6 +31,7 @@ __all__ = [
     "axis_variation",
     "book",
     "fill_variations",
+    "is_varied",
     "project",
     "scale_to_luminosity",
     "systematic_of",

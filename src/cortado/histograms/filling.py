@@ -36,10 +36,13 @@ def fill_variations(
     weights: VariedWeights | Mapping[str, ArrayLike] | ArrayLike,
     *,
     selection: ArrayLike | None = None,
+    variation: str = NOMINAL,
 ) -> None:
-    """Fill one data set's events under the nominal weights and under every variation.
+    """Fill one data set's events under the nominal weights and under every variation of the weights.
 
-    The weights are read, never changed. NaN is refused, because it would hide in the overflow bin.
+    Where the objects are varied, such as the energy of jets, the values are others: one call for each variation, by its
+    name and with its nominal weights alone. The weights are read, never changed. NaN is refused, because it would hide
+    in the overflow bin.
 
     Args:
         histogram: Made by `book`.
@@ -47,6 +50,7 @@ def fill_variations(
         values: For every further axis the values, shape (n,), or one value that all events share.
         weights: coffea's `Weights`; or arrays of shape (n,) by variation; or one array, the nominal weights.
         selection: True for the events to fill, shape (n,); all of them if not given.
+        variation: Of the objects whose values these are, such as "JES_TotalUp".
 
     Raises:
         ValueError: If values, weights and selection differ in length, or contain NaN or (weights) infinity.
@@ -55,16 +59,20 @@ def fill_variations(
     columns = {name: unmasked(column) for name, column in values.items()}
     _require_axes(histogram, columns)
     varied = varied_weights(weights)
+    if variation != NOMINAL:
+        if variation in varied:
+            raise ValueError(f"data set {dataset!r}: {variation!r} is a variation of the weights, not of objects alone")
+        varied = {variation: varied[NOMINAL]}
     first = next(iter(varied.values()))
     chosen = np.ones(len(first), dtype=bool) if selection is None else unmasked(selection, dtype=bool)
     _require_one_length(dataset, columns, varied, chosen)
     picked = {name: column[chosen] if column.ndim else column.item() for name, column in columns.items()}
     _require_numbers(dataset, picked)
-    for variation, weight in varied.items():
-        _require_finite(dataset, variation, weight[chosen])
-        histogram.fill(dataset=dataset, variation=variation, weight=weight[chosen], **picked)
+    for name, weight in varied.items():
+        _require_finite(dataset, name, weight[chosen])
+        histogram.fill(dataset=dataset, variation=name, weight=weight[chosen], **picked)
         if not chosen.any():
-            _name(histogram, dataset, variation, picked)
+            _name(histogram, dataset, name, picked)
 
 
 def _name(histogram: hist.Hist, dataset: str, variation: str, columns: Mapping[str, Any]) -> None:

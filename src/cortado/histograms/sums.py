@@ -147,8 +147,13 @@ def _shown_axis(histogram: hist.Hist, by: str) -> hist.axis.AxesMixin:
 
 
 def _under(part: hist.Hist, variation: str) -> hist.Hist:
-    varied = part[{"variation": variation}]
-    return varied if varied.view(flow=True)["variance"].any() else part[{"variation": NOMINAL}]
+    return part[{"variation": variation if is_varied(part, systematic_of(variation)) else NOMINAL}]
+
+
+def is_varied(part: hist.Hist, systematic: str) -> bool:
+    """Whether one data set was filled under a systematic: if up has events, none of them down is a result too."""
+    names = {systematic + side for side in ("Up", "Down", "")} & set(part.axes["variation"])
+    return any(part[{"variation": name}].view(flow=True)["variance"].any() for name in names)
 
 
 def _systematics(variations: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from cortado.names import nearest
@@ -87,18 +87,24 @@ def load(path: str | Path) -> Manifest:
     """
     source = Path(path)
     try:
-        table = tomllib.loads(source.read_text())
-    except tomllib.TOMLDecodeError as error:
+        table = tomllib.loads(source.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{source} is not valid TOML: {error}") from error
     _check_keys(table, _MANIFEST_KEYS, {"name", "description", "licence", "citation", "samples"}, f"{source}")
     if not isinstance(table["samples"], dict) or not all(isinstance(s, dict) for s in table["samples"].values()):
         raise ValueError(f"{source}: samples must be tables, [samples.NAME]")
+    _require_texts(table, _MANIFEST_KEYS - {"samples"}, f"{source}")
     samples = tuple(_sample(name, entry, f"{source}: sample {name!r}") for name, entry in table["samples"].items())
     return Manifest(**(table | {"samples": samples, "source": str(source)}))
 
 
 def _sample(name: str, table: Mapping[str, Any], where: str) -> Sample:
     _check_keys(table, _SAMPLE_KEYS, set(), where)
+    _require_inside(name, where, single=True)  # archives are unpacked into a folder of this name
+    _require_texts(table, {"tree", "label"}, where)
+    for key, kind, wanted in (("files", list, "a list"), ("recipe", dict, "a table")):
+        if not isinstance(table.get(key, kind()), kind):
+            raise ValueError(f"{where} has {key} = {table[key]!r}, required: {wanted}")
     if not (table.get("recipe") or table.get("files")):
         raise ValueError(f"{where} needs files to download or a recipe to simulate")
     cross_section = table.get("cross_section")
@@ -109,15 +115,18 @@ def _sample(name: str, table: Mapping[str, Any], where: str) -> Sample:
 
 
 def _file(entry: str | Mapping[str, Any], where: str) -> File:
+    if not isinstance(entry, str | Mapping):
+        raise ValueError(f"{where} has {entry!r} among its files, required: a url, a path, or a table of them")
     table = entry if isinstance(entry, Mapping) else {"url" if "://" in entry else "path": entry}
     _check_keys(table, _FILE_KEYS, set(), f"{where}, files")
+    _require_texts(table, _FILE_KEYS, f"{where}, files")
     url = table.get("url", "")
     in_place = "://" in url and not url.startswith(("http://", "https://"))
     path = url if in_place else table.get("path") or PurePosixPath(url.partition("?")[0]).name
     if not path:
         raise ValueError(f"{where}: a file needs a url or a path")
-    if not in_place and (PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts):
-        raise ValueError(f"{where}: the path {path!r} leads out of the folder of the data set")
+    for inside in ([] if in_place else [path]) + ([table["unpack"]] if "unpack" in table else []):
+        _require_inside(inside, where)
     checksums = [f"{kind}:{table[kind].lower()}" for kind in ("sha256", "md5") if kind in table]
     for checksum in checksums:
         _check_checksum(checksum, where)
@@ -127,6 +136,27 @@ def _file(entry: str | Mapping[str, Any], where: str) -> File:
         checksum=next(iter(checksums), None),
         unpack=table.get("unpack"),
     )
+
+
+def _require_inside(path: str, where: str, *, single: bool = False) -> None:
+    """Refuse a path of a file that leads out of the folder that it is put into, or names none in it.
+
+    Args:
+        path: Relative path, or a pattern of some.
+        where: Whose, for the message.
+        single: Whether it is the name of one folder, without any in between.
+    """
+    parts = path.replace("\\", "/").split("/")
+    if ".." in parts or not path.isprintable() or PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive:
+        raise ValueError(f"{where}: the path {path!r} leads out of the folder of the data set")
+    if parts[-1] in ("", ".") or (single and len(parts) > 1):
+        raise ValueError(f"{where}: the path {path!r} is no name of a {'folder' if single else 'file'}")
+
+
+def _require_texts(table: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
+    for key in sorted(keys):
+        if not isinstance(table.get(key, ""), str):
+            raise ValueError(f"{where} has {key} = {table[key]!r}, required: a text")
 
 
 def _check_checksum(checksum: str, where: str) -> None:

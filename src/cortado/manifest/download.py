@@ -223,6 +223,8 @@ def _unpack(archive: Path, pattern: str, folder: Path) -> None:
             target = folder / PurePosixPath(member.name).name
             if not member.isfile() or not fnmatch(target.name, pattern):
                 continue
+            if target.parent != folder or target.name == "..":
+                raise ValueError(f"{archive} has a member {member.name!r}, which leads out of {folder}")
             if target in seen:
                 raise ValueError(f"{archive} has two files {target.name}: {seen[target]} and {member.name}")
             seen[target] = member.name

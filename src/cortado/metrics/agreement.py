@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from cortado.metrics.binned import Chi2
 from cortado.metrics.distributions import ShapeDifference
+from cortado.statistics import Estimate
 
 __all__ = ["Agreement", "Closure", "agreement", "closure"]
 
 
 class Agreement(NamedTuple):
-    """Numbers of quantities whose means, and whose widths, are near those of the reference."""
+    """Numbers of quantities whose means, and whose widths, are near those of the reference.
+
+    Attributes:
+        means: Whose means are.
+        widths: Whose widths are.
+        open_means: Of how many quantities that is not decided: the limit is within one standard deviation.
+        open_widths: Likewise of widths.
+    """
 
     means: int
     widths: int
+    open_means: int = 0
+    open_widths: int = 0
+
+    def cells(self) -> dict[str, str]:
+        """As a table has it: "24", or "24 (3 open)" where so many are not decided."""
+        pairs = {"means": (self.means, self.open_means), "widths": (self.widths, self.open_widths)}
+        return {name: f"{near} ({opened} open)" if opened else f"{near}" for name, (near, opened) in pairs.items()}
 
 
 class Closure(NamedTuple):
@@ -42,15 +57,25 @@ class Closure(NamedTuple):
 
 
 def agreement(differences: Mapping[str, ShapeDifference], *, mean: float = 0.02, width: float = 0.1) -> Agreement:
-    """Count the quantities whose mean and whose width are those of the reference.
+    """Count the quantities whose mean and whose width are those of the reference, and where too few events tell.
 
     Args:
         differences: By quantity.
         mean: Largest difference of means, over the mean or over the width: some quantities are 0 on average.
         width: Largest difference of widths, over the width.
     """
-    means = [abs(each.mean.value) < mean or abs(each.shift.value) < mean for each in differences.values()]
-    return Agreement(sum(means), sum(abs(each.width.value) < width for each in differences.values()))
+    near_means = _near([(each.mean, each.shift) for each in differences.values()], mean)
+    near_widths = _near([(each.width,) for each in differences.values()], width)
+    return Agreement(near_means[0], near_widths[0], near_means[1], near_widths[1])
+
+
+def _near(differences: Sequence[tuple[Estimate, ...]], limit: float) -> tuple[int, int]:
+    """How many quantities have one of their differences below the limit, and for how many that is not decided."""
+    near = [any(abs(one.value) < limit for one in each) for each in differences]
+    surely = [any(abs(one.value) + one.error < limit for one in each) for each in differences]
+    # Not defined is no difference that could be small.
+    perhaps = [any(abs(one.value) - one.error < limit for one in each) for each in differences]
+    return sum(near), sum(two and not one for one, two in zip(surely, perhaps))
 
 
 def closure(tests: Mapping[str, Chi2], *, limit: float = 1.5) -> Closure:

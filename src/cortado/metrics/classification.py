@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from cortado.extras import extra
 from cortado.metrics.counting import ConfusionMatrix, confusion, confusion_counts
 from cortado.metrics.inputs import Binary, binary
-from cortado.statistics import Estimate, effective_sample_size, proportion_error
+from cortado.statistics import Estimate, effective_sample_size, proportion_error, proportion_interval
 
 __all__ = [
     "ConfusionMatrix",
@@ -112,8 +112,9 @@ def rejection(labels: ArrayLike, scores: ArrayLike, efficiency: float, weights: 
 def rejection_at(curve: RocCurve, efficiency: float) -> Estimate:
     """Background rejection 1 / eps_B of the tightest threshold that keeps at least this signal efficiency.
 
-    The error combines that of eps_B with that of the threshold, see `background_at`. Where no background
-    passes, the result is the lower limit at 95 % confidence that no event among n_background allows.
+    The error combines that of eps_B with that of the threshold, see `background_at`. Of a handful of events that pass
+    it says little: `low` and `high` are the central 68 % interval. Where no background passes, the result is the lower
+    limit at 95 % confidence that no event among n_background allows.
 
     Raises:
         ValueError: If the efficiency is out of (0, 1].
@@ -121,7 +122,11 @@ def rejection_at(curve: RocCurve, efficiency: float) -> Estimate:
     background, error = (float(x) for x in background_at(curve, efficiency))
     if background <= 0:
         return Estimate(1 / (1 - 0.05 ** (1 / curve.n_background)), math.nan, lower_limit=True)
-    return Estimate(1 / background, error / background**2)
+    binomial = float(curve.background_error[_index(curve, np.asarray(efficiency, np.float64))])
+    low, high = proportion_interval(background, binomial, curve.n_background)
+    shift = math.sqrt(max(error**2 - binomial**2, 0.0)) / background  # of the threshold, as a factor
+    wider = [math.exp(math.hypot(math.log(end / background), shift)) for end in (low, high)]
+    return Estimate(1 / background, error / background**2, low=1 / (background * wider[1]), high=wider[0] / background)
 
 
 def background_at(curve: RocCurve, efficiency: ArrayLike) -> tuple[Floats, Floats]:

@@ -7,7 +7,6 @@ References:
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,6 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cortado.models.splines import inverse_spline, spline
+
+_MOST_EXPORTED = 16  # features of a flow that is inverted in a graph
 
 
 class AutoregressiveFlow(nn.Module):
@@ -87,11 +88,18 @@ class AutoregressiveFlow(nn.Module):
         """Features (n, f) that `forward` takes to the noise: one feature after the other, without gradients.
 
         In double precision where the device has it: each feature passes its rounding error on to the ones after it.
+
+        Raises:
+            RuntimeError: If it is to be exported with more than 16 features: a graph would have a step for each.
         """
+        if torch.compiler.is_exporting() and noise.shape[1] > _MOST_EXPORTED:
+            raise RuntimeError(
+                f"an inverse autoregressive flow of {noise.shape[1]} features is as many steps, no graph"
+            )
         dtype = noise.dtype if noise.device.type == "mps" else torch.float64
         features, condition = noise.to(dtype), condition.to(dtype)
         for block, order in zip(reversed(self.blocks), self.orders.flip(0)):
-            exact: Any = copy.deepcopy(block).to(dtype)
+            exact: Any = block
             features = exact.invert(features[:, order], condition, self.bound)[:, order.argsort()]
         return features.to(noise.dtype)
 
@@ -146,7 +154,7 @@ class MaskedNetwork(nn.Module):
             values = self.dropout(functional.relu(layer(values) + shift))
             shift = 0.0
         outputs: Tensor = self.last(values).to(features.dtype)
-        return outputs.view(len(features), self.outputs, self.features)
+        return outputs.view(features.shape[0], self.outputs, self.features)
 
     def invert(self, noise: Tensor, condition: Tensor, bound: float) -> Tensor:
         """Features (n, f) whose splines, with the outputs as parameters, are the noise (n, f).
@@ -155,18 +163,20 @@ class MaskedNetwork(nn.Module):
         first so many units before it, so these are slices. Arrays are turned, (units, n), to make them contiguous.
         """
         noise = noise.T.contiguous()
-        features = torch.empty_like(noise)
-        layers: list[Any] = list(self.hidden)
-        shifts = [layers[0].bias + self.condition(condition), *(layer.bias for layer in layers[1:])]
+        features, dtype = torch.empty_like(noise), noise.dtype
+        hidden: list[Any] = list(self.hidden)
+        layers = [(layer.weight.to(dtype), layer.bias.to(dtype)) for layer in hidden]
+        first = functional.linear(condition, self.condition.weight.to(dtype), self.condition.bias.to(dtype))
+        shifts = [layers[0][1] + first, *(own for _, own in layers[1:])]
         shape = torch.contiguous_format
         activations = [shift.expand(noise.shape[1], -1).T.clone(memory_format=shape) for shift in shifts]
-        weight = self.last.weight.view(self.outputs, self.features, -1)
-        bias = self.last.bias.view(self.outputs, self.features, 1)
+        weight = self.last.weight.to(dtype).view(self.outputs, self.features, -1)
+        bias = self.last.bias.to(dtype).view(self.outputs, self.features, 1)
         for rank in range(self.features):
             known = features[:rank]
-            for layer, units in zip(layers, activations):
+            for (own, _), units in zip(layers, activations):
                 start, end = (-(-number * len(units) // self.features) for number in (rank, rank + 1))
-                new = layer.weight[start:end, : len(known)] @ known
+                new = own[start:end, : len(known)] @ known
                 units[start:end] = functional.relu(units[start:end] + new)
                 known = units[:end]
             parameters = weight[:, rank, : len(known)] @ known + bias[:, rank]

@@ -132,7 +132,7 @@ def carried(velocity: Velocity, noise: Tensor, condition: Tensor, steps: int) ->
     """Features (n, f) to which the velocity carries noise (n, f), for conditions (n, c); midpoint rule."""
     place = noise
     for step in range(steps):
-        begin, middle = (noise.new_full((len(noise), 1), (step + part) / steps) for part in (0, 0.5))
+        begin, middle = (noise.new_full((noise.shape[0], 1), (step + part) / steps) for part in (0, 0.5))
         half_way = place + velocity(begin, place, condition) / (2 * steps)
         place = place + velocity(middle, half_way, condition) / steps
     return place

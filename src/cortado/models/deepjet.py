@@ -26,8 +26,8 @@ class DeepJet(nn.Module):
     is that of the Keras model, 265,252 weights, and 1,000 more, as torch gives an LSTM a second bias; with the running
     statistics of its batch norms the Keras model counts 268,258. Deviations: neither batch norm nor LSTM see the
     padding, which the published code reads as candidates of zeros; the gates of the LSTM are exact sigmoids; the result
-    is logits, not their softmax. An exported program (torch.export) is for the lengths p that it was exported with, as
-    there an LSTM is unrolled.
+    is logits, not their softmax. In an exported program, where an LSTM is unrolled, lengths p go up to the largest of
+    the representation.
 
     With the classes (b, bb, lepb, c, uds, g) the published discriminants are
     `scorer.discriminant(jets, ("b", "bb", "lepb"), ("c", "uds", "g"))` for b jets, `(jets, ("c",), ("uds", "g"))` for

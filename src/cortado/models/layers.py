@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from numbers import Integral
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +25,8 @@ def require_positive(model: str, **sizes: int) -> None:
         ValueError: If one of the sizes is not an integer of at least 1.
     """
     for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        given: Any = size  # of numpy, too
+        if isinstance(given, bool) or not isinstance(given, Integral) or given < 1:
             raise ValueError(f"{model}: {name} must be an integer of at least 1, got {size!r}")
 
 

@@ -80,8 +80,15 @@ def _find(values: Tensor, parameters: Tensor, bound: float, axis: int) -> Bin:
     # Softplus of this is the slope 1 outside, less the least slope.
     one = math.log(math.expm1(1 - SMALLEST))
     slopes = functional.pad(parameters[:, 2 * bins :], (0, 0, 1, 1))
-    first, last = (functional.softplus(slopes.gather(1, i).squeeze(1) + one) + SMALLEST for i in (index, index + 1))
+    first, last = (_softplus(slopes.gather(1, i).squeeze(1) + one) + SMALLEST for i in (index, index + 1))
     return Bin(corner[:, 0], corner[:, 1], size[:, 0], size[:, 1], first, last)
+
+
+def _softplus(values: Tensor) -> Tensor:
+    """As of torch; in an exported graph of operations that onnxruntime has in double precision too."""
+    if torch.compiler.is_exporting():
+        return values.clamp(min=0) + (-values.abs()).exp().log1p()
+    return functional.softplus(values)
 
 
 def _length(share: Tensor, number: Tensor | int, bins: int, bound: float) -> Tensor:

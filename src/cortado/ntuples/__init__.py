@@ -14,8 +14,11 @@ from cortado.ntuples.friends import ENTRY_KEY, EVENT_KEYS, check_aligned, friend
 from cortado.ntuples.hdf5 import write_hdf5
 from cortado.ntuples.histograms import read_histograms, write_histograms
 from cortado.ntuples.monitoring import FOLDERS, MonitoringHistogram, iterate_monitoring
+from cortado.ntuples.notes import identity, read_note
+from cortado.ntuples.parquet import write_parquet
 from cortado.ntuples.reading import Step, arrays, branch_names, find_tree, iterate, num_entries, steps
-from cortado.ntuples.writing import write, write_rntuple
+from cortado.ntuples.root import TreeFacts, tree_facts
+from cortado.ntuples.writing import write, write_rntuple, write_trees
 
 __all__ = [
     "ENTRY_KEY",
@@ -23,19 +26,25 @@ __all__ = [
     "FOLDERS",
     "MonitoringHistogram",
     "Step",
+    "TreeFacts",
     "arrays",
     "branch_names",
     "check_aligned",
     "find_tree",
     "friend",
+    "identity",
     "iterate",
     "iterate_monitoring",
     "num_entries",
     "read_histograms",
+    "read_note",
     "steps",
+    "tree_facts",
     "write",
     "write_friend",
     "write_hdf5",
     "write_histograms",
+    "write_parquet",
     "write_rntuple",
+    "write_trees",
 ]

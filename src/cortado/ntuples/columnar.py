@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import pickletools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -15,8 +17,12 @@ import h5py
 import numpy as np
 import pyarrow.parquet  # type: ignore[import-untyped]
 
+from cortado.ntuples import nested
 from cortado.ntuples.paths import existing, is_url
 from cortado.ntuples.table import Table, choose_tree, first_line
+
+_MOST_CLUSTERS = 100_000
+_LARGEST_CHUNK = 1 << 30  # bytes: HDF5 unpacks a whole one at a time
 
 
 class _Column(NamedTuple):
@@ -134,7 +140,10 @@ def _table(path: str, name: str, columns: Mapping[str, _Column]) -> Table:
         listed = ", ".join(f"{title} ({length})" for title, length in lengths.items())
         raise ValueError(f"{path}: the datasets of {name!r} have different numbers of entries: {listed}")
     entries = next(iter(lengths.values()))
-    chunks = next(iter(columns.values())).dataset.chunks or (max(entries, 1),)
+    for dataset in {column.dataset.name: column.dataset for column in columns.values()}.values():
+        require_held(path, dataset)
+    chunk = (next(iter(columns.values())).dataset.chunks or (max(entries, 1),))[0]
+    stride = chunk * max(1, math.ceil(entries / chunk / _MOST_CLUSTERS))
 
     def read(branches: Sequence[str], start: int, stop: int) -> ak.Array:
         rows: dict[str, Any] = {}
@@ -147,14 +156,39 @@ def _table(path: str, name: str, columns: Mapping[str, _Column]) -> Table:
             arrays[branch] = block if position is None else block[:, position]
         return ak.Array(arrays)
 
-    return Table(path, name, entries, tuple(columns), lambda: [*range(0, entries, chunks[0]), entries], read)
+    return Table(path, name, entries, tuple(columns), lambda: [*range(0, entries, stride), entries], read)
+
+
+def require_held(path: str, dataset: h5py.Dataset) -> None:
+    """Refuse a dataset that declares more than the file holds: HDF5 would give zeros for the rest.
+
+    Raises:
+        OSError: If pieces of it are missing, or a single one would take more memory than a step should.
+    """
+    if dataset.is_virtual or dataset.external or not dataset.size:
+        return
+    size = dataset.id.get_type().get_size()
+    if dataset.chunks is None:
+        held, declared, what = dataset.id.get_storage_size(), size * dataset.size, "bytes"
+    else:
+        if (memory := size * math.prod(dataset.chunks)) > _LARGEST_CHUNK:
+            raise OSError(
+                f"{path}: {dataset.name!r} is cut into pieces of {memory:,} bytes, at most {_LARGEST_CHUNK:,} fit"
+            )
+        held, what = dataset.id.get_num_chunks(), "pieces"
+        declared = math.prod(math.ceil(n / chunk) for n, chunk in zip(dataset.shape, dataset.chunks))
+    if held < declared:
+        raise OSError(
+            f"{path}: {dataset.name!r} declares {len(dataset):,} entries in {declared:,} {what}, the file holds "
+            f"{held:,}: its writer was stopped, or it is damaged"
+        )
 
 
 def _rows(dataset: h5py.Dataset, start: int, stop: int) -> Any:
     try:
         return dataset[start:stop]
     except OSError as error:
-        if "filter" not in str(error) and "plugin" not in str(error):
+        if ("filter" not in str(error) and "plugin" not in str(error)) or find_spec("hdf5plugin"):
             raise
         raise OSError(
             'compressed in a way that needs hdf5plugin, of the extra `blosc`: pip install ".[blosc]" in your clone of '
@@ -171,19 +205,26 @@ def open_parquet(path: str) -> Iterator[Table]:
     """
     with _source(path) as source:
         try:
-            file = pyarrow.parquet.ParquetFile(source)
+            file = pyarrow.parquet.ParquetFile(source, page_checksum_verification=True)
         except Exception as error:
             raise OSError(f"cannot open {path} as parquet: {first_line(error)}") from error
         sizes = [file.metadata.row_group(k).num_rows for k in range(file.metadata.num_row_groups)]
         edges = [0, *np.cumsum(sizes, dtype=int).tolist()]
+        if edges[-1] != file.metadata.num_rows:
+            raise OSError(f"{path} states {file.metadata.num_rows} entries, its row groups hold {edges[-1]}")
+        leaves = nested.leaves_of_arrow(file.schema_arrow)
+        names = nested.views(leaves)
 
         def read(branches: Sequence[str], start: int, stop: int) -> ak.Array:
             groups = [k for k, (low, high) in enumerate(pairwise(edges)) if low < stop and high > start]
             first = edges[groups[0]] if groups else start
-            rows = file.read_row_groups(groups, columns=list(branches))
-            return _without_nulls(path, ak.from_arrow(rows.slice(start - first, stop - start)))
+            within = nested.inside(leaves, (names[branch] for branch in branches))
+            rows = file.read_row_groups(groups, columns=[file.schema.column(k).path for k in within])
+            events = _without_nulls(path, ak.from_arrow(rows.slice(start - first, stop - start)))
+            return nested.taken(events, branches, names)
 
-        yield Table(path, "", edges[-1], tuple(file.schema_arrow.names), lambda: edges, read)
+        inner = frozenset(name for name, fields in names.items() if len(fields) > 1)
+        yield Table(path, "", edges[-1], tuple(names), lambda: edges, read, inner)
 
 
 def _without_nulls(path: str, events: ak.Array) -> ak.Array:

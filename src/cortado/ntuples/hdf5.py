@@ -18,9 +18,9 @@ from cortado.ntuples.chunks import Chunk, prepared
 Filter: TypeAlias = Literal["gzip", "lzf", "none"]
 
 _FILTERS: dict[str, dict[str, Any]] = {
-    "gzip": {"compression": "gzip", "compression_opts": 1, "shuffle": True},
-    "lzf": {"compression": "lzf", "shuffle": True},
-    "none": {},
+    "gzip": {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True},
+    "lzf": {"compression": "lzf", "shuffle": True, "fletcher32": True},
+    "none": {"fletcher32": True},
 }
 _BYTES, _ENTRIES = 1 << 20, 10_000
 """Most of all datasets together that is compressed as one piece: a fraction of a step."""
@@ -30,7 +30,7 @@ def write_hdf5(path: str | Path, chunks: Iterable[Chunk], *, compression: Filter
     """Write chunks of entries as HDF5 datasets, one a branch, at the top of the file, with memory for one chunk.
 
     Names, types and errors are those of ``write``, but nothing is jagged: HDF5 stores numbers, fixed-size arrays of
-    numbers, and records of those.
+    numbers, and records of those. Each piece has a checksum, which readers compare.
 
     Returns:
         Number of entries written.

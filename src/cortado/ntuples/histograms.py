@@ -18,7 +18,7 @@ import uproot
 from cortado.files import replacing
 from cortado.ntuples.paths import existing
 from cortado.ntuples.root import open_directory
-from cortado.ntuples.table import first_line
+from cortado.ntuples.table import first_line, named
 
 _CATEGORIES = (bh.axis.StrCategory, bh.axis.IntCategory)
 _STORAGES = (bh.storage.Weight, bh.storage.Double, bh.storage.Int64, bh.storage.AtomicInt64)
@@ -126,12 +126,14 @@ def _read_json(path: str | Path) -> dict[str, hist.Hist]:
     try:
         content = json.loads(Path(existing(path)).read_text(), object_hook=uhi.io.json.object_hook)
         return {name: hist.Hist(value) for name, value in content.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # uhi and boost-histogram have many
+        if isinstance(error, OSError):
+            raise
         raise OSError(f"{path} is not a file of histograms: {first_line(error)}") from error
 
 
 def _read_root(path: str | Path) -> dict[str, hist.Hist]:
-    with open_directory(str(path)) as directory:
+    with open_directory(str(path)) as directory, named(str(path)):
         classes: Mapping[str, Any] = directory.classnames(recursive=True, cycle=False)
         return {
             name: directory[name].to_hist() for name, kind in classes.items() if kind.startswith(("TH1", "TH2", "TH3"))

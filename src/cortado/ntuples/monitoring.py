@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cortado.names import nearest
+from cortado.ntuples.columnar import require_held
 from cortado.ntuples.paths import existing
 from cortado.ntuples.root import open_directory
-from cortado.ntuples.table import first_line
+from cortado.ntuples.table import first_line, named
 
 __all__ = ["FOLDERS", "MonitoringHistogram", "iterate_monitoring"]
 
@@ -71,26 +72,29 @@ def iterate_monitoring(
         OSError: If the file cannot be read.
         ValueError: If the pattern lacks a group, no histogram matches, or the file has none.
     """
-    wanted = re.compile(name or ".*")
+    wanted, place = re.compile(name or ".*"), re.compile(pattern)
     suffix = Path(str(path).removesuffix(".gz")).suffix.lower()
     if suffix in (".h5", ".hdf5"):
-        yield from _of_hdf5(str(path), wanted)
+        histograms = _of_hdf5(str(path), wanted)
     elif suffix == ".csv":
-        yield from _of_csv(str(path), wanted)
+        histograms = _of_csv(str(path), wanted)
     else:
-        yield from _of_root(str(path), pattern, wanted)
+        histograms = _of_root(str(path), place, wanted)
+    with named(str(path)):
+        yield from histograms
 
 
-def _of_root(path: str, pattern: str, wanted: re.Pattern[str]) -> Iterator[MonitoringHistogram]:
-    place = re.compile(pattern)
+def _of_root(path: str, place: re.Pattern[str], wanted: re.Pattern[str]) -> Iterator[MonitoringHistogram]:
     if missing := {"run", "lumi", "name"} - set(place.groupindex):
-        raise ValueError(f"pattern {pattern!r} lacks the named groups {sorted(missing)}, as in {FOLDERS!r}")
+        raise ValueError(
+            f"{path}: pattern {place.pattern!r} lacks the named groups {sorted(missing)}, as in {FOLDERS!r}"
+        )
     with open_directory(path) as directory:
         stored = directory.classnames(recursive=True, cycle=False).items()
         histograms = [key for key, kind in stored if kind.startswith(_KINDS)]
         matches = [(key, match) for key in histograms if (match := place.fullmatch(key))]
         chosen = [(key, match) for key, match in matches if wanted.fullmatch(match["name"])]
-        _require_some(path, chosen, [match["name"] for _, match in matches], wanted, histograms, pattern)
+        _require_some(path, chosen, [match["name"] for _, match in matches], wanted, histograms, place.pattern)
         for key, match in chosen:
             try:
                 yield _histogram(directory[key], match)
@@ -117,6 +121,7 @@ def _of_hdf5(path: str, wanted: re.Pattern[str]) -> Iterator[MonitoringHistogram
         chosen = [key for key in elements if wanted.fullmatch(key)]
         _require_some(path, chosen, elements, wanted, list(stored), "numbers (lumisections, rows, columns)")
         for key in chosen:
+            require_held(path, cast(h5py.Dataset, file[key]))
             for k, values in enumerate(cast(Any, file[key])):
                 yield MonitoringHistogram(0, k + 1, key, np.asarray(values), float(values.sum()))
 
@@ -141,7 +146,7 @@ def _of_csv(path: str, wanted: re.Pattern[str]) -> Iterator[MonitoringHistogram]
                 entries = float(row.get("entries") or values.sum())
                 golden = None if row.get(_GOLDEN) is None else row[_GOLDEN] == "True"
                 run, lumi = int(row[_RUN]), int(row[_LUMI])
-            except ValueError as error:
+            except (ValueError, TypeError, IndexError) as error:
                 raise ValueError(f"{path}, histogram {number}: {first_line(error)}") from error
             yield MonitoringHistogram(run, lumi, name, values[1:-1], entries, (), golden)
     if not matched:

@@ -14,7 +14,7 @@ from cortado.ntuples.columnar import open_hdf5, open_parquet
 from cortado.ntuples.event_files import files_of, is_event_file, open_event_file
 from cortado.ntuples.paths import existing, is_url, split_tree
 from cortado.ntuples.root import open_root
-from cortado.ntuples.table import Table
+from cortado.ntuples.table import Table, named
 
 HDF5 = (".h5", ".hdf5")
 PARQUET = (".parquet",)
@@ -24,17 +24,25 @@ Version = tuple[tuple[int, ...], ...]
 _MOST = 8  # files that a thread keeps open: the header of a NanoAOD file takes 30 MB
 
 
-def open_table(path: str | Path, tree: str | None = None) -> AbstractContextManager[Table]:
+@contextmanager
+def open_table(path: str | Path, tree: str | None = None) -> Iterator[Table]:
     """Open one tree, of any format; closed when the context ends. The errors are those of ``steps``."""
     file, own_tree = split_tree(path)
+    with ExitStack() as stack:
+        with named(file):
+            table = stack.enter_context(_opened(file, tree or own_tree))
+        yield table
+
+
+def _opened(file: str, tree: str | None) -> AbstractContextManager[Table]:
     if is_event_file(file):
         return open_event_file(file)
     suffix = suffix_of(file)
     if suffix in HDF5:
-        return open_hdf5(file, tree or own_tree)
+        return open_hdf5(file, tree)
     if suffix in PARQUET:
         return open_parquet(file)
-    return open_root(file, tree or own_tree)
+    return open_root(file, tree)
 
 
 def suffix_of(file: str) -> str:

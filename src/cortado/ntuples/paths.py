@@ -30,8 +30,12 @@ def split_tree(path: str | Path) -> tuple[str, str | None]:
     return match["path"], match["tree"]
 
 
-def expand(paths: str | Path | Iterable[str | Path]) -> list[tuple[str, str | None]]:
+def expand(paths: str | Path | Iterable[str | Path], *, check: bool = True) -> list[tuple[str, str | None]]:
     """List the files that the paths name as (file, tree): globs expanded and sorted, URLs untouched.
+
+    Args:
+        paths: What the user wrote.
+        check: Whether each file must be there and not be empty.
 
     Raises:
         FileNotFoundError: If a local file does not exist or a glob matches nothing.
@@ -39,7 +43,7 @@ def expand(paths: str | Path | Iterable[str | Path]) -> list[tuple[str, str | No
     """
     if isinstance(paths, str | Path):
         paths = [paths]
-    files = [file for path in paths for file in _expand_one(path)]
+    files = [(existing(file) if check else file, tree) for path in paths for file, tree in _expand_one(path)]
     if not files:
         raise ValueError("no input files: name at least one ROOT, HDF5 or parquet file")
     return files
@@ -48,11 +52,11 @@ def expand(paths: str | Path | Iterable[str | Path]) -> list[tuple[str, str | No
 def _expand_one(path: str | Path) -> list[tuple[str, str | None]]:
     file, tree = split_tree(path)
     if is_url(file) or Path(file).exists() or not has_magic(file):
-        return [(existing(file), tree)]
+        return [(file, tree)]
     matches = sorted(glob(file, recursive=True))
     if not matches:
         raise FileNotFoundError(f"no file matches {file}")
-    return [(existing(match), tree) for match in matches]
+    return [(match, tree) for match in matches]
 
 
 def existing(path: str | Path) -> str:

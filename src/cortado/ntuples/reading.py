@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 import awkward as ak
 import numpy as np
+from numpy.typing import NDArray
 
-from cortado.names import nearest
+from cortado.names import flat_name, nearest
 from cortado.ntuples.event_files import is_event_file
 from cortado.ntuples.opening import HDF5, PARQUET, Version, kept_table, open_table, suffix_of, version_of
 from cortado.ntuples.paths import expand, is_url, split_tree
 from cortado.ntuples.root import find_root_tree
-from cortado.ntuples.table import Table, collection, first_line
+from cortado.ntuples.table import Table, checked_clusters, collection, first_line
 
 Paths = str | Path | Iterable[str | Path]
 
@@ -71,7 +72,7 @@ def _describe_again(file: str, tree: str, version: Version) -> Description:
 
 def _describe(file: str, tree: str) -> Description:
     with open_table(file, tree) as table:
-        return Description(file, table.tree, table.num_entries, table.branches, tuple(table.clusters()))
+        return Description(file, table.tree, table.num_entries, table.branches, tuple(checked_clusters(table)))
 
 
 def branch_names(path: str | Path, tree: str | None = None) -> tuple[str, ...]:
@@ -122,7 +123,8 @@ def arrays(step: Step, branches: Iterable[str]) -> ak.Array:
     """Read branches of one step as a record array with one field per branch, in the order asked for.
 
     Jagged branches of one collection must have equal counts in every entry. ``FatJet_pt`` belongs to the
-    collection that a branch ``nFatJet`` counts, else to the one named before its last underscore.
+    collection that a branch ``nFatJet`` counts, else to the one named before its last underscore. In files of nested
+    columns it is the field ``pt`` of ``FatJet``; ``FatJet.pt`` is another name of the same, in files of both kinds.
 
     Raises:
         KeyError: If a branch does not exist.
@@ -149,20 +151,36 @@ def iterate(
 
 def _read(table: Table, branches: Sequence[str], step: Step) -> ak.Array:
     where = f"tree {table.tree!r} of {table.path}"
-    known = set(table.branches)
-    for branch in branches:
-        if branch not in known:
-            raise KeyError(f"no branch {branch!r} in {where}; {nearest(branch, table.branches)}")
+    stored = {branch: _stored(branch, table, where) for branch in branches}
     if not 0 <= step.start <= step.stop <= table.num_entries:
         raise ValueError(f"entries {step.start} to {step.stop} of {where}: it has only {table.num_entries}")
+    names = list(dict.fromkeys(stored.values()))
     try:
-        events = table.read(branches, step.start, step.stop)
+        events = table.read(names, step.start, step.stop)
+        if names and len(events) != step.stop - step.start:
+            raise ValueError(f"{len(events)} entries were there")
     except Exception as error:
-        branch, error = _culprit(table, branches, step, error)
+        branch, error = _culprit(table, names, step, error)
         entries = f"entries {step.start} to {step.stop} of {where}"
         raise OSError(f"cannot read {branch}, {entries}: {first_line(error)}") from error
-    _check_counts(events, known, where, step.start)
-    return events[list(branches)]
+    _check_counts(events[[name for name in names if name not in table.nested]], set(table.branches), where, step.start)
+    if names == list(branches):
+        return events[names]
+    return ak.zip({branch: events[name] for branch, name in stored.items()}, depth_limit=1)
+
+
+def _stored(branch: str, table: Table, where: str) -> str:
+    """Name in the file: `FatJet.pt` and `FatJet_pt` are the same, where there is one of them.
+
+    Raises:
+        KeyError: If there is none.
+    """
+    if branch in table.branches:
+        return branch
+    alike = [name for name in table.branches if flat_name(name) == flat_name(branch)]
+    if len(alike) != 1:
+        raise KeyError(f"no branch {branch!r} in {where}; {nearest(branch, table.branches)}")
+    return alike[0]
 
 
 def _culprit(table: Table, branches: Sequence[str], step: Step, error: Exception) -> tuple[str, Exception]:
@@ -176,14 +194,21 @@ def _culprit(table: Table, branches: Sequence[str], step: Step, error: Exception
 
 
 def _check_counts(events: ak.Array, known: set[str], where: str, start: int) -> None:
-    first_of: dict[str, tuple[str, ak.Array]] = {}
+    first_of: dict[str, tuple[str, NDArray[np.int64]]] = {}
     for branch in ak.fields(events):
         name = collection(branch, known) or ("" if "." in branch else branch.rpartition("_")[0])
         kind = ak.type(events[branch]).content
         is_text = getattr(kind, "parameters", {}).get("__array__") in ("string", "bytestring")
-        if not name or is_text or not isinstance(kind, ak.types.ListType):
+        if is_text or not isinstance(kind, ak.types.ListType):
             continue
-        counts = ak.num(events[branch], axis=1)
+        counts = ak.to_numpy(ak.num(events[branch], axis=1))
+        if (bad := np.flatnonzero(counts < 0)).size:
+            raise OSError(
+                f"cannot read branch {branch!r}, entry {start + bad[0]} of {where}: it has {counts[bad[0]]} elements, "
+                "the file is damaged"
+            )
+        if not name:
+            continue
         first, first_counts = first_of.setdefault(name, (branch, counts))
         different = np.flatnonzero(counts != first_counts)
         if len(different):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import awkward as ak
 import uproot
 
 from cortado.ntuples.paths import existing, is_url
-from cortado.ntuples.table import Table, choose_tree, first_line
+from cortado.ntuples.rntuple import rntuple_table
+from cortado.ntuples.table import Table, checked_clusters, choose_tree, first_line, named
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
 
@@ -27,11 +29,47 @@ def open_root(path: str, tree: str | None) -> Iterator[Table]:
     """
     with open_directory(path) as directory:
         name = _choose(path, directory, tree)
-        try:
-            root_tree = directory[name]
-        except Exception as error:
-            raise OSError(f"cannot read tree {name!r} of {path}: {first_line(error)}") from error
-        yield _ttree(path, name, root_tree) if hasattr(root_tree, "branches") else _rntuple(path, name, root_tree)
+        with named(path, f"tree {name!r} of "):
+            table = _table(path, name, directory[name])
+        yield table
+
+
+def _table(path: str, name: str, root_tree: Any) -> Table:
+    return _ttree(path, name, root_tree) if hasattr(root_tree, "branches") else rntuple_table(path, name, root_tree)
+
+
+class TreeFacts(NamedTuple):
+    """What is known of a tree when its file has been opened.
+
+    Attributes:
+        num_entries: Number of entries.
+        clusters: Entries at which the file can be cut, from 0 to `num_entries`.
+        uuid: 16 bytes that name the file.
+    """
+
+    num_entries: int
+    clusters: list[int]
+    uuid: bytes
+
+
+def tree_facts(path: str, tree: str, **options: Any) -> TreeFacts:
+    """Open a ROOT file for others to read it, after the checks that our own readers make.
+
+    Args:
+        path: File or URL.
+        tree: Name of the tree.
+        **options: Of `uproot.open`.
+
+    Raises:
+        OSError: If the file is no ROOT file, is truncated or damaged.
+        KeyError: If it does not have the tree.
+    """
+    with open_directory(path, **options) as directory:
+        if tree not in directory:
+            _choose(path, directory, tree)
+        with named(path, f"tree {tree!r} of "):
+            table = _table(path, tree, directory[tree])
+        return TreeFacts(table.num_entries, checked_clusters(table), directory.file.fUUID)
 
 
 def find_root_tree(path: str, tree: str | None) -> str:
@@ -41,15 +79,20 @@ def find_root_tree(path: str, tree: str | None) -> str:
 
 
 def _choose(path: str, directory: Any, tree: str | None) -> str:
-    classes = directory.classnames(recursive=True, cycle=False)
+    with named(path):
+        classes = directory.classnames(recursive=True, cycle=False)
     available = [name for name, kind in classes.items() if kind in _TREES]
     others = ", ".join(f"{name} ({kind})" for name, kind in classes.items())
     return choose_tree(path, available, tree, others=others, usual=("Events", "events"))
 
 
 @contextmanager
-def open_directory(path: str) -> Iterator[Any]:
+def open_directory(path: str, **options: Any) -> Iterator[Any]:
     """Open a ROOT file as an uproot directory, after a look whether it is whole.
+
+    Args:
+        path: File or URL.
+        **options: Of `uproot.open`.
 
     Raises:
         OSError: If the file is not a ROOT file, is truncated or damaged.
@@ -58,7 +101,7 @@ def open_directory(path: str) -> Iterator[Any]:
         _check_header(existing(path))
     try:
         # A dict, as uproot splits plain text at colons; no caches, as a file may be written anew.
-        directory = uproot.open({path: None}, object_cache=None, array_cache=None)
+        directory = uproot.open({path: None}, object_cache=None, array_cache=None, **options)
     except ImportError:
         raise  # says which package the protocol of the URL needs
     except Exception as error:
@@ -94,19 +137,28 @@ def _ttree(path: str, name: str, tree: Any) -> Table:
             filter_branch=lambda branch: id(branch) in wanted, entry_start=start, entry_stop=stop, how=tuple
         )
         in_file_order = [wanted[id(branch)] for branch in leaves.values() if id(branch) in wanted]
+        for title, column in zip(in_file_order, columns):
+            if len(column) != stop - start:
+                raise ValueError(f"branch {title!r} has {len(column)} of the {stop - start} entries")
         return ak.zip(dict(zip(in_file_order, columns)), depth_limit=1)
 
-    return Table(path, name, tree.num_entries, tuple(leaves), tree.common_entry_offsets, read)
+    return Table(path, name, tree.num_entries, tuple(leaves), lambda: _clusters(tree), read)
 
 
-def _rntuple(path: str, name: str, ntuple: Any) -> Table:
-    # Fields that begin with an underscore repeat what the others show under the names of the CMS dialect.
-    fields = tuple(field for field in ntuple.keys(recursive=False) if not field.startswith("_"))
+def _clusters(tree: Any) -> list[int]:
+    """Entries at which baskets of all branches end; uproot's own list leaves out what is not common, such as 0.
 
-    def clusters() -> Sequence[int]:
-        return [*(int(cluster.num_first_entry) for cluster in ntuple.cluster_summaries), ntuple.num_entries]
-
-    def read(branches: Sequence[str], start: int, stop: int) -> ak.Array:
-        return ntuple.arrays(filter_name=list(branches), entry_start=start, entry_stop=stop)
-
-    return Table(path, name, ntuple.num_entries, fields, clusters, read)
+    Raises:
+        ValueError: If the baskets of a branch do not hold all entries of the tree, each once.
+    """
+    common: set[int] | None = None
+    for branch in tree.itervalues(recursive=True):
+        if branch.num_baskets:
+            offsets = branch.entry_offsets
+            if offsets[0] != 0 or offsets[-1] != tree.num_entries or any(a > b for a, b in pairwise(offsets)):
+                raise ValueError(
+                    f"the baskets of branch {branch.name!r} hold entries {offsets[0]} to {offsets[-1]}, the tree "
+                    f"states {tree.num_entries} entries"
+                )
+            common = set(offsets) if common is None else common & set(offsets)
+    return sorted(common or {0})

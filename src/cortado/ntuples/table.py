@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
 from typing import NamedTuple
 
 import awkward as ak
+
+_OURS = (OSError, FileNotFoundError, IsADirectoryError, PermissionError, KeyError, ValueError)
 
 
 class Table(NamedTuple):
     """Entries of one open file, whatever its format.
 
     ``read(branches, start, stop)`` gives a record array with one field per branch. ``clusters()`` lists the
-    entries, from 0 to ``num_entries``, at which the file can be cut without reading any piece of it twice.
+    entries, from 0 to ``num_entries``, at which the file can be cut without reading any piece of it twice. Branches
+    that are ``nested`` are fields of one column, whose lists have equal lengths by their making.
     """
 
     path: str
@@ -21,6 +26,7 @@ class Table(NamedTuple):
     branches: tuple[str, ...]
     clusters: Callable[[], Sequence[int]]
     read: Callable[[Sequence[str], int, int], ak.Array]
+    nested: frozenset[str] = frozenset()
 
 
 def choose_tree(path: str, available: Sequence[str], tree: str | None, *, others: str, usual: Sequence[str]) -> str:
@@ -57,7 +63,45 @@ def collection(branch: str, known: Collection[str]) -> str | None:
     return next((prefix for prefix in prefixes if f"n{prefix}" in known), None)
 
 
+def checked_clusters(table: Table) -> list[int]:
+    """The clusters of a table, after a check that they cover all of its entries: others would be left out.
+
+    Raises:
+        OSError: If they do not, or cannot be read; names the file.
+    """
+    with named(table.path, f"tree {table.tree!r} of " if table.tree else ""):
+        clusters = list(table.clusters())
+        edges = (clusters[0], clusters[-1]) if clusters else (0, 0)
+        if edges != (0, table.num_entries) or any(low > high for low, high in pairwise(clusters)):
+            raise ValueError(
+                f"its clusters go from entry {edges[0]} to {edges[1]}, the table states {table.num_entries} entries"
+            )
+    return clusters
+
+
+@contextmanager
+def named(path: str, what: str = "") -> Iterator[None]:
+    """Have errors of libraries, of which there are many kinds, name the file.
+
+    Args:
+        path: The file.
+        what: Part of the file, before its name in the message.
+
+    Raises:
+        OSError: With the first line of any error that does not name the file; what is not installed is told as it is.
+    """
+    try:
+        yield
+    except Exception as error:
+        text = str(error)
+        if isinstance(error, ImportError) or (type(error) in _OURS and path in text and "\n" not in text):
+            raise  # ours says all in one line
+        raise OSError(f"cannot read {what}{path}: {first_line(error)}") from error
+
+
 def first_line(error: BaseException) -> str:
     """Name and first line of an exception: libraries append screens of context."""
     lines = str(error).strip().splitlines()
+    if isinstance(error, AssertionError) and not lines:  # uproot's, of RNTuple
+        lines = ["a checksum or a constant of the format is another one: the file is damaged"]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

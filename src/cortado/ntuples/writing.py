@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -12,6 +13,7 @@ from cortado.files import replacing
 from cortado.names import require_one_of
 from cortado.ntuples.chunks import Chunk, counter, prepared, types_of
 
+Form: TypeAlias = Literal["ttree", "rntuple"]
 Compression: TypeAlias = Literal["zstd", "lz4", "lzma", "none"]
 
 _COMPRESSIONS = {"zstd": uproot.ZSTD(1), "lz4": uproot.LZ4(1), "lzma": uproot.LZMA(5), "none": None}
@@ -43,10 +45,7 @@ def write(
         OSError: If the disk is full or the folder cannot be written to.
     """
 
-    def make(file: Any, types: Mapping[str, Any]) -> Any:
-        return file.mktree(tree, types, title=title, counter_name=lambda branch: counter(branch, types))
-
-    return _write(path, chunks, make, compression)
+    return _write(path, {tree: chunks}, "ttree", {tree: title}, compression)[tree]
 
 
 def write_rntuple(
@@ -59,26 +58,64 @@ def write_rntuple(
 ) -> int:
     """Write chunks of entries as an RNTuple; names, types, counters and errors are those of ``write``."""
 
-    def make(file: Any, types: Mapping[str, Any]) -> Any:
-        return file.mkrntuple(tree, types, description=title)
+    return _write(path, {tree: chunks}, "rntuple", {tree: title}, compression)[tree]
 
-    return _write(path, chunks, make, compression)
+
+def write_trees(
+    path: str | Path,
+    trees: Mapping[str, Iterable[Chunk]],
+    *,
+    form: Form = "ttree",
+    titles: Mapping[str, str] | None = None,
+    notes: Mapping[str, str] | None = None,
+    compression: Compression = "zstd",
+) -> dict[str, int]:
+    """Write several trees into one file, one after the other, and texts beside them, which `read_note` reads.
+
+    Args:
+        path: The file.
+        trees: Chunks by name of the tree; names, types, counters and errors are those of ``write``.
+        form: "ttree" or "rntuple".
+        titles: Of the trees.
+        notes: Texts by name.
+        compression: As for ``write``.
+    Returns:
+        Number of entries of each tree.
+    """
+    return _write(path, trees, form, titles or {}, compression, notes or {})
 
 
 def _write(
     path: str | Path,
-    chunks: Iterable[Chunk],
-    make: Callable[[Any, Mapping[str, Any]], Any],
+    trees: Mapping[str, Iterable[Chunk]],
+    form: Form,
+    titles: Mapping[str, str],
     compression: Compression,
-) -> int:
+    notes: Mapping[str, str] | None = None,
+) -> dict[str, int]:
     require_one_of("compression", compression, _COMPRESSIONS)
+    require_one_of("form", form, ("ttree", "rntuple"))
+    written = {}
+    with replacing(path) as temporary, uproot.recreate(temporary, compression=_COMPRESSIONS[compression]) as file:
+        for tree, chunks in trees.items():
+            written[tree] = _fill(file, tree, prepared(chunks, path, jagged=True), form, titles.get(tree, ""))
+        for name, text in (notes or {}).items():
+            file[name] = text
+    return written
+
+
+def _fill(file: Any, tree: str, chunks: Iterable[Mapping[str, Any]], form: Form, title: str) -> int:
+    """Write prepared chunks as one tree; number of entries."""
     written, writable = 0, None
-    with replacing(path) as partial, uproot.recreate(partial, compression=_COMPRESSIONS[compression]) as file:
-        for branches in prepared(chunks, path, jagged=True):
-            if writable is None:
-                writable = make(file, types_of(branches))
-            length = len(next(iter(branches.values())))
-            if length:
-                writable.extend(branches)
-            written += length
+    for branches in chunks:
+        if writable is None:
+            types = types_of(branches)
+            if form == "ttree":
+                writable = file.mktree(tree, types, title=title, counter_name=partial(counter, known=types))
+            else:
+                writable = file.mkrntuple(tree, types, description=title)
+        length = len(next(iter(branches.values())))
+        if length:
+            writable.extend(branches)
+        written += length
     return written

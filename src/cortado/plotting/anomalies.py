@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import gaussian_kde
 
-from cortado.plotting.style import CURVES, legend, style, subplots, write_label
+from cortado.plotting.style import CURVES, entry, legend, style, subplots, write_label
 
 __all__ = ["latent_space", "reconstructions"]
 
@@ -105,7 +105,7 @@ def latent_space(
             lines = [list(_INSIDE.values())[i] for i in order]
             ax.contour(*sides, density(grid).reshape(_GRID, _GRID), levels[order], colors=colour, linestyles=lines)
             ax.scatter(*each[:300].T, s=4, color=colour, alpha=0.35, linewidth=0)
-            ax.plot([], [], color=colour, label=name)
+            ax.plot([], [], color=colour, label=entry(name))
         for inside, line in _INSIDE.items():
             ax.plot([], [], color="black", linestyle=line, label=f"{inside:.0%} inside")
         ax.set(xlabel="First latent number", ylabel="Second latent number")

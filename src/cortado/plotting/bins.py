@@ -11,6 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from cortado.plotting.style import entry
+
 __all__ = ["Values", "band", "points", "titles_of", "unit_of", "values_of", "vertical_range", "yield_label"]
 
 Floats = NDArray[np.float64]
@@ -29,14 +31,15 @@ def values_of(histogram: hist.Hist) -> Values:
 
 
 def titles_of(names: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
-    """Legend titles by category; categories stand for themselves if none are given.
+    """Legend titles by category, as `entry` gives them; categories stand for themselves if none are given.
 
     Raises:
         ValueError: If nothing is named.
     """
     if not names:
         raise ValueError("nothing to draw: no names are given")
-    return dict(names) if isinstance(names, Mapping) else {name: name for name in names}
+    titles = dict(names) if isinstance(names, Mapping) else {name: name for name in names}
+    return {name: entry(title) for name, title in titles.items()}
 
 
 def unit_of(label: str) -> str:

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from cortado.metrics import Reliability, RocCurve, SignificanceImprovement, background_at
-from cortado.plotting.style import COLOURS, CURVES, GREY, legend, style, subplots, write_label
+from cortado.plotting.style import COLOURS, CURVES, GREY, entry, legend, style, subplots, write_label
 
 __all__ = ["calibration_curve", "learning_curves", "roc_curves", "significance_improvement"]
 
@@ -43,7 +43,7 @@ def roc_curves(
         figure, ax = subplots()
         for colour, (name, curve) in zip(cycle(CURVES), curves.items()):
             rejection, low, high = _rejection_band(curve, efficiency)
-            ax.plot(efficiency, rejection, color=colour, label=f"{name}  (AUC {_area(curve)})")
+            ax.plot(efficiency, rejection, color=colour, label=f"{entry(name)}  (AUC {_area(curve)})")
             ax.fill_between(efficiency, low, high, color=colour, alpha=0.25, linewidth=0)
         ax.plot(efficiency, 1 / efficiency, color=GREY, linestyle=":", label="random")
         # A curve without any background has no point.
@@ -84,7 +84,7 @@ def significance_improvement(
         figure, ax = subplots()
         for colour, (name, each) in zip(cycle(CURVES), seeds.items()):
             background, mean, width = _over_seeds(each)
-            ax.plot(background, mean, color=colour, label=name)
+            ax.plot(background, mean, color=colour, label=entry(name))
             ax.fill_between(background, mean - width, mean + width, color=colour, alpha=0.25, linewidth=0)
         lowest = min(line.get_xdata()[0] for line in ax.get_lines())
         background = np.geomspace(lowest, 1, 200)
@@ -160,7 +160,7 @@ def calibration_curve(
                 color=colour,
                 marker=marker,
                 linewidth=1.2,
-                label=name,
+                label=entry(name),
             )
         ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="Mean score", ylabel="Signal fraction")
         ax.legend(loc="upper left")

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from cortado.plotting.style import CURVES, GREY, legend, style, subplots, write_label
+from cortado.plotting.style import CURVES, GREY, entry, legend, style, subplots, write_label
 from cortado.statistics import Estimate, effective_sample_size
 
 __all__ = ["auc_against_time", "time_against_size", "weight_distribution"]
@@ -54,7 +54,7 @@ def time_against_size(
         figure, ax = subplots(figsize=(7.6, 6.0))
         ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
         for colour, marker, (name, (sizes, values)) in zip(cycle(CURVES), cycle(_MARKERS), series.items()):
-            ax.plot(sizes, values, color=colour, marker=marker, markersize=6, label=name)
+            ax.plot(sizes, values, color=colour, marker=marker, markersize=6, label=entry(name))
         _reference_lines(ax, lines)
         everything = np.concatenate([*(values for _, values in series.values()), list(lines.values())])
         ax.set_ylim(everything.min() / 2, 2 * everything.max())
@@ -93,7 +93,7 @@ def auc_against_time(
         for colour, marker, (name, x) in zip(cycle(CURVES), cycle(_MARKERS), series.items()):
             areas = curves[name][1]
             y, error = ([getattr(area, field) for area in areas] for field in ("value", "error"))
-            ax.plot(x, y, color=colour, marker=marker, markersize=6, linewidth=1.6, label=name)
+            ax.plot(x, y, color=colour, marker=marker, markersize=6, linewidth=1.6, label=entry(name))
             ax.errorbar(x, y, error, fmt="none", color=colour, linewidth=1.6)
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # a training rarely spans decades
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -136,7 +136,9 @@ def weight_distribution(
         for colour, (name, values) in zip(cycle(CURVES), relative.items()):
             share = effective_sample_size(values) / len(values)
             counts = np.histogram(values, edges)[0] / len(values)
-            ax.stairs(counts, edges, color=colour, linewidth=2, label=rf"{name}  ($n_\mathrm{{eff}}/n$ = {share:.3f})")
+            ax.stairs(
+                counts, edges, color=colour, linewidth=2, label=rf"{entry(name)}  ($n_\mathrm{{eff}}/n$ = {share:.3f})"
+            )
         ax.set(xscale="log", yscale="log", xlim=(edges[0], edges[-1]))
         ax.set(xlabel="Weight / mean weight", ylabel="Share of showers / bin")
         legend(ax)
@@ -164,5 +166,5 @@ def _positive(name: str, values: Floats) -> Floats:
 def _reference_lines(ax: Axes, references: Mapping[str, float]) -> None:
     ends = ax.get_xlim()
     for dashes, (name, value) in zip(cycle(_DASHES), references.items()):
-        ax.plot(ends, (value, value), color=GREY, linestyle=dashes, linewidth=1.6, label=name)
+        ax.plot(ends, (value, value), color=GREY, linestyle=dashes, linewidth=1.6, label=entry(name))
     ax.set_xlim(ends)

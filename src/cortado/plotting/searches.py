@@ -13,7 +13,7 @@ from scipy import stats
 from scipy.special import xlogy
 
 from cortado.plotting.bins import band, unit_of, vertical_range, yield_label
-from cortado.plotting.style import COLOURS, GREY, legend, style, subplots, write_label
+from cortado.plotting.style import COLOURS, GREY, entry, legend, style, subplots, write_label
 from cortado.searches import BackgroundFit, BumpHunt, Limits, SignalFit, Strength
 
 __all__ = ["local_p_values", "mass_spectrum", "strength_limits"]
@@ -64,7 +64,7 @@ def mass_spectrum(
         low, high = _poisson_interval(fit.counts)
         x, n = axis.centers[seen], fit.counts[seen]
         errors = np.stack([n - low[seen], high[seen] - n])
-        ax.errorbar(x, n, errors, fmt="o", color="black", markersize=4, linewidth=1.2, label=name, zorder=3)
+        ax.errorbar(x, n, errors, fmt="o", color="black", markersize=4, linewidth=1.2, label=entry(name), zorder=3)
         band(ax, axis.edges, fit.expected - fit.error, fit.expected + fit.error, color=_FIT, alpha=0.3)
         _steps(ax, fit)
         if signal is not None:
@@ -84,7 +84,7 @@ def mass_spectrum(
         pull_ax.set_ylabel("Pull", loc="center")
         figure.align_ylabels([ax, pull_ax])
         write_label(ax, right=right, simulation=simulation, experiment=experiment, label=label)
-        legend(ax, first=name)
+        legend(ax, first=entry(name))
     return figure, (ax, pull_ax)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cortado.histograms import NOMINAL, project, systematic_of, systematic_shifts
 from cortado.plotting.bins import Values, band, points, titles_of, values_of, vertical_range, yield_label
-from cortado.plotting.style import COLOURS, CURVES, GREY, legend, style, subplots, write_label
+from cortado.plotting.style import COLOURS, CURVES, GREY, entry, legend, style, subplots, write_label
 
 __all__ = ["stacked"]
 
@@ -149,7 +149,7 @@ def _variations_over(ax: Axes, axis: hist.axis.AxesMixin, varied: Mapping[str, F
             color=CURVES[stems.index(stem) % len(CURVES)],
             linestyle="--" if down else "-",
             linewidth=1.6,
-            label=stem + (r" $\downarrow$" if down else r" $\uparrow$"),
+            label=entry(stem) + (r" $\downarrow$" if down else r" $\uparrow$"),
         )
     _frame(ax, axis, model, np.concatenate([[1.0], *ratios.values()]), "Var. / nominal")
     if varied:

@@ -25,7 +25,7 @@ from matplotlib.path import Path as MplPath
 
 from cortado.files import replacing
 
-__all__ = ["COLOURS", "CURVES", "GREY", "legend", "png", "save", "style", "subplots", "write_label"]
+__all__ = ["COLOURS", "CURVES", "GREY", "entry", "legend", "png", "save", "style", "subplots", "write_label"]
 
 # Ten colours that people with any colour vision can tell apart: Petroff, arXiv:2107.02270
 COLOURS = (
@@ -100,6 +100,11 @@ def write_label(
     if right:
         ax.annotate(right, (1, 1), (0, 5), xycoords="axes fraction", textcoords="offset points",
                     fontsize=14, ha="right", va="bottom")  # fmt: skip
+
+
+def entry(name: str) -> str:
+    """A name as a legend shows it: matplotlib takes labels that begin with "_" for those of artists without one."""
+    return rf"$\_${name[1:]}" if name.startswith("_") else name
 
 
 def legend(ax: Axes, *, first: str = "", **options: Any) -> None:

@@ -22,7 +22,7 @@ from cortado.metrics import (
     reconstructed_particles,
     residuals,
 )
-from cortado.plotting.style import COLOURS, GREY, style, subplots, write_label
+from cortado.plotting.style import COLOURS, GREY, entry, style, subplots, write_label
 from cortado.plotting.vertices import binned_rates
 
 __all__ = ["parameter_pulls", "track_display", "track_rates"]
@@ -241,7 +241,7 @@ def _handles(kinds: Sequence[_Kind]) -> list[Line2D]:
     hits = Line2D([], [], linestyle="", marker=".", color="black", label="Hits")
     lines = [
         Line2D([], [], color=kind.colour, linestyle=kind.dashes, linewidth=max(kind.width, 1.2),
-               label=f"{kind.name}: {len(kind.tracks)}")
+               label=f"{entry(kind.name)}: {len(kind.tracks)}")
         for kind in (kinds[1], kinds[2], kinds[3], kinds[0])
     ]  # fmt: skip
     return [hits, *lines]

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cortado.kinematics import momentum
 from cortado.perigee import PARAMETERS, point
-from cortado.plotting.style import GREY, style, subplots, write_label
+from cortado.plotting.style import GREY, entry, style, subplots, write_label
 from cortado.plotting.vertex_groups import Group, reconstructed_groups, true_groups, true_positions
 
 __all__ = ["vertex_display"]
@@ -178,7 +178,7 @@ def _draw(ax: Axes, group: Group, scene: _Scene, marker: str) -> Line2D:
     if np.isfinite(group.covariance).all():
         ax.add_patch(_ellipse((x, y), group.covariance, scene.view, group.colour))
     outside = known and not (left <= x <= right and bottom <= y <= top)
-    return Line2D([], [], linestyle=dashes, label=group.name + ", outside" * outside, **shape)
+    return Line2D([], [], linestyle=dashes, label=entry(group.name) + ", outside" * outside, **shape)
 
 
 def _tracks(ax: Axes, group: Group, scene: _Scene, dashes: str) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cortado.metrics import BinnedRate
 from cortado.plotting.bins import vertical_range
-from cortado.plotting.style import CURVES, legend, style, subplots, write_label
+from cortado.plotting.style import CURVES, entry, legend, style, subplots, write_label
 from cortado.statistics import Estimate
 
 __all__ = ["binned_estimates", "binned_means", "binned_rates"]
@@ -197,7 +197,7 @@ def _binned(
         ax.set(xlim=(bounds[0], bounds[-1]), xlabel=xlabel, ylabel=ylabel, xscale="log" if log else "linear")
         places = 0.5 + (np.arange(len(series)) - (len(series) - 1) / 2) * min(0.08, 0.7 / len(series))
         for colour, marker, place, (name, points) in zip(cycle(CURVES), cycle("osD^vP*X"), places, series.items()):
-            _series(ax, bounds, _within(bounds, place, log=log), points, color=colour, marker=marker, label=name)
+            _series(ax, bounds, _within(bounds, place, log=log), points, color=colour, marker=marker, label=entry(name))
         vertical_range(ax, ends, log=False)
         legend(ax)
         write_label(ax, right=right, experiment=experiment, label=label)

@@ -13,8 +13,10 @@ Example:
 
 from __future__ import annotations
 
+from cortado.cluster import EXECUTORS, require_executor
 from cortado.processors.bookkeeping import generator_weights
-from cortado.processors.running import EXECUTORS, NanoAOD, require_executor, run
+from cortado.processors.report import Attempt, Chunk
+from cortado.processors.running import NanoAOD, attempt, run
 from cortado.processors.search import SearchProcessor
 from cortado.processors.showers import ShowerProcessor
 from cortado.processors.tagging import TaggingProcessor
@@ -23,12 +25,15 @@ from cortado.processors.vertexing import VertexingProcessor
 
 __all__ = [
     "EXECUTORS",
+    "Attempt",
+    "Chunk",
     "NanoAOD",
     "SearchProcessor",
     "ShowerProcessor",
     "TaggingProcessor",
     "TrackingProcessor",
     "VertexingProcessor",
+    "attempt",
     "generator_weights",
     "require_executor",
     "run",

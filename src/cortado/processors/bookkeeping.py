@@ -41,8 +41,8 @@ def cutflow(dataset: str, cuts: PackedSelection, weight: NDArray[np.float64]) ->
 
 
 def in_order(histogram: hist.Hist) -> hist.Hist:
-    """The same histogram with the categories of each axis in alphabetical order."""
+    """The same histogram with the categories of each axis in alphabetical order; cuts stay in theirs."""
     for axis in histogram.axes:
-        if isinstance(axis, hist.axis.StrCategory):
+        if isinstance(axis, hist.axis.StrCategory) and axis.name != "cut":
             histogram = histogram.sort(axis.name)
     return histogram

@@ -1,41 +1,29 @@
-"""Any processor on any of coffea's executors, with errors that name the file and are told once."""
+"""Any processor over a fileset, on this machine or on a cluster; every chunk is accounted for."""
 
 from __future__ import annotations
 
-import io
-import logging
-import math
-import os
-import re
-import sys
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-import loky
 from coffea import processor
 from coffea.nanoevents import NanoAODSchema
-from coffea.processor.executor import WorkItem
+from coffea.processor.executor import ExecutorBase, WorkItem
 from coffea.util import coffea_console
+from rich.progress import Progress
 
-from cortado import ntuples
-from cortado.extras import extra
-from cortado.names import require_one_of
-from cortado.workers import end_with
+from cortado.cluster import Done, opened, require_executor, spread
+from cortado.processors import checkpoints as disk
+from cortado.processors.fileset import File, chunks_of, files_of
+from cortado.processors.report import Attempt, Chunk
+from cortado.scoring.delivery import delivery
 
-__all__ = ["EXECUTORS", "NanoAOD", "require_executor", "run"]
-
-EXECUTORS = ("iterative", "futures", "dask")
-_FAILURE = re.compile(
-    r"Failed .*?: WorkItem\(dataset=(?P<dataset>'.*?'), filename='(?P<path>.*?)', .*?entrystart=(?P<start>\d+), "
-    r"entrystop=(?P<stop>\d+), .*?The error was: (?P<error>.*)\.",
-    re.DOTALL,
-)
-"""What coffea says of a chunk that failed."""
-_WORKERS = {"LOKY_MAX_MEMORY_LEAK_SIZE": "1e18"}
-"""Environment of worker processes. By default loky takes a worker that grew by 300 MB, with torch and its bundles, for
-a leak, and starts another, which reads them all again."""
+__all__ = ["NanoAOD", "attempt", "run"]
 
 
 class NanoAOD(NanoAODSchema):  # type: ignore[misc]
@@ -48,177 +36,180 @@ class NanoAOD(NanoAODSchema):  # type: ignore[misc]
     warn_missing_crossrefs = False
 
 
-def run(
+def run(fileset: Mapping[str, Any], instance: processor.ProcessorABC, **options: Any) -> dict[str, Any]:
+    """Run a processor over a fileset; a chunk that fails stops the run.
+
+    Args:
+        fileset: `{name: {"files": {path: tree}, "metadata": {...}}}`, or the output of `dataset_tools.preprocess`,
+            whose steps are then the chunks. A tree that is None is looked for.
+        instance: The processor.
+        **options: Of `attempt`: executor, workers, scheduler, chunksize, schema, retries, checkpoints, progress.
+    Returns:
+        The accumulated output of the processor.
+    Raises:
+        ValueError, ImportError: As `attempt`.
+        RuntimeError: If a file cannot be read or a chunk failed; names file, entries and cause.
+    """
+    output: dict[str, Any] = attempt(fileset, instance, stop_at_failure=True, **options).output
+    return output
+
+
+def attempt(
     fileset: Mapping[str, Any],
     instance: processor.ProcessorABC,
     *,
-    executor: str = "futures",
+    executor: str | Executor = "futures",
     workers: int = 2,
     scheduler: str | None = None,
     chunksize: int = 100_000,
     schema: Any = NanoAOD,
     retries: int = 0,
+    checkpoints: str | Path | None = None,
+    stop_at_failure: bool = False,
     progress: bool = True,
-) -> dict[str, Any]:
-    """Run a processor over a fileset with one of coffea's executors; a file that cannot be read stops the run.
+) -> Attempt:
+    """Run a processor over a fileset as far as it goes: files and chunks that fail are left out, and reported.
+
+    With `checkpoints` the result of each chunk is kept as it comes. Called again, with the same or with more files,
+    only what is not there is worked on: after a kill, or with the chunks that failed. A chunk of another file, of other
+    entries, of a changed processor or with another bundle is another one.
 
     Args:
-        fileset: `{name: {"files": {path: tree}, "metadata": {...}}}`, or the output of `dataset_tools.preprocess`,
-            whose steps are then the chunks.
+        fileset: See `run`.
         instance: The processor.
-        executor: "iterative" (this process), "futures" (processes on this machine), "dask".
-        workers: Processes of "futures", or of the local dask cluster.
-        scheduler: Address of a running dask scheduler; without it a local cluster is started.
-        chunksize: Events in a chunk, about; coffea divides each file evenly.
+        executor: "iterative" (this process), "futures" (processes on this machine), "dask", "parsl" (the configuration
+            that is loaded), or a `concurrent.futures.Executor`, as TaskVine and others have.
+        workers: Processes of "futures", or of a cluster that is started for this run.
+        scheduler: Address of a running dask scheduler; without it a local cluster is started. The bundles of the
+            processor are sent to its workers, which need not share a disk with this process.
+        chunksize: Events in a chunk, about; each file is divided evenly.
         schema: Schema of the NanoEvents.
         retries: How often a chunk that failed is tried again, with a warning: for files on unreliable servers.
+        checkpoints: Folder of the results of chunks.
+        stop_at_failure: Raise the first failure instead.
         progress: Show progress bars, if the output is a terminal.
-    Returns:
-        The accumulated output of the processor.
     Raises:
         ValueError: If the executor is unknown, a scheduler is given for another executor than dask, the chunksize
             is below 1, or a data set has no files.
-        ImportError: If the executor is dask, and dask is not installed.
-        RuntimeError: If a chunk failed; names file, entries and cause.
-        OSError, ValueError, KeyError: If a file cannot be opened, is not a ROOT file, or lacks the tree; names it.
+        ImportError: If the executor is dask or parsl, and that is not installed.
+        RuntimeError: If nothing at all could be done, or the first failure; names file, entries and cause.
     """
     require_executor(executor, scheduler)
     if chunksize < 1:
         raise ValueError(f"chunksize must be at least 1 event, got {chunksize}")
-    steps, files = _divide(fileset, chunksize)
+    files, begin = files_of(fileset), time.perf_counter()
+    folder = None if checkpoints is None else _made(Path(checkpoints))
+    setup = delivery(instance) if scheduler else None
     shown = progress and coffea_console.is_terminal
-    with _bars(shown), _executor(executor, workers, scheduler, status=shown, retries=retries) as chosen:
-        # A cache of its own: coffea's would remember the number of entries of a file that was written again.
-        runner = processor.Runner(executor=chosen, schema=schema, chunksize=chunksize, metadata_cache={})
-        try:
-            chunks = [*steps, *(runner.preprocess(files) if files else ())]
-            output: dict[str, Any] = runner(chunks, processor_instance=instance)
-        except Exception as error:
-            if (failure := _FAILURE.search(str(error))) is None:
-                raise
-            raise RuntimeError(
-                "{path}, entries {start} to {stop} of data set {dataset}: {error}".format(**failure.groupdict())
-            ) from error
-    return output
+    with (
+        opened(executor, workers=workers, scheduler=scheduler, setup=setup) as pool,
+        Progress(console=coffea_console, transient=True, disable=not shown) as bars,
+    ):
+        work = _Work(pool, retries, folder, disk.identity(instance, schema) if folder else "", stop_at_failure, bars)
+        items, failed = work.divide(files, chunksize)
+        output, chunks = _processed(items, instance, schema, work) if items else (None, [])
+    done = Attempt(output, (*failed, *chunks), time.perf_counter() - begin)
+    if output is None:
+        raise RuntimeError(f"none of {len(done.chunks)} chunks could be processed; the first: {done.failed[0]}")
+    return done
 
 
-def require_executor(executor: str, scheduler: str | None = None) -> None:
-    """Whether a run can have that executor: to be asked before long work whose result it shall process.
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
-    Args:
-        executor: As of `run`.
-        scheduler: Likewise.
+
+@dataclasses.dataclass(frozen=True)
+class _Work:
+    """How chunks are worked on."""
+
+    pool: Executor | None
+    retries: int
+    folder: Path | None
+    identity: str
+    stop_at_failure: bool
+    bars: Progress
+
+    def divide(self, files: list[File], chunksize: int) -> tuple[list[WorkItem], list[Chunk]]:
+        """All chunks in the order of the files, and the files that cannot be read."""
+        items_of: dict[tuple[str, str], list[WorkItem]] = {}
+        failed = []
+        counting = chunks_of(files, chunksize, self.pool, retries=self.retries)
+        for file, items, error in self.bars.track(counting, total=len(files), description="counting events"):
+            if error is not None:
+                failed.append(Chunk.of_file(file, error))
+                self._stop(failed[-1], error)
+            items_of[file.dataset, file.path] = items
+        return [item for file in files for item in items_of[file.dataset, file.path]], failed
+
+    def results(self, items: list[WorkItem], function: Callable[[WorkItem], Any]) -> Iterator[tuple[Chunk, Any]]:
+        """Each chunk, and what coffea makes of it; None if it failed."""
+        places = {item: disk.place(self.folder, self.identity, item) for item in items} if self.folder else {}
+        missing = []
+        for item in items:
+            if places and (result := disk.kept(places[item])) is not None:
+                yield Chunk.of(Done(item, result, None, 0, 0.0)), result
+            else:
+                missing.append(item)
+        for done in spread(partial(_cause, function), missing, self.pool, retries=self.retries):
+            chunk = Chunk.of(done)
+            if done.error is not None:
+                self._stop(chunk, done.error)
+            elif places:
+                disk.keep(places[done.item], done.result)
+            yield chunk, done.result
+
+    def _stop(self, chunk: Chunk, error: Exception) -> None:
+        if self.stop_at_failure:
+            raise RuntimeError(str(chunk)) from error
+
+
+def _cause(function: Callable[[WorkItem], Any], item: WorkItem) -> Any:
+    """What coffea makes of a chunk; errors without the words that it wraps around them.
+
     Raises:
-        ValueError: If the executor is unknown, or a scheduler is given for another one than dask.
-        ImportError: If the executor is dask, and dask is not installed.
+        ValueError: If some of its events are not there: uproot gives fewer where a file holds fewer.
     """
-    require_one_of("executor", executor, EXECUTORS)
-    if scheduler is not None and executor != "dask":
-        raise ValueError(f"a scheduler ({scheduler}) is for the executor dask, not for {executor}")
-    if executor == "dask":
-        with extra("dask", "the executor dask"):
-            import dask.dataframe  # noqa: F401  (coffea's executor needs it)
-            import distributed  # noqa: F401
-
-
-def _divide(fileset: Mapping[str, Any], chunksize: int) -> tuple[list[WorkItem], dict[str, Any]]:
-    """Steps that were chosen before, as chunks, and a fileset of the files that are still to be divided.
-
-    `dataset_tools.preprocess` describes a file by a mapping with `object_path` and `steps`, on which coffea's own
-    Runner raises TypeError. Files and data sets with letters outside of ASCII are divided here, too: coffea cannot hash
-    their names.
-    """
-    steps: list[WorkItem] = []
-    others: dict[str, Any] = {}
-    for name, entry in fileset.items():
-        if hasattr(entry, "model_dump"):
-            entry = entry.model_dump()
-        files = entry["files"] if isinstance(entry, Mapping) else entry
-        if not files:
-            raise ValueError(f"data set {name!r} has no files")
-        if not isinstance(files, Mapping):
-            others[name] = entry
-            continue
-        described = {path: file if isinstance(file, Mapping) else {"object_path": file} for path, file in files.items()}
-        for path, file in described.items():
-            if not (f"{name}{path}".isascii() or file.get("steps")):
-                described[path] = {**file, "steps": _evenly(path, file["object_path"], chunksize)}
-        steps += [
-            WorkItem(name, path, file["object_path"], start, stop, _uuid(file), entry.get("metadata") or {})
-            for path, file in described.items()
-            for start, stop in file.get("steps") or ()
-        ]
-        rest = {path: file["object_path"] for path, file in described.items() if not file.get("steps")}
-        if rest:
-            others[name] = {**entry, "files": rest}
-    if not steps and not others:
-        raise ValueError("the fileset names no data set")
-    return steps, others
-
-
-def _evenly(path: str, tree: str, chunksize: int) -> list[tuple[int, int]]:
-    """Chunks of a file, as coffea divides it; one without events has an empty one."""
-    entries = ntuples.num_entries(path, tree)
-    size = max(math.ceil(entries / max(round(entries / chunksize), 1)), 1)
-    return [(start, min(start + size, entries)) for start in range(0, max(entries, 1), size)]
-
-
-def _uuid(file: Mapping[str, Any]) -> bytes:
-    return uuid.UUID(file["uuid"]).bytes if file.get("uuid") else b""
-
-
-@contextmanager
-def _bars(shown: bool) -> Iterator[None]:
-    """Whether coffea may draw: its executors draw a bar into any output, whatever their `status`."""
-    before = coffea_console.quiet
-    coffea_console.quiet = before or not shown
     try:
-        yield
-    finally:
-        coffea_console.quiet = before
+        result = function(item)
+    except Exception as error:
+        if error.__cause__ is None:
+            raise
+        raise error.__cause__ from None
+    there, wanted = result["metrics"]["entries"], item.entrystop - item.entrystart
+    if there != wanted:
+        raise ValueError(f"{there} of its {wanted} events are there")
+    return result
 
 
-@contextmanager
-def _executor(name: str, workers: int, scheduler: str | None, **options: Any) -> Iterator[Any]:
-    if name == "iterative":
-        yield processor.IterativeExecutor(**options)
-    elif name == "futures":
-        with _pool(workers) as pool:
-            yield processor.FuturesExecutor(pool=pool, workers=workers, **options)
-    else:
-        with _client(workers, scheduler) as client:
-            yield processor.DaskExecutor(client=client, **options)
+@dataclasses.dataclass
+class _Spreading(ExecutorBase):  # type: ignore[misc]
+    """Executor of coffea's Runner, which hands over the chunks and what is to be done with each."""
+
+    work: _Work | None = None
+    chunks: list[Chunk] = dataclasses.field(default_factory=list)
+
+    def __call__(self, items: list[WorkItem], function: Any, accumulator: Any) -> tuple[Any, int]:
+        assert self.work is not None
+        done = self.work.results(items, function)
+        for chunk, result in self.work.bars.track(done, total=len(items), description="processing"):
+            self.chunks.append(chunk)
+            if result is not None:
+                accumulator = processor.accumulate([result], accumulator)
+        if accumulator is None:
+            raise _Nothing
+        return accumulator, 0
 
 
-@contextmanager
-def _pool(workers: int) -> Iterator[Any]:
-    """Processes of coffea's default kind that live as long as the run, and end at once if it fails or is interrupted.
-
-    Left to itself coffea's executor first works off all chunks in the queue. It also prints the traceback of an
-    error that it raises, which would be told twice.
-    """
-    pool = loky.ProcessPoolExecutor(workers, initializer=end_with, initargs=(os.getpid(),), env=_WORKERS)
-    printed = io.StringIO()
-    try:
-        with redirect_stderr(printed):
-            yield pool
-    except BaseException:
-        pool.shutdown(kill_workers=True)
-        raise
-    pool.shutdown()
-    sys.stderr.write(printed.getvalue())
+class _Nothing(Exception):
+    """No chunk could be processed."""
 
 
-@contextmanager
-def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
-    """A client of the scheduler at that address, or of a cluster that lives as long as the run."""
-    from distributed import Client, LocalCluster
-
-    if scheduler is not None:
-        with Client(scheduler) as client:
-            yield client
-        return
-    # A failed chunk is raised: its traceback need not be logged by each worker too.
-    local = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": logging.CRITICAL}
-    with LocalCluster(n_workers=workers, **local) as cluster, Client(cluster) as client:
-        yield client
+def _processed(items: list[WorkItem], instance: Any, schema: Any, work: _Work) -> tuple[Any, list[Chunk]]:
+    """The output of all chunks that could be processed, None if there is none; and all chunks."""
+    executor = _Spreading(work=work)
+    runner = processor.Runner(executor=executor, schema=schema, savemetrics=True, metadata_cache={})
+    with contextlib.suppress(_Nothing):
+        output, _ = runner(items, processor_instance=instance)
+        return output, executor.chunks
+    return None, executor.chunks

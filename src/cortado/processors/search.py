@@ -106,7 +106,7 @@ class SearchProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
         """Put categories in alphabetical order: that in which chunks arrive is not the same twice."""
-        return accumulator | {"mass": in_order(accumulator["mass"])}
+        return accumulator | {name: in_order(accumulator[name]) for name in ("mass", "cutflow")}
 
     def _bins(self, events: ak.Array) -> NDArray[np.str_]:
         """Bin of the score of each event, shape (n,)."""

@@ -39,7 +39,7 @@ class ShowerProcessor(processor.ProcessorABC):  # type: ignore[misc]
         clip: Smallest and largest weight.
         threshold: Cells of at most this energy [GeV] are taken for empty.
         held_out: The split of the classifiers' training. In data sets whose metadata have `trained_on` only its test
-            events are kept.
+            events are kept, scaled up by their share.
 
     Raises:
         ValueError: If the calorimeter has no such shape.
@@ -75,7 +75,7 @@ class ShowerProcessor(processor.ProcessorABC):  # type: ignore[misc]
         }
         if self.held_out is not None and events.metadata.get("trained_on"):
             kept = ak.to_numpy(self.held_out.subset(showers.event_key)) == TEST
-            showers, weight = showers[kept], weight[kept]
+            showers, weight = showers[kept], weight[kept] / self.held_out.test
         made = np.zeros(len(showers), dtype=bool)
         if "is_generated" in showers.fields:
             made = ak.to_numpy(showers.is_generated).astype(bool)

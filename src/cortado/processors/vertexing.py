@@ -38,6 +38,7 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         tagger: Flavour tagger; without it all jets are in the region "all", and no score is filled.
         working_point: Name of the tagger's working point that splits "pass" from "fail".
         scale_factors: As in `Scorer.add_weight`: by truth class, what data say of the simulated efficiency.
+        efficiencies: As in `Scorer.add_weight`: those of this simulation, in place of those of the training.
         min_pt: Smallest transverse momentum of a jet [GeV].
         max_abs_eta: Largest |eta| of a jet.
         magnetic_field: In which the tracks bend [T].
@@ -57,6 +58,7 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         *,
         working_point: str = "70%",
         scale_factors: dict[str, Any] | None = None,
+        efficiencies: dict[str, Any] | None = None,
         min_pt: float = 20.0,
         max_abs_eta: float = 2.5,
         magnetic_field: float = 2.0,
@@ -67,7 +69,7 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         if tagger is not None:
             tagger.working_point(working_point)  # or ValueError, here and not in a worker
         self.finder, self.tagger = finder, tagger
-        self.working_point, self.scale_factors = working_point, scale_factors
+        self.working_point, self.scale_factors, self.efficiencies = working_point, scale_factors, efficiencies
         self.min_pt, self.max_abs_eta = min_pt, max_abs_eta
         self.magnetic_field, self.beam_spot, self.skip_unfit = magnetic_field, beam_spot, skip_unfit
         self.held_out = held_out
@@ -96,7 +98,7 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
         """Put categories in alphabetical order: that in which chunks arrive is not the same twice."""
-        return accumulator | {name: in_order(accumulator[name]) for name in _QUANTITIES}
+        return accumulator | {name: in_order(accumulator[name]) for name in (*_QUANTITIES, "cutflow")}
 
     def _cuts(self, jets: ak.Array, held_out: Split | None) -> PackedSelection:
         """The selection of flat jets."""
@@ -156,6 +158,7 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
             jets,
             working_point=self.working_point,
             scale_factors=self.scale_factors,
+            efficiencies=self.efficiencies,
             is_signal=jets.flavour == code,
             scores=scores,
         )

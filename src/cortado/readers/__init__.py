@@ -4,9 +4,10 @@ A record is an awkward array of events with the fields
 
 - `jets` (n_events, var): pt, eta, phi, mass (GeV, rad), event_key, constituents; where the file has them
   soft_drop_mass, tau1 to tau4, and the truth: truth_pdg_id (CMS dialects, see `truth`), label_QCD, ... or label
-  (JetClass), is_signal (top tagging);
+  (JetClass, CMS dialects), flavour (5, 4, 0), is_signal (top tagging);
+- in the CMS dialects `ak4_jets`, those of radius 0.4, of the same form, beside the `jets` of radius 0.8, or alone;
 - their `constituents` (var): pt, eta, phi, mass; where the file has them charge, pdg_id, d0, d0_err, dz, dz_err
-  (cm in the CMS dialects, mm in JetClass), puppi_weight; in the order of the file;
+  (mm), puppi_weight; in the order of the file;
 - their `tracks` (var), in the dialects made for vertices: perigee parameters d0, z0 (mm), phi, theta, q_over_p (1/GeV),
   with pt, eta, charge, mass, where the file has it the covariance cov_d0_d0, cov_d0_z0, ... (see `perigee`), and the
   truth: vertex_index (equal in a jet for tracks of one vertex, 0 for the primary one; each fake is alone) and
@@ -35,8 +36,9 @@ A record is an awkward array of events with the fields
   phi, mass, pdg_id, status, status_flags, mother (position in the event, -1: none), and `secondary_vertices` (NanoAOD
   v15, see `nanoaod.secondary_vertices`).
 
-Jets, constituents and gen_particles are vectors of scikit-hep's *vector* (`jets.energy`). What a file lacks is not in
-the record, and no number is corrected: a NaN in the file is a NaN in the record.
+All lengths are in mm, whatever unit the file has. Jets, constituents and gen_particles are vectors of scikit-hep's
+*vector* (`jets.energy`). What a file lacks is not in the record, and no other number is changed: a NaN in the file is a
+NaN in the record.
 
 Each dialect is a module: its `NAME`, its `FORMS` (sets of branches by which it is recognised), and the pure
 functions `branches(available)`, `jets(events)` or `showers(events)`, `record(events)`. A `Mapping` is a dialect of your
@@ -74,13 +76,15 @@ from cortado.readers import (
     trackml,
     velo,
 )
-from cortado.readers.mapping import Mapping, nanoaod_mapping
+from cortado.readers.mapping import Mapping
+from cortado.readers.nanoaod_columns import nanoaod_mapping
 
 __all__ = [
     "DIALECTS",
     "Dialect",
     "Mapping",
     "acts_csv",
+    "ak4_jets",
     "calochallenge",
     "calogan",
     "deepntuple",
@@ -215,6 +219,23 @@ def jets(events: ak.Array) -> ak.Array:
         ValueError: If the events are of no known dialect, or of one without jets, or a link in them points nowhere.
     """
     return _objects(events, "jets", instead="showers")
+
+
+def ak4_jets(events: ak.Array) -> ak.Array:
+    """Jets of radius 0.4 of CMS events with candidates, plain arrays or coffea NanoEvents.
+
+    Args:
+        events: Events, shape (n_events,).
+
+    Returns:
+        Jets with constituents, shape (n_events, var), aligned with `Jet`; see `nanoaod.ak4_jets`.
+
+    Raises:
+        ValueError: If the events are of no known dialect, or of one without such jets, or a link in them points
+            nowhere.
+        KeyError: If they have the other jets alone.
+    """
+    return _objects(events, "ak4_jets", instead="jets")
 
 
 def tracks(events: ak.Array) -> ak.Array | None:

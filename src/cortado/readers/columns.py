@@ -1,12 +1,14 @@
 """Columns of events by branch name, whether the events are plain arrays or coffea NanoEvents.
 
-`FatJet_pt` is the field of that name, or else the field `pt` of the field `FatJet`. Nothing here reads a
-virtual column: it stays virtual until someone looks at its numbers.
+`FatJet_pt` is the field of that name, or else the field `pt` of the field `FatJet`; `FatJet.pt` is the same. Nothing
+here reads a virtual column: it stays virtual until someone looks at its numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import reduce
 from typing import Any
 
 import awkward as ak
@@ -14,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from vector.backends.awkward import behavior
 
-from cortado.names import nearest
+from cortado.names import flat_name, nearest
 
 
 class _Behavior(dict[Any, Any]):
@@ -37,13 +39,21 @@ def names(events: ak.Array) -> frozenset[str]:
     Returns:
         The names; of a nested record both its own and those of its fields.
     """
-    nested = (f"{field}_{inner}" for field in events.fields for inner in events[field].fields)
-    return frozenset([*events.fields, *nested])
+    return frozenset(_names(ak.to_layout(events).form))
+
+
+def _names(form: Any, prefix: str = "") -> Iterator[str]:
+    while not form.is_record and hasattr(form, "content"):
+        form = form.content
+    for field in form.fields if form.is_record else ():
+        yield prefix + field
+        yield from _names(form.content(field), f"{prefix}{field}_")
 
 
 def missing(required: Iterable[str], available: Collection[str]) -> list[str]:
-    """Those of the required names that are not available, in their order."""
-    return [name for name in required if name not in available]
+    """Those of the required names that are not available, in their order, whether written for nested or flat events."""
+    there = set(map(flat_name, available))
+    return [name for name in required if flat_name(name) not in there]
 
 
 def require(required: Iterable[str], available: Collection[str], dialect: str) -> None:
@@ -72,13 +82,26 @@ def column(events: ak.Array, name: str) -> ak.Array:
 
     Returns:
         The column, virtual if it was.
+
+    Raises:
+        KeyError: If there is none.
     """
-    if name in events.fields:
-        array = events[name]
-    else:
-        collection = max((field for field in events.fields if name.startswith(f"{field}_")), key=len)
-        array = events[collection, name.removeprefix(f"{collection}_")]
+    array = reduce(lambda outer, field: outer[field], _fields(events, name), events)
     return ak.without_parameters(ak.Array(array.layout), behavior={}, attrs={})
+
+
+def _fields(events: ak.Array, name: str) -> tuple[str, ...]:
+    """The fields that lead to a column: its own name, or the longest beginning of it and what is left."""
+    if name in events.fields:
+        return (name,)
+    beginnings = [field for field in events.fields if name.startswith((f"{field}_", f"{field}."))]
+    for field in sorted(beginnings, key=len, reverse=True):
+        with suppress(KeyError):
+            return (field, *_fields(events[field], name[len(field) + 1 :]))
+    for field in events.fields:
+        if flat_name(field) == flat_name(name):
+            return (field,)
+    raise KeyError(f"no column {name!r}; {nearest(name, events.fields)}")
 
 
 def chosen(events: ak.Array, renamed: Mapping[str, str], prefix: str = "") -> dict[str, ak.Array]:
@@ -112,6 +135,29 @@ def momenta(columns: Mapping[str, Any]) -> ak.Array:
 def records(columns: Mapping[str, Any]) -> ak.Array:
     """Event-level columns as one array of events, shape (n_events,), with the behaviour of vector."""
     return ak.zip(dict(columns), depth_limit=1, behavior=VECTORS)
+
+
+def scaled(numbers: ak.Array, factor: float) -> ak.Array:
+    """Numbers times a factor, of their own type, such as lengths in another unit; a virtual column stays virtual.
+
+    Args:
+        numbers: Flat, shape (n,), or jagged, shape (n, var).
+        factor: What each is multiplied by.
+
+    Returns:
+        The products, of the shape of `numbers`.
+    """
+    if numbers.ndim > 1:
+        return ak.unflatten(scaled(ak.flatten(numbers), factor), ak.num(numbers))
+    kind = np.dtype(numbers.type.content.primitive)
+
+    def product() -> npt.NDArray[Any]:
+        return np.asarray(ak.to_numpy(numbers) * kind.type(factor))
+
+    if numbers.layout.is_all_materialized:
+        return ak.Array(product())
+    form = ak.forms.NumpyForm(kind.name, form_key="product")
+    return ak.from_buffers(form, numbers.layout.length, {"product-data": product})
 
 
 def flat(jagged: ak.Array) -> npt.NDArray[Any]:

@@ -1,9 +1,10 @@
 """CMS DeepNTuples: one jet an entry, with charged (Cpfcan) and neutral (Npfcan) candidates and vertices (sv).
 
 The candidates and vertices are fields of the jet, `charged`, `neutral` and `vertices`, in the order of the file and
-with its numbers; lengths are in cm. The file has neither azimuth nor mass of the jet, so the jets are no vectors; the
-angles of the candidates, delta_eta and delta_phi, are relative to the jet. The test file of DeepJetCore counts
-eta of jets and vertices outwards (it is never negative for a jet), and gives no charge of the candidates.
+with its numbers, but for lengths, which it has in cm: they are in mm. The file has neither azimuth nor mass of the jet,
+so the jets are no vectors; the angles of the candidates, delta_eta and delta_phi, are relative to the jet. The test
+file of DeepJetCore counts eta of jets and vertices outwards (it is never negative for a jet), and gives no charge of
+the candidates.
 
 The truth is one flag for each class of DeepJet, `label_b` (one b hadron, hadronic decay), `label_bb` (two),
 `label_lepb` (leptonic decay), `label_c`, `label_uds`, `label_g`, as far as the file tells them apart, and the `flavour`
@@ -25,6 +26,7 @@ import numpy.typing as npt
 from cortado.event_keys import event_key
 from cortado.readers import columns
 from cortado.readers.cartesian import one_jet_an_entry, one_jet_record
+from cortado.units import MM_PER_CM
 
 __all__ = ["FORMS", "NAME", "branches", "jets", "record"]
 
@@ -70,6 +72,14 @@ _VERTICES = {
     "flight_distance_err": "d3derr",
     "cos_pointing": "costhetasvpv",
 }
+_LENGTHS = (
+    "d0",
+    "dz",
+    "flight_distance_2d",
+    "flight_distance_2d_err",
+    "flight_distance",
+    "flight_distance_err",
+)
 # field of the jet -> prefix of the branches, counter, names
 _COLLECTIONS = {
     "charged": ("Cpfcan_", "n_Cpfcand", _CHARGED),
@@ -164,6 +174,7 @@ def _truth(events: ak.Array, available: Collection[str]) -> dict[str, Any]:
 def _collection(events: ak.Array, name: str) -> ak.Array:
     prefix, counter, names = _COLLECTIONS[name]
     fields = columns.chosen(events, names, prefix)
+    fields |= {name: columns.scaled(fields[name], MM_PER_CM) for name in _LENGTHS if name in fields}
     counts = {prefix + names[field]: columns.flat(ak.num(column)) for field, column in fields.items()}
     counts |= {each: columns.flat(column) for each, column in columns.chosen(events, {counter: counter}).items()}
     first = f"{prefix}pt"

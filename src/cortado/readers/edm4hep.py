@@ -7,9 +7,10 @@ taken to lead to these collections: their collectionID is not read. Lengths are 
 in the file: `MAGNETIC_FIELD`, that of the IDEA and CLD detectors. The mass of a track is that which the file gives its
 particle.
 
-With generated particles there is truth: every track has the vertex of the particle that it is associated to
-(`MCRecoAssociations`), see `truth`, and every jet the flavour of the hadrons in it. Without them, the jets have
-neither. There are no event numbers: the key of an event is made from the momentum of its first jet.
+Covariances have 15 numbers, or 21 with the time. With generated particles there is truth: every track has the vertex of
+the particle that it is associated to (`MCRecoAssociations`), see `truth`, and every jet the flavour of the hadrons in
+it. Without them, the jets have neither. There are no event numbers: the key of an event is made from the momentum of
+its first jet.
 
 The events are plain arrays, or NanoEvents of coffea's BaseSchema or FCCSchema, see `edm4hep_columns`.
 

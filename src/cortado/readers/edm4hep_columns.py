@@ -7,7 +7,7 @@ or FCCSchema (`EFlowTrack_1.D0` is field D0 of EFlowTrack_1, `Jet#2.index` field
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial, reduce
 
 import awkward as ak
@@ -34,7 +34,9 @@ Spelling = Callable[[str], tuple[str, ...]]
 NAME = "EDM4hep"
 _XYZ = ("x", "y", "z")
 STATE = tuple(f"EFlowTrack_1.{name}" for name in ("D0", "phi", "omega", "Z0", "tanLambda"))
-COVARIANCE = "EFlowTrack_1.covMatrix[15]"
+COVARIANCE = "EFlowTrack_1.covMatrix"
+"""Without its length, which is in the names of the file: 15, or 21 with the time as last parameter."""
+_LENGTHS = (15, 21)
 REFERENCE = tuple(f"EFlowTrack_1.referencePoint.{axis}" for axis in _XYZ)
 JET = (*(f"Jet.momentum.{axis}" for axis in _XYZ), "Jet.mass")
 _REQUIRED = (
@@ -87,12 +89,17 @@ def _in_fcc_schema(name: str) -> tuple[str, ...]:
     return tuple(reduce(lambda path, rule: re.sub(rule[0], rule[1], path), _SCHEMA, name).split("."))
 
 
+def _spelled(in_words: Spelling, length: int) -> Spelling:
+    """The spelling in files whose covariances have that length."""
+    return lambda name: in_words(f"{name}[{length}]" if name == COVARIANCE else name)
+
+
 def _form(spelling: Spelling, names: Iterable[str]) -> tuple[str, ...]:
     """Names of the columns, as `columns.names` gives them, in one spelling."""
     return tuple(dict.fromkeys("_".join(spelling(name)[:2]) for name in names))
 
 
-_SPELLINGS = (_in_tree, _in_base_schema, _in_fcc_schema)
+_SPELLINGS = tuple(_spelled(each, n) for each in (_in_tree, _in_base_schema, _in_fcc_schema) for n in _LENGTHS)
 FORMS = tuple(_form(spelling, _REQUIRED) for spelling in _SPELLINGS)
 """Columns by which the dialect is recognised, and without which it cannot be read: in a file, in both schemas."""
 
@@ -100,8 +107,7 @@ FORMS = tuple(_form(spelling, _REQUIRED) for spelling in _SPELLINGS)
 def branches(available: Iterable[str]) -> list[str]:
     """Choose the branches that the reader uses, of those that are available."""
     there = set(available)
-    spelled = [name for spelling in _SPELLINGS for name in _form(spelling, (*_REQUIRED, *_TRUTH))]
-    return [name for name in dict.fromkeys(spelled) if name in there]
+    return [name for name in _form(_nearest_spelling(there), (*_REQUIRED, *_TRUTH)) if name in there]
 
 
 def opened(events: ak.Array) -> tuple[Column, bool]:
@@ -113,11 +119,14 @@ def opened(events: ak.Array) -> tuple[Column, bool]:
         KeyError: If one of them is missing.
     """
     available = columns.names(events)
-    spelling = min(_SPELLINGS, key=lambda one: len(columns.missing(_form(one, _REQUIRED), available)))
+    spelling = _nearest_spelling(available)
     columns.require(_form(spelling, _REQUIRED), available, NAME)
     return partial(_column, events, spelling), not columns.missing(_form(spelling, _TRUTH), available)
 
 
+def _nearest_spelling(available: Collection[str]) -> Spelling:
+    return min(_SPELLINGS, key=lambda one: len(columns.missing(_form(one, _REQUIRED), available)))
+
+
 def _column(events: ak.Array, spelling: Spelling, name: str) -> ak.Array:
-    column = reduce(lambda array, field: array[field], spelling(name), events)
-    return ak.without_parameters(ak.Array(column.layout), behavior={}, attrs={})
+    return columns.column(events, "_".join(spelling(name)))

@@ -58,7 +58,8 @@ def covariance_from_edm4hep(packed: Floats, states: Floats, field: float) -> dic
     """Covariance of the perigee parameters of EDM4hep track states.
 
     Args:
-        packed: Lower triangle of the covariance of (d0, phi, omega, z0, tan_lambda), row by row, shape (m, 15).
+        packed: Lower triangle of the covariance of (d0, phi, omega, z0, tan_lambda), row by row, shape (m, 15); or with
+            the time behind these, shape (m, 21), of which the last row is not used.
         states: As in `from_edm4hep`, shape (m, 5).
         field: Magnetic field along z [T].
 
@@ -67,7 +68,7 @@ def covariance_from_edm4hep(packed: Floats, states: Floats, field: float) -> dic
     """
     row, column = np.tril_indices(5)
     theirs = np.empty((len(states), 5, 5))
-    theirs[:, row, column] = theirs[:, column, row] = packed
+    theirs[:, row, column] = theirs[:, column, row] = packed[:, : len(row)]
     jacobian = jacobian_from_edm4hep(states, field)
     ours = jacobian @ theirs @ jacobian.transpose(0, 2, 1)
     pairs = combinations_with_replacement(range(5), 2)

@@ -73,7 +73,7 @@ def jets(events: ak.Array) -> ak.Array:
     pt, eta, phi, energy = (columns.flat(columns.column(events, name)) for name in _JET_MOMENTUM)
     fields: dict[str, Any] = {"pt": pt, "eta": eta, "phi": phi, "mass": _jet_mass(pt, eta, energy)}
     fields |= columns.chosen(events, _JETS, "jet_")
-    fields |= {name: columns.column(events, name) for name in _flags(events.fields)}
+    fields |= {name: columns.column(events, name) for name in _flags(sorted(columns.names(events)))}
     fields["event_key"] = event_key_of_momenta(pt, eta, phi, energy)
     fields["constituents"] = _constituents(events)
     return one_jet_an_entry(columns.momenta(fields))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import awkward as ak
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cortado.event_keys import event_key
 from cortado.readers import columns
 from cortado.truth import truth_pdg_id
+from cortado.units import MM_PER_CM
 
 KINEMATICS = {"pt": "pt", "eta": "eta", "phi": "phi", "mass": "mass"}
 JETS = KINEMATICS | {
@@ -21,7 +22,11 @@ JETS = KINEMATICS | {
     "tau2": "tau2",
     "tau3": "tau3",
     "tau4": "tau4",
+    "flavour": "hadronFlavour",
+    "parton_flavour": "partonFlavour",
 }
+LABEL = "label"
+"""Of the jets, columns of this name, or that begin with it and an underscore, are taken as they are."""
 CANDIDATES = KINEMATICS | {
     "charge": "charge",
     "pdg_id": "pdgId",
@@ -31,6 +36,7 @@ CANDIDATES = KINEMATICS | {
     "dz_err": "dzErr",
     "puppi_weight": "puppiWeight",
 }
+LENGTHS = ("d0", "d0_err", "dz", "dz_err")
 GEN_PARTICLES = KINEMATICS | {
     "pdg_id": "pdgId",
     "status": "status",
@@ -38,28 +44,45 @@ GEN_PARTICLES = KINEMATICS | {
     "mother": "genPartIdxMother",
 }
 GEN_JET_KINEMATICS = {f"true_{name}": name for name in KINEMATICS}
-GEN_JETS, GEN_JET_INDEX = "GenJetAK8", "FatJet_genJetAK8Idx"
 EVENT = {"run": "run", "luminosity_block": "luminosityBlock", "event": "event"}
 NEUTRAL, SAME_SIGN, OPPOSITE_SIGN = (0, 1, 2, 22, 130, 310, 2112), (211, 321, 2212), (11, 13, 15)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Naming:
-    """How a dialect names the links.
+    """How a dialect names the links of one kind of jets.
 
     Args:
         dialect: Name of the dialect, for messages.
+        jets: Collection of the jets.
         links: Collection of the links.
-        jet_index: Its field that counts in FatJet.
+        jet_index: Its field that counts in the jets.
         candidate_index: Its field that counts in the candidates.
         candidates: Collection of the candidates.
+        gen_jets: Collection of the generated jets.
+        gen_jet_index: Field of the jets that counts in them.
+        has_decays: Whether the jets are large enough to hold all quarks of a W, Z, Higgs boson or top quark.
     """
 
     dialect: str
+    jets: str = "FatJet"
     links: str
-    jet_index: str
+    jet_index: str = "jetIdx"
     candidate_index: str
     candidates: str
+    gen_jets: str = "GenJetAK8"
+    gen_jet_index: str = "genJetAK8Idx"
+    has_decays: bool = True
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """What branches of these jets alone begin with."""
+        return f"{self.jets}_", f"{self.links}_", f"{self.gen_jets}_"
+
+    def of_small_jets(self, links: str) -> Naming:
+        """The same dialect's links of jets of radius 0.4."""
+        of_jets = replace(self, jets="Jet", links=links, has_decays=False)
+        return replace(of_jets, gen_jets="GenJet", gen_jet_index="genJetIdx")
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -68,22 +91,29 @@ class Naming:
             f"{self.links}_{self.jet_index}",
             f"{self.links}_{self.candidate_index}",
             *(f"{self.candidates}_{name}" for name in KINEMATICS),
-            *(f"FatJet_{name}" for name in KINEMATICS),
+            *(f"{self.jets}_{name}" for name in KINEMATICS),
             *EVENT.values(),
         )
 
+    def fields(self, available: Iterable[str]) -> dict[str, str]:
+        """Fields of the jets in the file, without the collection, by name in the record."""
+        of_jets = (name.removeprefix(f"{self.jets}_") for name in available if name.startswith(f"{self.jets}_{LABEL}"))
+        return JETS | {name: name for name in sorted(of_jets) if name == LABEL or name.startswith(f"{LABEL}_")}
+
     def branches(self, available: Iterable[str]) -> list[str]:
-        """Branches that `record` will use, as far as they are available."""
+        """Branches that `record` will use, as far as they are available; none without all that are required."""
+        there = set(available)
+        if columns.missing(self.required, there):
+            return []
         wanted = [
             *self.required,
-            *(f"FatJet_{name}" for name in JETS.values()),
+            *(f"{self.jets}_{name}" for name in self.fields(there).values()),
             *(f"{self.candidates}_{name}" for name in CANDIDATES.values()),
             *(f"GenPart_{name}" for name in GEN_PARTICLES.values()),
-            *(f"{GEN_JETS}_{name}" for name in GEN_JET_KINEMATICS.values()),
-            GEN_JET_INDEX,
+            *(f"{self.gen_jets}_{name}" for name in GEN_JET_KINEMATICS.values()),
+            f"{self.jets}_{self.gen_jet_index}",
             "genWeight",
         ]
-        there = set(available)
         return [name for name in dict.fromkeys(wanted) if name in there]
 
 
@@ -162,9 +192,9 @@ def grouped(events: ak.Array, naming: Naming) -> tuple[npt.NDArray[np.int64], np
             f"{jet_branch} has {lengths[at]} and {candidate_branch} has {others[at]} links in event {at}; "
             "each link needs both"
         )
-    n_jets = ak.num(columns.column(events, "FatJet_pt"))
+    n_jets = ak.num(columns.column(events, f"{naming.jets}_pt"))
     n_candidates = ak.num(columns.column(events, f"{naming.candidates}_pt"))
-    jet = global_index(jet_index, n_jets, jet_branch, "FatJet")
+    jet = global_index(jet_index, n_jets, jet_branch, naming.jets)
     candidate = global_index(candidate_index, n_candidates, candidate_branch, naming.candidates)
     return candidate[np.argsort(jet, kind="stable")], np.bincount(jet, minlength=int(ak.sum(n_jets)))
 
@@ -182,6 +212,7 @@ def constituents(events: ak.Array, naming: Naming) -> ak.Array:
     index, counts = grouped(events, naming)
     branches = columns.chosen(events, CANDIDATES, f"{naming.candidates}_")
     picked = {name: taken(column, index) for name, column in branches.items()}
+    picked |= {name: columns.scaled(picked[name], MM_PER_CM) for name in LENGTHS if name in picked}
     if "charge" not in picked and "pdg_id" in picked:
         picked["charge"] = charge_of(picked["pdg_id"])
     return ak.unflatten(columns.momenta(picked), counts)
@@ -202,24 +233,26 @@ def gen_particles(events: ak.Array) -> ak.Array | None:
     return ak.unflatten(particles, ak.num(branches["pt"]))
 
 
-def true_kinematics(events: ak.Array) -> dict[str, npt.NDArray[Any]]:
+def true_kinematics(events: ak.Array, naming: Naming) -> dict[str, npt.NDArray[Any]]:
     """Kinematics of the generated jet that each jet is matched to; of virtual events, these columns are read.
 
     Args:
         events: Events, shape (n_events,).
+        naming: Names of the jets and the generated jets.
 
     Returns:
         true_pt, true_eta, true_phi and true_mass [GeV, rad], shape (n_jets,), NaN for jets without a match (index -1),
         or with one that the file does not keep: NanoAOD drops soft generated jets, and before 2021 left the index.
         Nothing for files without generated jets or the index.
     """
-    gen_jets = columns.chosen(events, GEN_JET_KINEMATICS, f"{GEN_JETS}_")
-    if gen_jets.keys() != GEN_JET_KINEMATICS.keys() or GEN_JET_INDEX not in columns.names(events):
+    gen_jets = columns.chosen(events, GEN_JET_KINEMATICS, f"{naming.gen_jets}_")
+    index_branch = f"{naming.jets}_{naming.gen_jet_index}"
+    if gen_jets.keys() != GEN_JET_KINEMATICS.keys() or index_branch not in columns.names(events):
         return {}
-    index = columns.column(events, GEN_JET_INDEX)
+    index = columns.column(events, index_branch)
     counts = ak.num(gen_jets["true_pt"])
     matched = (index >= 0) & (index < counts)
-    gen_jet, has_match = global_index(index[matched], counts, GEN_JET_INDEX, GEN_JETS), columns.flat(matched)
+    gen_jet, has_match = global_index(index[matched], counts, index_branch, naming.gen_jets), columns.flat(matched)
     kinematics = {}
     for name, column in gen_jets.items():
         values = columns.flat(column)
@@ -230,22 +263,28 @@ def true_kinematics(events: ak.Array) -> dict[str, npt.NDArray[Any]]:
 
 def jets(events: ak.Array, naming: Naming) -> ak.Array:
     """Jets with constituents, and truth where there are generated particles, shape (n_events, var)."""
-    columns.require(naming.required, columns.names(events), naming.dialect)
-    branches = columns.chosen(events, JETS, "FatJet_")
+    available = columns.names(events)
+    columns.require(naming.required, available, naming.dialect)
+    branches = columns.chosen(events, naming.fields(available), f"{naming.jets}_")
     counts = ak.num(branches["pt"])
     keys = np.repeat(event_keys(events), columns.flat(counts))
     flat_columns = {name: ak.flatten(column) for name, column in branches.items()}
-    particles = gen_particles(events)
+    particles = gen_particles(events) if naming.has_decays else None
     if particles is not None:
         flat_columns["truth_pdg_id"] = ak.flatten(truth_pdg_id(ak.zip(branches, depth_limit=1), particles))
-    flat_columns |= true_kinematics(events)
+    flat_columns |= true_kinematics(events, naming)
     flat_columns |= {"event_key": keys, "constituents": constituents(events, naming)}
     return ak.unflatten(columns.momenta(flat_columns), counts)
 
 
-def record(events: ak.Array, naming: Naming) -> ak.Array:
-    """Events in the form of the package, shape (n_events,)."""
-    branches: dict[str, Any] = {"jets": jets(events, naming), "event_key": event_keys(events)}
+def record(events: ak.Array, large: Naming, small: Naming) -> ak.Array:
+    """Events in the form of the package, with those of the two kinds of jets that they have, shape (n_events,)."""
+    available = columns.names(events)
+    kinds = {"jets": large, "ak4_jets": small}
+    there = {name: naming for name, naming in kinds.items() if not columns.missing(naming.required, available)}
+    # Without either the error is that of the large ones.
+    branches: dict[str, Any] = {name: jets(events, naming) for name, naming in (there or {"jets": large}).items()}
+    branches["event_key"] = event_keys(events)
     branches |= columns.chosen(events, EVENT) | columns.chosen(events, {"weight": "genWeight"})
     particles = gen_particles(events)
     if particles is not None:

@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from cortado.event_keys import event_key, event_key_of_momenta
 from cortado.kinematics import mass_of, momentum
+from cortado.names import flat_name
 from cortado.readers import columns
 from cortado.readers.cartesian import cylindrical
 
-__all__ = ["Mapping", "nanoaod_mapping"]
+__all__ = ["Mapping", "Source"]
 
 Source = str | tuple[str, float]
 """A branch, or a branch and the factor that gives it the unit of the record."""
@@ -91,8 +92,8 @@ class Mapping:
 
     def branches(self, available: Iterable[str]) -> list[str]:
         """The branches that `record` uses, of those that are available."""
-        there = set(available)
-        return [name for name in self.FORMS[0] if name in there]
+        there = set(map(flat_name, available))
+        return [name for name in self.FORMS[0] if flat_name(name) in there]
 
     def record(self, events: ak.Array) -> ak.Array:
         """Events in the form of the package, shape (n_events,), see `cortado.readers`.
@@ -284,32 +285,3 @@ def _vectors(flat: dict[str, npt.NDArray[Any]]) -> ak.Array:
     if all(name in flat for name in _MOMENTUM):
         return columns.momenta(flat)
     return columns.records(flat)
-
-
-def nanoaod_mapping(
-    collections: abc.Mapping[str, tuple[str, Iterable[str]]],
-    *,
-    event: Iterable[str] = (),
-    weight: str | None = "genWeight",
-) -> Mapping:
-    """Columns of CMS NanoAOD of any version, without constituents: jets of both radii, leptons, and the event.
-
-    Args:
-        collections: Name in the record -> collection of the file and its fields, under whose names they are kept:
-            ``{"jets": ("Jet", ("pt", "eta", "btagDeepFlavB")), "muons": ("Muon", ("pt", "charge"))}``.
-        event: Branches of the event, such as "MET_pt".
-        weight: Branch of the event weight; None for recorded data.
-
-    Example:
-        >>> nanoaod_mapping({"jets": ("Jet", ("pt",))}, event=("MET_pt",)).FORMS[0]
-        ('Jet_pt', 'run', 'luminosityBlock', 'event', 'MET_pt', 'genWeight')
-    """
-    mapped = {name: {field: f"{source}_{field}" for field in fields} for name, (source, fields) in collections.items()}
-    numbers = {"run": "run", "luminosity_block": "luminosityBlock", "event": "event"}
-    return Mapping(
-        jets=mapped.pop("jets", {}),
-        collections=mapped,
-        event=numbers | {name: name for name in event},
-        weight=weight,
-        name="NanoAOD columns",
-    )

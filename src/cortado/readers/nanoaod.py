@@ -1,15 +1,18 @@
-"""CMS NanoAOD, version 15 and later: FatJet, and its constituents FatJetPFCand -> PFCand.
+"""CMS NanoAOD, version 15 and later: FatJet and Jet, with their constituents FatJetPFCand, JetPFCand -> PFCand.
 
-Constituents are grouped by `FatJetPFCand_jetIdx`; `FatJet_nConstituents` counts something else and is not
-used. Impact parameters are in cm. The events are plain arrays (`events.FatJet_pt`) or coffea NanoEvents
-(`events.FatJet.pt`); of virtual NanoEvents, the columns of jets and constituents are read when they are used.
+Jets of radius 0.8 are the `jets` of the record, those of radius 0.4 its `ak4_jets`; a file has either or both.
+Constituents are grouped by `FatJetPFCand_jetIdx`, `JetPFCand_jetIdx`; `FatJet_nConstituents` counts something else and
+is not used. Lengths, which the file has in cm, are in mm. The events are plain arrays (`events.FatJet_pt`) or coffea
+NanoEvents (`events.FatJet.pt`); of virtual NanoEvents, the columns of jets and constituents are read when they are
+used.
 
 Where the file gives no charge of the candidates, it is taken from their PDG code, see `charge_of`.
 
-True kinematics of a jet are those of the generated jet (`GenJetAK8`: stable particles without neutrinos) that
-`FatJet_genJetAK8Idx` names, NaN where there is none.
+True kinematics of a jet are those of the generated jet (`GenJetAK8`, `GenJet`: stable particles without neutrinos)
+that `FatJet_genJetAK8Idx`, `Jet_genJetIdx` names, NaN where there is none. Its `flavour` is `hadronFlavour` (5, 4, 0).
+Columns `label` and `label_...` that somebody has added to the jets are taken as they are.
 
-Secondary vertices (`SV`) belong to the event; `vertices_in_jets` shares them out. Their lengths are in cm.
+Secondary vertices (`SV`) belong to the event; `vertices_in_jets` shares them out.
 """
 
 from __future__ import annotations
@@ -22,15 +25,28 @@ import numpy as np
 from cortado.kinematics import delta_r
 from cortado.readers import columns, links
 from cortado.readers.links import KINEMATICS, charge_of
+from cortado.units import MM_PER_CM
 
-__all__ = ["FORMS", "NAME", "branches", "charge_of", "jets", "record", "secondary_vertices", "vertices_in_jets"]
+__all__ = [
+    "FORMS",
+    "KINDS",
+    "NAME",
+    "ak4_jets",
+    "branches",
+    "charge_of",
+    "jets",
+    "record",
+    "secondary_vertices",
+    "vertices_in_jets",
+]
 
 NAME = "NanoAOD v15"
-_NAMING = links.Naming(
-    dialect=NAME, links="FatJetPFCand", jet_index="jetIdx", candidate_index="pfCandIdx", candidates="PFCand"
-)
-FORMS = (_NAMING.required,)
-"""Branches by which the dialect is recognised, and without which it cannot be read."""
+_LARGE = links.Naming(dialect=NAME, links="FatJetPFCand", candidate_index="pfCandIdx", candidates="PFCand")
+_SMALL = _LARGE.of_small_jets("JetPFCand")
+FORMS = (_LARGE.required, _SMALL.required)
+"""Branches by which the dialect is recognised: those of either kind of jets."""
+KINDS = {"jets": _LARGE.prefixes, "ak4_jets": _SMALL.prefixes}
+"""What branches of one kind of jets alone begin with, by the name of these in the record."""
 _VERTICES = KINEMATICS | {
     "x": "x",
     "y": "y",
@@ -45,13 +61,15 @@ _VERTICES = KINEMATICS | {
     "significance_2d": "dxySig",
     "pointing_angle": "pAngle",
 }
+_LENGTHS = ("x", "y", "z", "flight_distance", "flight_distance_2d")
 
 
 def branches(available: Iterable[str]) -> list[str]:
     """Choose the branches that `record` uses, of those that are available."""
     there = list(available)
     vertices = (f"SV_{name}" for name in _VERTICES.values())
-    return [*_NAMING.branches(there), *(name for name in vertices if name in there)]
+    used = (*_LARGE.branches(there), *_SMALL.branches(there), *(name for name in vertices if name in there))
+    return list(dict.fromkeys(used))
 
 
 def jets(events: ak.Array) -> ak.Array:
@@ -62,13 +80,19 @@ def jets(events: ak.Array) -> ak.Array:
 
     Returns:
         Jets, shape (n_events, var), with pt, eta, phi, mass, event_key, constituents and, where the file has
-        them, soft_drop_mass, tau1 to tau4, truth_pdg_id (see `truth`), true_pt, true_eta, true_phi, true_mass.
+        them, soft_drop_mass, tau1 to tau4, truth_pdg_id (see `truth`), true_pt, true_eta, true_phi, true_mass,
+        flavour, parton_flavour, label, label_...
 
     Raises:
         KeyError: If a required column is missing.
         ValueError: If a link points to a jet or a candidate that is not there, or lacks one of its two ends.
     """
-    return links.jets(events, _NAMING)
+    return links.jets(events, _LARGE)
+
+
+def ak4_jets(events: ak.Array) -> ak.Array:
+    """Jets of radius 0.4 with their constituents, aligned with `Jet`; as `jets`, but without truth_pdg_id."""
+    return links.jets(events, _SMALL)
 
 
 def record(events: ak.Array) -> ak.Array:
@@ -78,14 +102,14 @@ def record(events: ak.Array) -> ak.Array:
         events: Events, shape (n_events,).
 
     Returns:
-        Events, shape (n_events,), with jets, event_key, run, luminosity_block, event and, for simulation,
-        weight and gen_particles; secondary_vertices where the file has them.
+        Events, shape (n_events,), with jets, ak4_jets or both, event_key, run, luminosity_block, event and, for
+        simulation, weight and gen_particles; secondary_vertices where the file has them.
 
     Raises:
         KeyError: If a required column is missing.
         ValueError: If a link points to a jet or a candidate that is not there, or lacks one of its two ends.
     """
-    whole = links.record(events, _NAMING)
+    whole = links.record(events, _LARGE, _SMALL)
     vertices = secondary_vertices(events)
     return whole if vertices is None else ak.with_field(whole, vertices, "secondary_vertices")
 
@@ -97,11 +121,12 @@ def secondary_vertices(events: ak.Array) -> ak.Array | None:
         events: Events, shape (n_events,).
 
     Returns:
-        Vertices, shape (n_events, var), with pt, eta, phi, mass and, where the file has them, x, y, z [cm],
+        Vertices, shape (n_events, var), with pt, eta, phi, mass and, where the file has them, x, y, z [mm],
         reduced_chi2 (chi2 / ndf), ndf, n_tracks, charge, flight_distance and flight_distance_2d from the primary
-        vertex [cm], their significance and significance_2d, pointing_angle [rad]; None for files without.
+        vertex [mm], their significance and significance_2d, pointing_angle [rad]; None for files without.
     """
     branches = columns.chosen(events, _VERTICES, "SV_")
+    branches |= {name: columns.scaled(branches[name], MM_PER_CM) for name in _LENGTHS if name in branches}
     # No vectors: those of scikit-hep take x, y, z for a momentum.
     return ak.zip(branches, depth_limit=2) if KINEMATICS.keys() <= branches.keys() else None
 

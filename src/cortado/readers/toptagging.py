@@ -56,11 +56,11 @@ def jets(events: ak.Array) -> ak.Array:
     Raises:
         KeyError: If a required column is missing.
     """
-    momenta, counts = _from_slots(events) if _slots(events.fields) else _from_jagged(events)
+    momenta, counts = _from_slots(events) if _slots(columns.names(events)) else _from_jagged(events)
     owner = np.repeat(np.arange(len(events)), counts)
     total = [np.bincount(owner, component, minlength=len(events)) for component in momenta]
     fields: dict[str, Any] = dict(cylindrical(*total))
-    if _LABEL in events.fields:
+    if _LABEL in columns.names(events):
         fields["is_signal"] = columns.flat(columns.column(events, _LABEL)).astype(np.int32)
     fields["event_key"] = event_key_of_momenta(*_first_of_each(momenta, counts))
     fields["constituents"] = ak.unflatten(columns.momenta(cylindrical(*momenta[:3])), counts)
@@ -105,9 +105,10 @@ def _from_jagged(events: ak.Array) -> tuple[Momenta, Counts]:
 
 def _from_slots(events: ak.Array) -> tuple[Momenta, Counts]:
     """Momenta of all constituents in a row, and their number in each entry: the HDF5 form."""
-    slots = _slots(events.fields)
-    columns.require(slots, events.fields, NAME)
-    table = np.stack([ak.to_numpy(events[name]) for name in slots], axis=-1)
+    available = columns.names(events)
+    slots = _slots(available)
+    columns.require(slots, available, NAME)
+    table = np.stack([ak.to_numpy(columns.column(events, name)) for name in slots], axis=-1)
     table = table.reshape(len(events), len(slots) // len(_SLOT), len(_SLOT))  # (n, slots, 4)
     filled = ~(table[:, :, 3] <= 0)  # NaN is kept, for the representation to refuse
     return list(table[filled].T), np.count_nonzero(filled, axis=1)

@@ -186,6 +186,8 @@ def _columns(content: Any, names: tuple[str, ...], caller: str) -> Floats:
     """Named columns of numbers, in float64, shape (m, number of names)."""
     for name in names:
         column = content[name]
+        if column.is_option and np.all(column.mask_as_bool(valid_when=True)):
+            column = column.project()
         if column.is_option or not (column.is_numpy or column.is_unknown):
             raise ValueError(
                 f"{caller}: tracks.{name} must hold one number each and none missing, got {ak.type(column)!s:.60}"

@@ -10,6 +10,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
+from cortado.refused import RefusedObjects
 from cortado.representations.constituents import as_float32, flat
 
 __all__ = ["Columns", "ColumnsInputs"]
@@ -104,9 +105,11 @@ class Columns:
         )
         place, there = np.cumsum(every.counts) - every.counts + int(index), every.counts > int(index)
         if self.missing is None and not there.all():
-            raise ValueError(
+            raise RefusedObjects(
                 f"Columns: {collection}.{field}[{index}] is not there in {np.sum(~there)} of {len(there)} objects, "
-                f"first in {np.argmin(there)}; missing=0.0, or another value, stands for it"
+                f"first in {np.argmin(there)}; missing=0.0, or another value, stands for it",
+                np.flatnonzero(~there),
+                f"no {collection}.{field}[{index}]",
             )
         values = np.full(len(there), np.nan if self.missing is None else self.missing)
         values[there] = every.own(field)[place[there]]

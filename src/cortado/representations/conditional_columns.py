@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
+from cortado.refused import RefusedObjects
 from cortado.representations.constituents import as_float32, flat
 
 __all__ = ["ConditionalColumns", "ConditionalInputs"]
@@ -150,9 +151,11 @@ def _require_inside(name: str, values: Floats, ends: Range) -> None:
     low, high = (end if end is not None else other for end, other in zip(ends, (-np.inf, np.inf)))
     if (outside := ~((values >= low) & (values <= high))).any():
         first = int(np.flatnonzero(outside)[0])
-        raise ValueError(
+        raise RefusedObjects(
             f"ConditionalColumns: {name} of {outside.sum()} of {len(values)} objects is outside of {low:g} to {high:g}"
-            f", such as {values[first]:g} of object {first}: widen the ends, or leave these out by a mask"
+            f", such as {values[first]:g} of object {first}: widen the ends, or leave these out by a mask",
+            np.flatnonzero(outside),
+            f"a {name} outside of {low:g} to {high:g}",
         )
 
 

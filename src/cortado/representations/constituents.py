@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from cortado.kinematics import wrap_phi
 from cortado.names import nearest
+from cortado.refused import RefusedObjects
+from cortado.representations.missing import plain, present
 
 __all__ = [
     "CENTRES",
@@ -93,8 +95,8 @@ def flat(
 
     Raises:
         KeyError: If a field is missing.
-        ValueError: If the jets are not one-dimensional, a field is not a plain column of numbers, a number is
-            not finite, or the pT of a constituent is negative.
+        ValueError: If the jets are not one-dimensional, or a field is not a plain column of numbers.
+        RefusedObjects: If a number is not finite, or the pT of a constituent is negative.
     """
     layout = ak.to_layout(jets, allow_record=False)
     if layout.purelist_depth != 1:
@@ -239,21 +241,26 @@ def as_float32(
         of: What the owners are, for messages.
 
     Raises:
-        ValueError: If a value is not finite in float32.
+        RefusedObjects: If a value is not finite in float32.
     """
     stacked = np.empty((len(owner), len(names)), dtype=np.float32)
     with np.errstate(over="ignore"):
         for index, column in enumerate(values):
             stacked[:, index] = column
     if not np.isfinite(stacked).all():
-        row, index = np.argwhere(~np.isfinite(stacked))[0]
-        raise ValueError(f"{caller}: {names[index]} of {of} {owner[row]} is {values[index][row]}, must be finite")
+        bad = ~np.isfinite(stacked)
+        row, index = np.argwhere(bad)[0]
+        raise RefusedObjects(
+            f"{caller}: {names[index]} of {of} {owner[row]} is {values[index][row]}, must be finite",
+            owner[bad[:, index]],
+            f"a {names[index]} that is not finite",
+        )
     return stacked
 
 
 def _column(layout: Any, name: str, caller: str, of: str) -> Floats:
     _require(name, layout.fields, caller, of)
-    column = _numbers(layout[name].to_packed(), name, caller)
+    column = _numbers(plain(layout[name].to_packed(), name, of), name, caller)
     _require_finite(column, name, None, caller, of)
     return column
 
@@ -265,7 +272,7 @@ def _constituents(
     nested = layout[collection]
     for name in names:
         _require(name, nested.fields, caller, of, prefix=f"{collection}.")
-    packed = nested[list(names)].to_packed()
+    packed = present(nested[list(names)], collection, of).to_packed()
     if packed.is_regular:
         packed = packed.to_ListOffsetArray64(True)
     if not packed.is_list or packed.purelist_depth != 2:
@@ -275,8 +282,8 @@ def _constituents(
 
 
 def _numbers(content: Any, name: str, caller: str) -> Floats:
-    if content.is_option or not (content.is_numpy or content.is_unknown):
-        raise ValueError(f"{caller}: {name} must hold one number each and none missing, got {ak.type(content)!s:.60}")
+    if not (content.is_numpy or content.is_unknown):
+        raise ValueError(f"{caller}: {name} must hold one number each, got {ak.type(content)!s:.60}")
     return np.asarray(ak.to_numpy(content), dtype=np.float64)
 
 
@@ -290,7 +297,10 @@ def _require_finite(column: Floats, name: str, owner: NDArray[np.int64] | None, 
     pt = name.endswith(".pt")
     bad = ~np.isfinite(column) | (column < 0) if pt else ~np.isfinite(column)
     if bad.any():
-        first = int(np.argmax(bad))
-        index = first if owner is None else owner[first]
-        rule = "finite and not negative" if pt else "finite"
-        raise ValueError(f"{caller}: {name} of {of} {index} is {column[first]}, must be {rule}")
+        refused = np.flatnonzero(bad) if owner is None else owner[bad]
+        rule, wrong = ("finite and not negative", "negative or not finite") if pt else ("finite", "not finite")
+        raise RefusedObjects(
+            f"{caller}: {name} of {of} {refused[0]} is {column[bad][0]}, must be {rule}",
+            refused,
+            f"a {name} that is {wrong}",
+        )

@@ -9,7 +9,7 @@ feature                        value
 log_pt, log_mass               natural logarithm of the value in GeV
 log_pt_relative                logarithm of the ratio to the jet's pT
 delta_r                        distance from the axis of the jet
-d0, dz, flight_distance(_2d)   sign(x) ln(1 + |x| / 10 um), lengths in cm
+d0, dz, flight_distance(_2d)   sign(x) ln(1 + |x| / 10 um)
 ..._significance               sign(s) ln(1 + |s|) of value over error
 n_charged, n_neutral           number of these candidates in the jet
 n_vertices                     number of its secondary vertices
@@ -54,7 +54,7 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-_SHORT = 1e-3  # cm, the resolution of impact parameters
+_SHORT = 1e-2  # mm, the resolution of impact parameters
 _COLLECTIONS = ("charged", "neutral", "vertices")
 
 

@@ -153,8 +153,8 @@ charge                in units of e
 is_..._hadron         1 or 0 by PDG code; hadrons are those that reach a detector (pi, K, p, ..., K0L, n, ...)
 is_...                1 or 0 by PDG code
 particle_code         the PDG code as a number from 0 to 1.3, as in EnergyFlow
-d0, dz                tanh of the impact parameter, as in JetClass; in the unit of the file (mm, CMS: cm)
-d0_err, dz_err        its uncertainty, cut off at 0 and 1
+d0, dz                tanh of the impact parameter in mm, as in JetClass
+d0_err, dz_err        its uncertainty in mm, cut off at 0 and 1
 puppi_weight          as in the file
 ====================  ======================================================================================
 """

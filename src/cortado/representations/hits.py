@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cortado.kinematics import delta_phi
+from cortado.refused import RefusedObjects
 from cortado.representations.constituents import flat
 
 __all__ = ["POSITION", "HitGraphInputs", "Hits", "flat_hits", "graph_inputs"]
@@ -73,9 +74,11 @@ def flat_hits(events: ak.Array, caller: str, *, layer: bool) -> Hits:
     x, y, z = (hits.own(name) for name in "xyz")
     r = np.hypot(x, y)
     if len(bad := np.flatnonzero(r == 0)):
-        raise ValueError(
+        raise RefusedObjects(
             f"{caller}: {len(bad)} hits lie on the beam line, x = y = 0, the first in event {hits.owner[bad[0]]}; a "
-            "hit needs an azimuth: drop them"
+            "hit needs an azimuth: drop them",
+            hits.owner[bad],
+            "a hit on the beam line",
         )
     layers = hits.own("layer").astype(np.int64) if layer else np.zeros(0, np.int64)
     return Hits(hits.counts, hits.owner, r, np.arctan2(y, x), z, layers)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cortado.names import require_one_of
+from cortado.refused import RefusedObjects
 from cortado.representations.constituents import (
     CENTRES,
     Constituents,
@@ -182,8 +183,12 @@ class JetImage:
         if self.normalise == "jet_pt":
             norm = constituents.columns["pt"].astype(np.float32)
             if not (norm > 0).all():
-                bad = int(np.argmin(norm))
-                raise ValueError(f"JetImage: pt of jet {bad} is {norm[bad]}, must be positive to divide by it")
+                bad = np.flatnonzero(~(norm > 0))
+                raise RefusedObjects(
+                    f"JetImage: pt of jet {bad[0]} is {norm[bad[0]]}, must be positive to divide by it",
+                    bad,
+                    "a pt that is not positive",
+                )
         else:
             norm = total.sum(axis=1) if self.normalise == "sum" else np.sqrt(np.square(total).sum(axis=1))
         return np.where(norm > 0, norm, 1)[:, np.newaxis, np.newaxis, np.newaxis]

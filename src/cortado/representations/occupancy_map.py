@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cortado.counts import LARGEST_DISPERSION, fit_dispersion, from_root, mean_root, root
+from cortado.refused import RefusedObjects
 
 __all__ = ["OccupancyMap", "OccupancyMapInputs", "dispersion_of", "reference_shares"]
 
@@ -131,9 +132,11 @@ class OccupancyMap:
             raise ValueError(f"OccupancyMap: maps of shape {values.shape[1:]}, the reference has {wanted}")
         if (wrong := ~(np.isfinite(values) & (values >= 0))).any():
             first = np.argwhere(wrong)[0]
-            raise ValueError(
+            raise RefusedObjects(
                 f"OccupancyMap: {values[tuple(first)]:g} in cell {tuple(first[1:].tolist())} of map {first[0]} is no "
-                "count, required: finite and not negative"
+                "count, required: finite and not negative",
+                np.argwhere(wrong)[:, 0],
+                "a cell that holds no count",
             )
         return values.reshape(-1, *self.shape)
 

@@ -21,6 +21,7 @@ from cortado.scoring.sampler import EventSampler
 from cortado.scoring.scorer import Scorer
 from cortado.scoring.several import ByFold, SeveralPredictors, Together
 from cortado.scoring.track_finder import TrackFinder
+from cortado.scoring.variations import jet_variations, score_variations
 
 __all__ = [
     "ByFold",
@@ -38,8 +39,10 @@ __all__ = [
     "domain_shifts",
     "ensemble",
     "folds",
+    "jet_variations",
     "load",
     "loads",
+    "score_variations",
     "vertex_columns",
     "warn_outside_domain",
     "with_edges",

@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 
 def domain_counts(use: Any, objects: ak.Array, weights: Floats | None = None) -> Floats:
-    """Counts of what objects are like; they add up over chunks.
+    """Counts of what objects are like, of those that the network can take; they add up over chunks.
 
     Args:
         use: A bundle in use, as `cortado.load` gives it; of several bundles the first counts.
@@ -35,7 +35,9 @@ def domain_counts(use: Any, objects: ak.Array, weights: Floats | None = None) ->
     if "domain" not in bundle.provenance:
         return np.zeros((0, domains.BINS + 1, 2))
     flat = bundles.columns(flatten(objects), bundle.fields)
-    watched = domains.quantities(bundle.representation, flat, bundle.representation(flat))
+    prepared = bundles.accepted(bundle.represent, flat)
+    watched = domains.quantities(bundle.representation, flat[prepared.places], prepared.made)
+    weights = None if weights is None else np.asarray(weights)[prepared.places]
     return domains.counts_of(domains.from_json(bundle.provenance["domain"]), watched, weights)
 
 

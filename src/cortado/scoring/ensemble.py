@@ -25,7 +25,9 @@ def ensemble(paths: Iterable[str | os.PathLike[str]], **settings: Any) -> Any:
     _require_alike(together)
     if len({str(bundle.provenance.get("fold")) for bundle in together.bundles()}) > 1:
         raise ValueError(f"bundles of different folds are no ensemble, scoring.folds joins them: {together.path}")
-    together.flat(bundles.canary_objects(predictors[0].path)[:0])  # or ValueError, here and not in a worker
+    together.flat(
+        bundles.canary_objects(predictors[0].path, lengths=predictors[0].own.lengths)[:0]
+    )  # or ValueError, here and not in a worker
     return wrap(together)
 
 

@@ -8,6 +8,9 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
+from cortado import bundle as bundles
+from cortado.scoring.nesting import flatten, flatten_values
+
 _COLLECTIONS = {"showers": "shower", "jets": "jet"}
 
 
@@ -26,12 +29,40 @@ def friend(predictor: Any, record: ak.Array) -> tuple[dict[str, ak.Array], Count
     name = collection_of(predictor, record)
     if name == "events":
         answers = predictor(record)
-        return {f"event_{field}": answers[field] for field in answers.fields}, Counter()
+        notes = unscored(predictor, record, answers[answers.fields[0]], name=name)
+        return {f"event_{field}": answers[field] for field in answers.fields}, +notes
     answers = predictor(record[name])
-    first = ak.to_numpy(ak.flatten(answers[answers.fields[0]], axis=None))
-    empty = int(np.isnan(first).sum())
-    written = _COLLECTIONS.get(name, name.removesuffix("s"))
-    return {written: answers}, Counter({f"{name} have no constituents: their score is NaN": empty})
+    notes = unscored(predictor, record[name], answers[answers.fields[0]], name=name)
+    return {_COLLECTIONS.get(name, name.removesuffix("s")): answers}, notes
+
+
+def unscored(predictor: Any, objects: ak.Array, scores: ak.Array, *, name: str = "objects") -> Counter[str]:
+    """Why scores are NaN, in sentences without the number with which they begin.
+
+    Args:
+        predictor: That gave them.
+        objects: Of any nesting.
+        scores: Of their nesting.
+        name: What the objects are.
+    """
+    if predictor.use.of_constituents:
+        return Counter()  # what cannot be answered was an error
+    missing = np.isnan(ak.to_numpy(flatten_values(scores)))
+    bundle = predictor.bundle()
+    bad = bundles.columns(flatten(objects)[missing], bundle.fields)
+    empty = bundles.sizes_of(bundle, bad) == 0
+    why = bundles.accepted(bundle.represent, bad[~empty])
+    notes = Counter({f"{name} have no constituents: their score is NaN": int(empty.sum())})
+    notes.update({f"{name} have {reason}: their score is NaN": number for reason, number in why.refused.items()})
+    if len(why.places):
+        notes[f"{name} make the network itself give NaN"] = len(why.places)
+    return notes
+
+
+def trained_on(predictor: Any) -> str | None:
+    """Name of the objects that the bundle was trained on; None if it does not say so."""
+    trained: str | None = predictor.bundle().provenance.get("study", {}).get("objects", {}).get("collection")
+    return trained
 
 
 def collection_of(predictor: Any, record: ak.Array) -> str:
@@ -40,7 +71,7 @@ def collection_of(predictor: Any, record: ak.Array) -> str:
     Raises:
         ValueError: If the record has no such objects.
     """
-    trained = predictor.bundle().provenance.get("study", {}).get("objects", {}).get("collection")
+    trained = trained_on(predictor)
     wanted = [trained] if trained else list(_COLLECTIONS)
     for name in wanted:
         if name == "events" or name in record.fields:

@@ -16,7 +16,7 @@ from cortado.scoring.sampler import EventSampler
 from cortado.scoring.scorer import Scorer
 from cortado.scoring.track_finder import TrackFinder
 
-_COMMON = ("device", "threads", "batch_size", "precision", "without_constituents", *Own._fields)
+_COMMON = ("device", "threads", "batch_size", "precision", "without_constituents", "invalid", *Own._fields)
 _CLASSES = {each.__name__: each for each in (Scorer, VertexFinder, ShowerGenerator, TrackFinder, EventSampler)}
 
 
@@ -27,10 +27,10 @@ def load(path: str | os.PathLike[str], **settings: Any) -> Any:
 
     Args:
         path: The bundle.
-        **settings: Attributes of `Predictor`: device, threads, batch_size, precision, without_constituents; classes of
-            your own: representations, models, uses; and what the class of the result takes: threshold of a
-            `VertexFinder`, extrapolate of a `ShowerGenerator`, working_points of a `Scorer`; threshold, min_hits,
-            build and proposers of a `TrackFinder`.
+        **settings: Attributes of `Predictor`: device, threads, batch_size, precision, without_constituents, invalid;
+            classes of your own: representations, models, uses; lengths, see `cortado.bundle.load`; and what the
+            class of the result takes: threshold of a `VertexFinder`, extrapolate of a `ShowerGenerator`, working_points
+            of a `Scorer`; threshold, min_hits, build and proposers of a `TrackFinder`.
     Raises:
         FileNotFoundError: If there is no bundle.
         ValueError: If it cannot be trusted (see `cortado.bundle.load`), or the device is not there.

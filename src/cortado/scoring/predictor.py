@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import awkward as ak
 import numpy as np
@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from cortado import bundle as bundles
 from cortado.bundle import Own
 from cortado.bundle.cores import Precision
+from cortado.bundle.length_units import Unit
 from cortado.names import require_one_of
+from cortado.refused import RefusedObjects
 from cortado.scoring import process
 from cortado.scoring.friends import friend
 from cortado.scoring.nesting import flatten, restore
 from cortado.tasks import Use
 
-Empty = Literal["raise", "nan"]
+Policy = Literal["raise", "nan"]
 
 VERBS = {
     "Classes": "Scorer",
@@ -52,7 +54,10 @@ class Predictor:
         precision: Of products: "float32", or "bfloat16" by autocast.
         without_constituents: Objects without constituents are an error ("raise") or their numbers NaN ("nan"). Where
             answers are of the constituents, they simply have none.
-        own: Classes of your own that the bundle uses.
+        invalid: Objects with a number that cannot be shown to the network, such as a constituent of pT 0 whose
+            logarithm is a feature, are an error ("raise") or their numbers NaN ("nan"). Where answers are of the
+            constituents, they are always an error.
+        own: Classes of your own that the bundle uses, and the unit of lengths if it does not say it.
     """
 
     path: str
@@ -62,7 +67,8 @@ class Predictor:
     threads: int | None = None
     batch_size: int = 512
     precision: Precision = "float32"
-    without_constituents: Empty = "raise"
+    without_constituents: Policy = "raise"
+    invalid: Policy = "raise"
     own: Own = dataclasses.field(default_factory=Own)
 
     has_folds: ClassVar[bool] = False
@@ -74,7 +80,8 @@ class Predictor:
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads must be at least 1 or None, got {self.threads}")
         require_one_of("precision", self.precision, ("float32", "bfloat16"))
-        require_one_of("without_constituents", self.without_constituents, ("raise", "nan"))
+        require_one_of("without_constituents", self.without_constituents, get_args(Policy))
+        require_one_of("invalid", self.invalid, get_args(Policy))
         self.use.check(self.path)
 
     @classmethod
@@ -85,6 +92,7 @@ class Predictor:
         representations: Iterable[type] = (),
         models: Iterable[type] = (),
         uses: Iterable[type] = (),
+        lengths: Unit | None = None,
         **settings: Any,
     ) -> Predictor:
         """Predictor of the bundle at `path`.
@@ -94,21 +102,26 @@ class Predictor:
             representations: Classes of your own that the bundle may use, see `cortado.bundle.load`.
             models: Likewise.
             uses: Likewise.
+            lengths: Unit of the lengths that the network was shown, where the bundle does not say it.
             **settings: The other attributes of this.
         Raises:
             FileNotFoundError: If there is no bundle.
             ValueError: If it cannot be trusted (see `cortado.bundle.load`), or the device is not there.
         """
-        where, sha256 = os.path.abspath(path), bundles.fingerprint(path)
-        own = Own(tuple(representations), tuple(models), tuple(uses))
-        use = process.loaded(where, sha256, settings.get("device", "cpu"), own).bundle.use
-        return cls(path=where, sha256=sha256, use=use, own=own, **settings)
+        content = bundles.read(os.path.abspath(path))
+        own = Own(tuple(representations), tuple(models), tuple(uses), lengths)
+        use = process.of_content(content, settings.get("device", "cpu"), own).bundle.use
+        return cls(path=content.path, sha256=content.sha256, use=use, own=own, **settings)
+
+    def __getstate__(self) -> dict[str, Any]:
+        process.note(self.path, self.sha256)
+        return dict(self.__dict__)
 
     def __call__(self, objects: ak.Array) -> ak.Array:
         """Record of the answers, of the nesting of `objects`.
 
         Raises:
-            ValueError: If a field is missing, or objects have no constituents.
+            ValueError: If a field is missing, objects have no constituents, or a number cannot be shown to the network.
             FileNotFoundError: If this process must read the bundle and it is not there.
         """
         return restore(self.flat(flatten(objects)), objects)
@@ -116,25 +129,33 @@ class Predictor:
     def flat(self, objects: ak.Array) -> ak.Array:
         """The same for objects of shape (n,)."""
         objects, loaded = self.taken(objects), self.loaded()
-        return bundles.answers(
-            loaded.bundle,
-            objects,
-            use=self.use,
-            network=loaded.network,
-            skip_empty=True,
-            batch_size=self.batch_size,
-            device=self.device,
-            threads=self.threads,
-            precision=self.precision,
-        )
+        try:
+            return bundles.answers(
+                loaded.bundle,
+                objects,
+                use=self.use,
+                network=loaded.network,
+                skip_empty=True,
+                skip_refused=self.invalid == "nan" and not self.use.of_constituents,
+                batch_size=self.batch_size,
+                device=self.device,
+                threads=self.threads,
+                precision=self.precision,
+            )
+        except RefusedObjects as error:
+            hint = "" if self.use.of_constituents else ", or ask for NaN, invalid='nan'"
+            raise RefusedObjects(f"{error}; drop such objects{hint}", error.objects, error.reason) from error
 
     def taken(self, objects: ak.Array) -> ak.Array:
         """Objects (n,) with the fields that the bundle needs alone.
 
         Raises:
-            ValueError: If a field is missing, or objects have no constituents.
+            ValueError: If a field is missing, or objects have no constituents, or a constituent is None of which there
+                would be an answer.
         """
-        objects = bundles.columns(objects, self.bundle().fields)
+        given, objects = objects, bundles.columns(objects, self.bundle().fields)
+        if self.use.of_constituents:
+            _require_all_there(given, objects)
         empty = int(np.count_nonzero(bundles.sizes_of(self.bundle(), objects) == 0))
         if empty and self.without_constituents == "raise" and not self.use.of_constituents:
             raise ValueError(
@@ -170,6 +191,17 @@ class Predictor:
     def loaded(self) -> process.Loaded:
         """The bundle and its network in this process, made ready on the device."""
         return process.loaded(self.path, self.sha256, self.device, self.own)
+
+
+def _require_all_there(given: ak.Array, taken: ak.Array) -> None:
+    """Whether no member of a list was left out, so that answers are of the members that were given.
+
+    Raises:
+        ValueError: If some were.
+    """
+    for name in (name for name in ak.fields(taken) if ak.fields(taken[name])):
+        if missing := int(ak.sum(ak.num(given[name]))) - int(ak.sum(ak.num(taken[name]))):
+            raise ValueError(f"{missing} of {name} are None, and answers are of each: drop them, ak.drop_none({name})")
 
 
 def require_verbs(verbs: str, predictor: Any) -> None:

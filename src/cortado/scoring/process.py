@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -26,6 +28,8 @@ _KEPT = 32  # enough for several taggers of ten folds
 _lock = threading.RLock()
 _networks: dict[tuple[object, ...], Loaded] = {}
 _reads: dict[int, int] = {}  # by process: a forked worker starts from zero
+_received: dict[str, bundle.Content] = {}  # bundles that came without a file, by fingerprint
+_packed: list[dict[str, str]] = []  # path by fingerprint of the bundles that are being pickled
 
 
 def loads() -> int:
@@ -40,26 +44,54 @@ def loaded(path: str, sha256: str, device: str, own: bundle.Own) -> Loaded:
         FileNotFoundError: If it must be read and is not there.
         ValueError: If the device is not there, the file cannot be trusted, or has another checksum.
     """
-    key = (sha256, device, own)
+    with _lock:
+        if (known := _networks.get((sha256, device, own))) is not None:
+            return known
+        check_device(device)
+        content = _received.get(sha256) or bundle.read(path)
+        if content.sha256 != sha256:
+            raise ValueError(
+                f"{path}: changed since it was loaded (SHA-256 {sha256[:12]}..., now {content.sha256[:12]}...); "
+                "load it again with cortado.load"
+            )
+        return of_content(content, device, own)
+
+
+def of_content(content: bundle.Content, device: str, own: bundle.Own) -> Loaded:
+    """The bundle that was read, made ready unless this process has one of the same checksum; errors as `loaded`."""
+    key = (content.sha256, device, own)
     with _lock:
         if key not in _networks:
-            _networks[key] = _read(path, sha256, device, own)
+            check_device(device)
+            _reads[os.getpid()] = loads() + 1
+            with cores.limited(cores.wanted(None)):  # the canary too must not start threads in a forked worker
+                made = content.bundle(own)
+            _networks[key] = Loaded(made, _ready(made.model).to(device))
             while len(_networks) > _KEPT:
                 del _networks[next(iter(_networks))]
         return _networks[key]
 
 
-def _read(path: str, sha256: str, device: str, own: bundle.Own) -> Loaded:
-    check_device(device)
-    if (now := bundle.fingerprint(path)) != sha256:
-        raise ValueError(
-            f"{path}: changed since it was loaded (SHA-256 {sha256[:12]}..., now {now[:12]}...); "
-            "load it again with cortado.load"
-        )
-    _reads[os.getpid()] = loads() + 1
-    with cores.limited(cores.wanted(None)):  # the canary too must not start threads in a forked worker
-        read = bundle.load(path, **own._asdict())
-    return Loaded(read, _ready(read.model).to(device))
+@contextmanager
+def packed() -> Iterator[dict[str, str]]:
+    """Path by fingerprint of all bundles whose predictors are pickled in the `with` block."""
+    noted: dict[str, str] = {}
+    _packed.append(noted)
+    try:
+        yield noted
+    finally:
+        _packed.remove(noted)
+
+
+def note(path: str, sha256: str) -> None:
+    """A predictor of this bundle is being pickled."""
+    for noted in _packed:
+        noted[sha256] = path
+
+
+def receive(contents: Iterable[bundle.Content]) -> None:
+    """Have bundles without their files."""
+    _received.update({content.sha256: content for content in contents})
 
 
 def _ready(model: torch.nn.Module) -> torch.nn.Module:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cortado import bundle as bundles
 from cortado.names import require_one_of
 from cortado.scoring.domain import Shift, domain_counts, warn_outside_domain
-from cortado.scoring.event_weights import add_per_event, factors_at, with_truth
+from cortado.scoring.event_weights import add_per_event, factors_of_jets, with_truth
 from cortado.scoring.friends import friend
 from cortado.scoring.nesting import flatten, flatten_values, restore
 from cortado.scoring.points import averaged
@@ -175,6 +175,7 @@ class Scorer:
         *,
         working_point: str,
         scale_factors: Mapping[str, Any] | None = None,
+        efficiencies: Mapping[str, Any] | None = None,
         is_signal: ak.Array | None = None,
         scores: ak.Array | None = None,
         name: str = "tagger",
@@ -189,8 +190,11 @@ class Scorer:
             weights: `coffea.analysis_tools.Weights` of the events.
             jets: Of simulated events, shape (n_events, var), or (n_events,) with at most one jet each.
             working_point: Its name.
-            scale_factors: "signal" and "background" -> `ScaleFactor` or (value, error). One that is not given
-                is 1 with the statistical uncertainty of the efficiency measured in training, at most 1.
+            scale_factors: "signal" and "background" -> `weights.ScaleFactor` of pT, `weights.Correction` of any fields,
+                or (value, error). One that is not given is 1 with the statistical uncertainty of the efficiency
+                measured in training, at most 1.
+            efficiencies: "signal" and "background" -> efficiency in this simulation, a number or a
+                `weights.Correction`; those measured in training if not given.
             is_signal: Truth of each jet, of the nesting of `jets`. By default `jets.is_signal`, else
                 `jets.truth_pdg_id` compared with that of the signal (classes w, z, higgs, top).
             scores: Scores of the jets if they are known already, of the nesting of `jets`.
@@ -202,7 +206,9 @@ class Scorer:
         flat = with_truth(jets, is_signal, self.signal)
         if scores is not None:
             scores = flatten_values(scores)
-        factors = self.jet_weights(flat, working_point=working_point, scale_factors=scale_factors, scores=scores)
+        factors = self.jet_weights(
+            flat, working_point=working_point, scale_factors=scale_factors, efficiencies=efficiencies, scores=scores
+        )
         add_per_event(weights, name, restore(factors, jets))
 
     def add_likelihood_ratio(
@@ -251,8 +257,8 @@ class Scorer:
             return likelihood_ratio_weights(known, prior=prior, score_err=score_err, clip=clip)
         members = self.predictor.each(flatten(jets))
         if len(members) == 1:
-            known = ak.to_numpy(members[0][self.signal])
-            return likelihood_ratio_weights(known, prior=prior, score_err=score_err, clip=clip)
+            signal, rest = self._both(members[0])
+            return likelihood_ratio_weights(signal, prior=prior, score_err=score_err, clip=clip, rest=rest)
         ratios = np.stack([self._log_ratio(each) for each in members]) - np.log(prior)
         return ratio_weights(ratios.mean(axis=0), ratios.std(axis=0, ddof=1), clip=clip)
 
@@ -262,17 +268,17 @@ class Scorer:
         *,
         working_point: str,
         scale_factors: Mapping[str, Any] | None = None,
+        efficiencies: Mapping[str, Any] | None = None,
         scores: ak.Array | None = None,
     ) -> ak.Array:
         """Weight of each jet by its field `is_signal`: shape (n,), fields nominal, up, down."""
         flat = flatten(jets)
-        is_signal, pt = ak.to_numpy(flat.is_signal).astype(bool), ak.to_numpy(flat.pt)
-        efficiency, value, error = self._at(flat, self._points(working_point), scale_factors or {}, is_signal, pt)
+        points, member = self._points(working_point), self.predictor.member(flat)
+        efficiency, *factors = factors_of_jets(flat, points, member, scale_factors or {}, efficiencies or {})
         varied = jet_weights(
             self.passes(flat, working_point, scores=scores),
             efficiency=efficiency,
-            scale_factor=value,
-            scale_factor_err=error,
+            scale_factor=WeightVariations(*factors),
         )
         return ak.zip(varied._asdict())
 
@@ -308,30 +314,17 @@ class Scorer:
         self.working_point(name)
         return tuple(next(point for point in points if point.name == name) for points in self.points)
 
-    def _at(
-        self,
-        jets: ak.Array,
-        points: tuple[WorkingPoint, ...],
-        given: Mapping[str, Any],
-        is_signal: NDArray[np.bool_],
-        pt: Floats,
-    ) -> Floats:
-        """Efficiency, scale factor and its error of each jet, by the working point of its fold: shape (3, n)."""
-        columns = []
-        for point in points:
-            factors = factors_at(point, given)
-            value, error = np.where(is_signal, factors["signal"](pt), factors["background"](pt))
-            columns.append((np.where(is_signal, point.efficiency, point.mistag), value, error))
-        each: Floats = np.take_along_axis(np.array(columns), self.predictor.member(jets)[None, None], axis=0)[0]
-        return each
-
     def _log_ratio(self, probabilities: ak.Array) -> Floats:
-        """Of the probabilities of both, not of one: 1 - p of a probability near 1 has no digits left."""
+        tiny = np.finfo(np.float32).tiny
+        signal, rest = (np.log(np.maximum(each, tiny)) for each in self._both(probabilities))
+        ratio: Floats = signal - rest
+        return ratio
+
+    def _both(self, probabilities: ak.Array) -> tuple[Floats, Floats]:
+        """Of the signal and of all other classes: 1 - p of a probability near 1 has no digits left."""
         columns = {name: np.asarray(probabilities[name], dtype=np.float64) for name in self.classes}
         signal = columns.pop(self.signal)
-        tiny = np.finfo(np.float32).tiny
-        ratio: Floats = np.log(np.maximum(signal, tiny)) - np.log(np.maximum(sum(columns.values()), tiny))
-        return ratio
+        return signal, np.sum(list(columns.values()), axis=0)
 
 
 def _fold_points(predictor: Any) -> tuple[tuple[WorkingPoint, ...], ...]:

@@ -1,7 +1,8 @@
 """From histograms of mass to a statement: smooth background, bump hunt, spurious signal, workspace and limits.
 
 All take a `hist.Hist` of one axis, or counts and edges; fits are Poisson likelihoods of bins. `SearchProcessor` of
-`cortado.processors` fills the histograms.
+`cortado.processors` fills the histograms. `template_workspace` takes histograms of anything with the axes dataset and
+variation.
 
 Example:
     function = choose_function(mjj, collision_energy=13_000).function
@@ -26,6 +27,7 @@ from cortado.searches.resonance import SignalFit, SignalShape, fit_signal
 from cortado.searches.spectrum import Spectrum, spectrum
 from cortado.searches.spurious_signal import SpuriousSignal, spurious_signal
 from cortado.searches.strength import Strength, fit_strength
+from cortado.searches.templates import template_workspace
 from cortado.searches.windows import excess
 from cortado.searches.workspace import Channel, channels, workspace
 
@@ -54,5 +56,6 @@ __all__ = [
     "limits",
     "spectrum",
     "spurious_signal",
+    "template_workspace",
     "workspace",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,9 @@ from scipy.optimize import brentq
 from cortado.extras import extra
 
 __all__ = ["Strength", "fit_strength"]
+
+
+_PRECISION = 1e-4  # of a strength
 
 
 class Strength(NamedTuple):
@@ -53,5 +56,34 @@ def fit_strength(spec: Mapping[str, Any]) -> Strength:
         _, value = pyhf.infer.mle.fixed_poi_fit(strength, observed, model, return_fitted_val=True)
         return float(value) - float(least) - 1
 
-    low = brentq(beyond, 0.0, best, xtol=1e-4) if best > 0 and beyond(0.0) > 0 else 0.0
-    return Strength(best, float(low), float(brentq(beyond, best, largest, xtol=1e-4)))
+    low = _lower_end(beyond, best)
+    return Strength(best, low, _upper_end(beyond, best, best - low, largest))
+
+
+def _lower_end(beyond: Callable[[float], float], best: float) -> float:
+    """Where a function is 0 below the best strength; 0 if nowhere.
+
+    Approached from above: without any signal, events where nothing else is expected have no likelihood.
+    """
+    above = best
+    while above > _PRECISION:
+        below = above / 2
+        if beyond(below) > 0:
+            return float(brentq(beyond, below, above, xtol=_PRECISION))
+        above = below
+    return 0.0
+
+
+def _upper_end(beyond: Callable[[float], float], best: float, width: float, largest: float) -> float:
+    """Strength above the best one where a function is 0, in steps that grow: fits far from it need not converge.
+
+    Args:
+        beyond: The function, negative at the best strength.
+        best: The best strength.
+        width: Of the interval below it.
+        largest: Where the function is positive.
+    """
+    below, step = best, max(width, 1e-4 * largest)
+    while (above := below + step) < largest and beyond(above) < 0:
+        below, step = above, 2 * step
+    return float(brentq(beyond, below, min(above, largest), xtol=_PRECISION))

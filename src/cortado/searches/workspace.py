@@ -9,6 +9,7 @@ import hist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cortado.histograms import NOMINAL, is_varied, systematic_of
 from cortado.searches.background import BackgroundFit, fit_background
 from cortado.searches.dijet_function import DijetFunction
 from cortado.statistics import require_finite
@@ -98,21 +99,15 @@ def _channel(
     edges = region.axes[-1].edges
     first = int(np.searchsorted(edges, fit.edges[0]))
     bins = np.flatnonzero(inside) + first
-    varied = {each: region[{"dataset": signal, "variation": each}] for each in region.axes["variation"]}
+    of_signal = region[{"dataset": signal}]
+    varied = {each: of_signal[{"variation": each}] for each in region.axes["variation"]}
+    known = dict.fromkeys(systematic_of(each) for each in varied if each != NOMINAL)
     # A variation of other data sets only is empty here.
-    filled = {each: part for each, part in varied.items() if part.view(flow=True)["variance"].any()}
-    stems = dict.fromkeys(each.removesuffix("Up") for each in filled if each.endswith("Up") and each != "nominal")
-    shifts = {
-        stem: np.stack([filled[stem + side].values()[bins] for side in ("Up", "Down")])
-        for stem in stems
-        if stem + "Down" in filled
-    }
-    unpaired = [
-        each for each in filled if each != "nominal" and each.removesuffix("Up").removesuffix("Down") not in shifts
-    ]
-    if unpaired:
+    stems = [stem for stem in known if is_varied(of_signal, stem)]
+    if unpaired := [stem for stem in stems if not {stem + "Up", stem + "Down"} <= set(varied)]:
         raise ValueError(f"variations {unpaired} of {signal!r} are not pairs of Up and Down")
-    nominal = varied["nominal"]
+    shifts = {stem: np.stack([varied[stem + side].values()[bins] for side in ("Up", "Down")]) for stem in stems}
+    nominal = varied[NOMINAL]
     return Channel(
         name=name,
         observed=fit.counts[inside],
@@ -159,10 +154,11 @@ def workspace(
     if not given or len(set(names)) < len(names):
         raise ValueError(f"regions are {names}; needed is one or more, each of its own name")
     for name, size in (normalisation or {}).items():
-        if not 0 < size < 1:
-            raise ValueError(f"normalisation uncertainty {name!r} is {size}; needed is a relative one in (0, 1)")
+        require_relative(name, size)
     for region in given:
         _check(region)
+    seen = sum(float(region.observed.sum() + region.background.sum()) for region in given)
+    largest = largest_strength(names, sum(float(region.signal.sum()) for region in given), seen)
     return {
         "channels": [_channel_spec(region, normalisation or {}, poi) for region in given],
         "observations": [{"name": region.name, "data": region.observed.tolist()} for region in given],
@@ -171,7 +167,7 @@ def workspace(
                 "name": "search",
                 "config": {
                     "poi": poi,
-                    "parameters": [{"name": poi, "bounds": [[0.0, _largest_strength(given)]], "inits": [1.0]}],
+                    "parameters": [{"name": poi, "bounds": [[0.0, largest]], "inits": [1.0]}],
                 },
             }
         ],
@@ -179,13 +175,29 @@ def workspace(
     }
 
 
-def _largest_strength(regions: tuple[Channel, ...]) -> float:
-    """A strength at which the signal is far above all that was observed, and above its fluctuations."""
-    signal = sum(float(region.signal.sum()) for region in regions)
+def largest_strength(regions: list[str], signal: float, seen: float) -> float:
+    """A strength at which the signal is far above all that was observed, and above its fluctuations.
+
+    Args:
+        regions: Names, for messages.
+        signal: Events expected for a strength of 1.
+        seen: Events observed and expected.
+    Raises:
+        ValueError: If there is no signal.
+    """
     if not signal > 0:
-        raise ValueError(f"the signal of {[region.name for region in regions]} has {signal:g} events in the window")
-    seen = sum(float(region.observed.sum() + region.background.sum()) for region in regions)
+        raise ValueError(f"the signal of {regions} has {signal:g} events in its bins")
     return 5 * (seen + 10) / signal
+
+
+def require_relative(name: str, size: float) -> None:
+    """Refuse an uncertainty of a normalisation that is not a relative one.
+
+    Raises:
+        ValueError: If it is not in (0, 1).
+    """
+    if not 0 < size < 1:
+        raise ValueError(f"normalisation uncertainty {name!r} is {size}; needed is a relative one in (0, 1)")
 
 
 def _check(region: Channel) -> None:
@@ -202,11 +214,11 @@ def _channel_spec(region: Channel, normalisation: Mapping[str, float], poi: str)
         {"name": name, "type": "normsys", "data": {"hi": 1 + size, "lo": 1 - size}}
         for name, size in normalisation.items()
     ]
-    signal += [_histosys(name, up, down) for name, (up, down) in region.signal_shifts.items()]
+    signal += [histosys(name, up, down) for name, (up, down) in region.signal_shifts.items()]
     if region.signal_error.any():
         signal.append({"name": f"staterror_{region.name}", "type": "staterror", "data": region.signal_error.tolist()})
     background = [
-        _histosys(f"fit_{region.name}_{number}", up, down) for number, (up, down) in enumerate(region.background_shifts)
+        histosys(f"fit_{region.name}_{number}", up, down) for number, (up, down) in enumerate(region.background_shifts)
     ]
     return {
         "name": region.name,
@@ -217,6 +229,7 @@ def _channel_spec(region: Channel, normalisation: Mapping[str, float], poi: str)
     }
 
 
-def _histosys(name: str, up: ArrayLike, down: ArrayLike) -> dict[str, Any]:
+def histosys(name: str, up: ArrayLike, down: ArrayLike) -> dict[str, Any]:
+    """Shape of one parameter: expected events at one standard deviation up and down."""
     data = {"hi_data": np.asarray(up).tolist(), "lo_data": np.asarray(down).tolist()}
     return {"name": name, "type": "histosys", "data": data}

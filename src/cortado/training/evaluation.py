@@ -16,7 +16,7 @@ from cortado.bundle import Bundle
 from cortado.names import require_one_of
 from cortado.splits import TEST, TRAIN, VALIDATION
 from cortado.tasks import Evaluation
-from cortado.training.loading import NO_CATEGORY, examples, parts_of
+from cortado.training.loading import examples, parts_of
 from cortado.training.mixing import Examples
 from cortado.training.study import Study
 
@@ -118,6 +118,6 @@ def _selected(
 ) -> Iterator[Examples]:
     for part in parts_of(study):
         read = examples(study, part, held_out=held_out, columns=columns)
-        chosen = read.take(np.isin(read.subset, subsets) & (read.category != NO_CATEGORY))
+        chosen = read.take(np.isin(read.subset, subsets) & (read.category >= 0))
         if len(chosen.category):
             yield chosen

@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 
 from cortado import bundle as bundles
+from cortado.bundle.length_units import lengths_of
 from cortado.training.study import Study
 
-__all__ = ["describe", "first_difference"]
+__all__ = ["describe", "difference_to", "first_difference", "is_own", "resolved"]
 
 _DIGITS = 12  # of a hash
 _PLAIN = (str, int, float, bool, type(None))
@@ -46,7 +47,37 @@ def describe(study: Study) -> dict[str, Any]:
     frozen = {part: bundles.fingerprint(path)[:_DIGITS] for part, path in study.frozen.items()}
     described = {name: _described(value, name) for name, value in (fields | {"frozen": frozen}).items()}
     paths = (*study.objects.files, *study.objects.validation_files)
+    # A training that was begun when lengths of CMS files were in cm must not go on with mm.
+    if lengths_of(getattr(study.representation, "fields", ()), study.objects.collection):
+        described["lengths"] = "mm"
     return described | {"bytes": [[path, os.path.getsize(path)] for path in paths if os.path.isfile(path)]}
+
+
+def resolved(description: Mapping[str, Any]) -> dict[str, Any]:
+    """A description whose files are named by their real paths: the same from any folder, relative or absolute."""
+    objects = dict(description["objects"])
+    for name in ("files", "validation_files"):
+        objects[name] = [_real(path) for path in objects[name]]
+    objects["samples"] = [[name, _real(pattern)] for name, pattern in objects["samples"]]
+    return {**description, "objects": objects, "bytes": [[_real(path), size] for path, size in description["bytes"]]}
+
+
+def _real(path: str) -> str:
+    return path if "://" in path or path.startswith("*") else os.path.realpath(path)
+
+
+def difference_to(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """Where a study differs from the one of a training that was begun, in words; None if it may go on with it.
+
+    The number of loader processes may be another: it only orders the objects.
+
+    Args:
+        before: Description that was written when the training began.
+        now: Description of the study.
+    """
+    before, now = (resolved(each) for each in (before, now))
+    workers = {"workers": now["recipe"]["workers"]}
+    return first_difference({**before, "recipe": before["recipe"] | workers}, now)
 
 
 def first_difference(before: Any, now: Any, where: str = "") -> str | None:
@@ -99,10 +130,10 @@ def _described(value: Any, where: str) -> Any:
 
 def _name(value: Any, where: str) -> str:
     """Name of a class or function; of those outside of cortado with a hash of all that they do."""
-    if isinstance(value, type) and not _is_own(value):
+    if isinstance(value, type) and not is_own(value):
         return value.__qualname__
     if isinstance(value, types.ModuleType):
-        return f"{value.__name__} {_hash(value, where)}" if _is_own(value) else value.__name__
+        return f"{value.__name__} {_hash(value, where)}" if is_own(value) else value.__name__
     if isinstance(value, types.FunctionType | type):
         return f"{value.__qualname__} {_hash(value, where)}"
     if isinstance(value, types.BuiltinFunctionType | np.ufunc):
@@ -127,14 +158,14 @@ def _sources(value: Any, where: str, seen: set[int]) -> Iterator[str]:
         return
     seen.add(id(value))
     if isinstance(value, type):
-        yield from (_source_of_class(each, where) for each in value.__mro__ if _is_own(each))
+        yield from (_source_of_class(each, where) for each in value.__mro__ if is_own(each))
         return
     if isinstance(value, types.ModuleType):
         yield ast.unparse(ast.parse("".join(linecache.getlines(str(value.__file__)))))
         return
     yield ast.unparse(_node(value, where))
     for name, taken in sorted(_taken(value).items()):
-        if isinstance(taken, types.ModuleType | type | types.FunctionType) and _is_own(taken):
+        if isinstance(taken, types.ModuleType | type | types.FunctionType) and is_own(taken):
             yield from _sources(taken, where, seen)
         elif isinstance(taken, types.ModuleType | type | types.FunctionType):
             yield f"{name} = {taken.__name__}"
@@ -159,7 +190,7 @@ def _global_names(code: types.CodeType) -> Iterator[str]:
             yield from _global_names(constant)
 
 
-def _is_own(value: Any) -> bool:
+def is_own(value: Any) -> bool:
     """Whether a function, class or module is the user's own: of no installed package and not of Python's library."""
     module = value if isinstance(value, types.ModuleType) else sys.modules.get(value.__module__)
     if module is None or module.__name__ == "__main__":

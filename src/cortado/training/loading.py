@@ -21,14 +21,15 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from cortado import bundle, ntuples, reading
+from cortado.names import placed
 from cortado.tasks import Batch, optional
 from cortado.tasks.checks import mask_of
 from cortado.training.mixing import Examples, batches, even, shares, spread
 from cortado.training.study import Study, subset_of
 
-__all__ = ["NO_CATEGORY", "Part", "Stream", "examples", "loader", "parts_of"]
+__all__ = ["INVALID", "NO_CATEGORY", "Part", "Stream", "examples", "loader", "parts_of"]
 
-NO_CATEGORY = -1
+NO_CATEGORY, INVALID = -1, -2
 
 
 class Part(NamedTuple):
@@ -65,14 +66,15 @@ def parts_of(study: Study) -> list[Part]:
 def examples(study: Study, part: Part, *, held_out: int | None = None, columns: Sequence[str] = ()) -> Examples:
     """Chosen objects of one step, with the columns that representation, task and balance need, and those named.
 
-    Objects of no category have `NO_CATEGORY`; without categories all are of the first.
+    Objects of no category have `NO_CATEGORY`, those that are dropped because of a number `INVALID`; without categories
+    all others are of the first.
 
     Raises:
         ValueError: If the file lacks the collection, an object is in two classes, a value is not finite, or an event
             weight is not; names the file.
     """
     chosen = study.objects
-    record = reading.records(part.step, dialect=chosen.dialect)
+    record = reading.records(part.step, dialect=chosen.dialect, collection=chosen.collection)
     where = f"{part.step.path}, entries {part.step.start} to {part.step.stop}"
     objects, event = _of_events(record, chosen.collection, where)
     weight = np.ones(len(objects))
@@ -81,7 +83,7 @@ def examples(study: Study, part: Part, *, held_out: int | None = None, columns: 
     if (sample := chosen.sample(part.step.path)) is not None:
         objects = ak.with_field(objects, np.full(len(objects), sample), "sample")
         weight = weight * chosen.scales.get(sample, 1.0)
-    try:
+    with placed(where):
         if chosen.mask is not None:
             inside = mask_of("mask", chosen.mask, objects)
             objects, weight = objects[inside], weight[inside]
@@ -90,10 +92,11 @@ def examples(study: Study, part: Part, *, held_out: int | None = None, columns: 
         balanced = () if chosen.balance is None else (chosen.balance.field,)
         fields = dict.fromkeys((*balanced, *study.representation.fields, *study.task.fields, *columns))  # type: ignore[attr-defined]
         objects = ak.to_packed(bundle.columns(objects, fields))
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
     subset = subset_of(chosen, key, validation_only=part.validation_only, held_out=held_out)
-    _require_finite(objects, where, chosen.collection)
+    if chosen.invalid == "drop":
+        category = np.where(_valid(objects, study.representation), category, INVALID)
+    else:
+        _require_finite(objects, where, chosen.collection)
     _require_weights(weight, where)
     balance = ak.to_numpy(objects[balanced[0]]) if balanced else np.zeros(len(objects), dtype=np.float32)
     return Examples(objects, category, weight, subset, balance)
@@ -120,7 +123,25 @@ def _require_finite(objects: ak.Array, where: str, name: str) -> None:
         if ak.fields(column):
             _require_finite(column, where, f"{name}.{field}")
         elif bad := int(np.sum(~np.isfinite(ak.to_numpy(ak.flatten(column, axis=None))))):
-            raise ValueError(f"{where}: {bad} values of {name}.{field} are not finite; deselect such objects")
+            raise ValueError(
+                f"{where}: {bad} values of {name}.{field} are not finite; deselect such objects by the mask, or leave "
+                'them out and count them, Objects(invalid="drop")'
+            )
+
+
+def _valid(objects: ak.Array, representation: Any) -> np.ndarray:
+    """Whether all numbers of objects are finite, and the representation takes them, shape (n,)."""
+    good = np.ones(len(objects), dtype=bool)
+    for field in ak.fields(objects):
+        column = objects[field]
+        for inner in [column[name] for name in ak.fields(column)] or [column]:
+            if ak.parameters(inner).get("__array__") != "string":
+                finite = np.isfinite(inner)
+                good &= ak.to_numpy(ak.all(finite, axis=-1) if inner.ndim > 1 else finite)
+    places = np.flatnonzero(good)
+    good[:] = False
+    good[places[bundle.accepted(representation, objects[places]).places]] = True
+    return good
 
 
 def _require_weights(weight: np.ndarray, where: str) -> None:
@@ -208,7 +229,7 @@ class Stream(IterableDataset[Batch]):
         if index in self._kept:
             return self._kept[index]
         read = examples(self.study, self.parts[index], held_out=self.held_out)
-        chunk = read.take((read.subset == self.subset) & (read.category != NO_CATEGORY))
+        chunk = read.take((read.subset == self.subset) & (read.category >= 0))
         if self.keep:
             self._kept[index] = chunk = chunk._replace(objects=self.keep(chunk))
         return chunk

@@ -7,7 +7,6 @@ import hashlib
 import importlib.metadata
 import math
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from cortado.bundle import domain as domains
 from cortado.tasks import Merit, optional
 from cortado.training.evaluation import Evaluation, evaluate
 from cortado.training.progress import Epoch
+from cortado.training.revisions import revisions
 from cortado.training.study import Study
 from cortado.training.survey import Survey
 
@@ -89,6 +89,7 @@ def trained_bundle(
             "study": dict(description),
             "samples": [_sample(path) for path in paths],
             "objects": {name: survey.objects[:, i].tolist() for i, name in enumerate(survey.categories)},
+            "invalid": survey.invalid,
             **_dialect(study.objects.dialect),
             "split": dataclasses.asdict(split),
             "fold": None if fold is None else {"index": fold, "folds": study.objects.folds, "seed": split.seed},
@@ -96,7 +97,7 @@ def trained_bundle(
             "epochs": [_written(row) for row in epochs],
             "lightning": importlib.metadata.version("lightning"),
             "scikit-learn": importlib.metadata.version("scikit-learn"),
-            "git_revision": _git_revision(),
+            **revisions(study),
         },
     )
 
@@ -183,12 +184,3 @@ def _sample(path: str) -> dict[str, Any]:
         return {"file": path, "sha256": None}
     with open(path, "rb") as file:
         return {"file": os.path.basename(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-
-
-def _git_revision() -> str | None:
-    """Revision of the code in the working folder; None outside a repository."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
+from lightning.pytorch.callbacks import Callback, EarlyStopping, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 from rich.progress import Progress
@@ -23,11 +22,12 @@ from torch.utils.data import DataLoader
 
 from cortado import bundle as bundles
 from cortado.bundle.cores import sleep_when_idle
-from cortado.files import replacing
 from cortado.splits import TRAIN, VALIDATION
 from cortado.tasks import Batch, Fit, optional
+from cortado.training import checkpoints
+from cortado.training.claiming import claim, is_other_rank, mark
 from cortado.training.fitting import fit
-from cortado.training.identity import describe, first_difference
+from cortado.training.identity import describe
 from cortado.training.lightning import Training
 from cortado.training.loading import loader
 from cortado.training.optimisation import averaged
@@ -57,7 +57,9 @@ def train(
     The folder gets `<name>.cortado`, `history.csv` (a row for each epoch), `study.json` and `checkpoints/`. An
     estimator (task `Fit`) is fitted in one pass, on the CPU: one row and no checkpoints.
     A training that was killed or interrupted goes on from its last complete epoch with `resume=True`, and
-    ends with the weights that it would have had; on a GPU, which adds in no fixed order, within rounding.
+    ends with the weights that it would have had; on a GPU, which adds in no fixed order, within rounding. Its files may
+    be named by other paths, and `recipe.workers` may change, and with it the order of the objects. Where the last
+    checkpoint is damaged, it goes on from the epoch before, and says so.
 
     Args:
         study: What to train.
@@ -73,22 +75,26 @@ def train(
         Path of the bundle, metrics, epochs and time [s] of this call.
     Raises:
         FileExistsError: If the folder holds a training and `resume` is not set.
-        ValueError: If the folder holds a training of another study, or an estimator shall be fitted on several devices.
+        ValueError: If the folder holds a training of another study, or only damaged checkpoints; or an estimator shall
+            be fitted on several devices.
         KeyboardInterrupt: If interrupted; says how to go on.
     """
     begin = time.perf_counter()
     if isinstance(study.task, Fit) and devices > 1:
         raise ValueError(f"devices = {devices}, required: 1 for Fit, whose estimator sees all objects at once")
-    folder, console = Path(output), Console(quiet=not progress or _is_other_rank(), highlight=False, soft_wrap=True)
+    folder, console = (
+        Path(output),
+        Console(quiet=not progress or is_other_rank(), highlight=False, markup=False, soft_wrap=True),
+    )
     description = describe(study)  # now: its files may be edited while it is trained
-    _claim(folder, study, {**description, "fold": fold}, resume)
+    claim(folder, study, {**description, "fold": fold}, resume, console.print)
     path = folder / f"{study.name}.cortado"
     if resume and path.exists():
         console.print(f"{path} is there: nothing is left to do")
         return result_of(path, study, 0.0)
     known = _survey(study, fold, console)
     console.print(str(known))
-    _begin(folder, {**description, "fold": fold})
+    mark(folder, {**description, "fold": fold})
     table = EpochTable(
         folder / "history.csv",
         console,
@@ -104,7 +110,8 @@ def train(
         return _done(path, study, begin, console)
     hardware = {"accelerator": accelerator, "devices": devices, "strategy": _strategy(study, strategy, devices)}
     logger = TensorBoardLogger(folder, name="tensorboard", version="") if tensorboard else False
-    module, trainer = _trained(study, known, fold, table, folder / "checkpoints", logger=logger, **hardware)
+    module = _module(study, known, dict(description["frozen"]))
+    trainer = _trained(study, known, fold, module, table, folder / "checkpoints", logger=logger, **hardware)
     if trainer.is_global_zero:
         bundle = trained_bundle(study, known, module.model, model_arguments(study), table.rows, description, fold)
         bundle = measured_bundle(bundle, study, str(trainer.strategy.root_device))
@@ -114,34 +121,28 @@ def train(
 
 
 def _trained(
-    study: Study, known: Survey, fold: int | None, table: EpochTable, folder: Path, **options: Any
-) -> tuple[Training, Trainer]:
-    """The networks of the best epoch, and Lightning's trainer.
+    study: Study, known: Survey, fold: int | None, module: Training, table: EpochTable, folder: Path, **options: Any
+) -> Trainer:
+    """Give the networks the weights of their best epoch; Lightning's trainer.
 
     Args:
         study: What to train.
         known: Survey of its files.
         fold: That is held out.
+        module: The networks.
         table: Gets the epochs.
         folder: Of the checkpoints.
         **options: Logger and hardware of the trainer.
     """
-    checkpoints = ModelCheckpoint(
-        folder,
-        filename="best",
-        monitor="validation_loss",
-        save_last=True,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
-    module = _module(study, known)
+    begun = checkpoints.kept(folder, table.console.print)
+    table.rows = list(begun.rows) if begun else []
     sleep_when_idle()
     with _quiet_lightning():
-        trainer = _trainer(study, [table, checkpoints], **options)
-        _fit(trainer, module, _Streams(study, known, fold), folder / "last.ckpt")
-    state = torch.load(checkpoints.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-    module.load_state_dict(state)
-    return module, trainer
+        trainer = _trainer(study, [table, checkpoints.Checkpoints(folder, table)], **options)
+        if not checkpoints.is_complete(table.rows, study.recipe):
+            _fit(trainer, module, _Streams(study, known, fold), folder, begun)
+    module.load_state_dict(checkpoints.best_weights(folder, table.rows))
+    return trainer
 
 
 def _done(path: Path, study: Study, begin: float, console: Console) -> TrainingResult:
@@ -165,48 +166,19 @@ def train_folds(study: Study, output: str | os.PathLike[str], **options: Any) ->
     return [train(study, Path(output) / f"fold{i}", fold=i, **options) for i in range(number)]
 
 
-def _claim(folder: Path, study: Study, description: dict[str, Any], resume: bool) -> None:
-    """Make sure that the folder is this training's, if it is one's already."""
-    fold, number = description["fold"], study.objects.folds
-    if fold is not None and not 0 <= fold < (number or 0):
-        raise ValueError(f"fold = {fold}, required: 0 to folds - 1 of a study with folds = {number}")
-    file = folder / "study.json"
-    if _is_other_rank() or not file.exists():  # the first process has claimed it, or does
-        return
-    if not resume:
-        raise FileExistsError(f"{folder} holds a training: resume=True goes on with it, or name another folder")
-    if difference := first_difference(json.loads(file.read_text()), json.loads(json.dumps(description))):
-        raise ValueError(
-            f"{folder} holds the training of another study: {difference}; take another folder, or delete this one"
-        )
-
-
-def _begin(folder: Path, description: dict[str, Any]) -> None:
-    """Write down whose the folder is, once the study is known to be one that can be trained."""
-    if not _is_other_rank():
-        folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / "study.json") as partial:
-            partial.write_text(json.dumps(description, indent=1))
-
-
-def _is_other_rank() -> bool:
-    """Whether Lightning has started this process as a further device of a training."""
-    return os.environ.get("LOCAL_RANK", "0") != "0"
-
-
 def _survey(study: Study, fold: int | None, console: Console) -> Survey:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         row = bar.add_task("reading")
         return survey(study, held_out=fold, advance=lambda done, of: bar.update(row, completed=done, total=of))
 
 
-def _module(study: Study, known: Survey) -> Training:
+def _module(study: Study, known: Survey, frozen: Mapping[str, str]) -> Training:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(study.recipe.seed)
         model = study.model(**model_arguments(study))
         rivals = {name: rival.network() for name, rival in optional.rivals(study.task).items()}
     for part, path in study.frozen.items():
-        _freeze(model, part, path)
+        _freeze(model, part, path, frozen[part])
     objects = int(known.objects[TRAIN].sum())
     return Training({"model": model, **rivals}, known.task, study.recipe, objects=objects)
 
@@ -220,13 +192,22 @@ def _strategy(study: Study, strategy: str, devices: int) -> str:
     )
 
 
-def _freeze(model: torch.nn.Module, part: str, path: str) -> None:
+def _freeze(model: torch.nn.Module, part: str, path: str, fingerprint: str) -> None:
     """Give a part of the model the weights of a bundle, which then do not change.
 
     Raises:
-        ValueError: If there is no such part, or the bundle's network is another one.
+        ValueError: If there is no such part, the bundle's network is another one, or it is not the bundle that the
+            description of the study names by the beginning of its fingerprint.
     """
-    frozen = bundles.load(path).model
+    content = bundles.read(path)
+    if not content.sha256.startswith(fingerprint):
+        raise ValueError(f"frozen = {{{part!r}: {path!r}}}: the bundle was exchanged since the training began")
+    bundle = content.bundle()
+    if bundle.lengths != "mm":
+        raise ValueError(
+            f"frozen = {{{part!r}: {path!r}}}: it was shown lengths in cm, now they are in mm: train it again"
+        )
+    frozen = bundle.model
     parts = {name: module for name, module in model.named_children() if type(module) is type(frozen)}
     if part not in parts:
         raise ValueError(
@@ -247,6 +228,7 @@ def _trainer(study: Study, callbacks: list[Callback], **hardware: Any) -> Traine
         max_epochs=study.recipe.epochs,
         precision="bf16-mixed" if study.recipe.precision == "bfloat16" else "32-true",
         callbacks=[*callbacks, *_optional_callbacks(study)],
+        plugins=[checkpoints.WholeFiles()],
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -308,13 +290,13 @@ def _quiet_lightning() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def _fit(trainer: Trainer, module: Training, streams: _Streams, last: Path) -> None:
-    """Fit, from the last checkpoint if there is one."""
+def _fit(trainer: Trainer, module: Training, streams: _Streams, folder: Path, begun: checkpoints.Kept | None) -> None:
+    """Fit, from a checkpoint if there is one."""
     try:
-        trainer.fit(module, datamodule=streams, ckpt_path=last if last.exists() else None, weights_only=True)
+        trainer.fit(module, datamodule=streams, ckpt_path=begun.path if begun else None, weights_only=True)
     except SystemExit as stop:  # Lightning's answer to Ctrl-C
-        kept = torch.load(last, weights_only=True)["epoch"] + 1 if last.exists() else 0
+        last = checkpoints.kept(folder, lambda said: None)
         raise KeyboardInterrupt(
-            f"training interrupted: {kept} of {trainer.max_epochs} epochs are kept in {last.parent}; "
-            "resume=True goes on from there"
+            f"training interrupted: {len(last.rows) if last else 0} of {trainer.max_epochs} epochs are kept in "
+            f"{folder}; resume=True goes on from there"
         ) from stop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,8 @@ def scales(objects: Objects, cross_sections: Mapping[str, float]) -> dict[str, f
     sums: dict[str, float] = {}
     for path in (*objects.files, *objects.validation_files):
         name = str(objects.sample(path))
-        for record in reading.iterate(path, tree=objects.tree, dialect=objects.dialect):
+        known: dict[str, Any] = {"tree": objects.tree, "dialect": objects.dialect, "collection": objects.collection}
+        for record in reading.iterate(path, **known):
             weighted = objects.event_weight and "weight" in record.fields
             sums[name] = sums.get(name, 0.0) + float(np.sum(record.weight) if weighted else len(record))
     for name in objects.samples:

@@ -25,6 +25,7 @@ __all__ = ["Balance", "Objects", "Recipe", "Study", "subset_of"]
 Schedule = Literal["one-cycle", "cosine", "constant"]
 Precision = Literal["float32", "bfloat16"]
 ClassWeights = Literal["equal", "given"]
+Invalid = Literal["raise", "drop"]
 Mask = Callable[[ak.Array], Any]
 
 
@@ -122,6 +123,8 @@ class Objects:
         collection: What of the record is learned: "jets", "showers", "particles", "maps", any collection of a
             `readers.Mapping`, or "events" as a whole.
         mask: Objects (n,) -> mask (n,) of those to use; None uses all.
+        invalid: Objects with a number that the network cannot take, not finite or a constituent of pT 0 whose logarithm
+            is a feature, stop the training ("raise"), or are left out of all subsets and counted ("drop").
         event_weight: Use the weight of the event (generator weight) in loss and metrics; single ones may be negative.
         class_weights: "equal" gives the training objects of all categories the same sum of weights, whatever the scale
             of their generators; "given" takes the weights as they are.
@@ -139,6 +142,7 @@ class Objects:
     dialect: str | Dialect | None = None
     collection: str = "jets"
     mask: Mask | None = None
+    invalid: Invalid = "raise"
     event_weight: bool = True
     class_weights: ClassWeights = "equal"
     samples: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -157,6 +161,7 @@ class Objects:
         require(len(set(self.files)) == len(self.files), self, "files", "each file once")
         require(len(set(every)) == len(every), self, "validation_files", "each file once, and none of `files`")
         require_one_of("Objects: class_weights", self.class_weights, get_args(ClassWeights))
+        require_one_of("Objects: invalid", self.invalid, get_args(Invalid))
         for path in every if self.samples else ():
             self.sample(path)
         for name in self.scales:

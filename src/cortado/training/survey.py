@@ -12,7 +12,7 @@ from cortado import scaling as scalings
 from cortado.scaling import QuantileScaling, fit_quantiles
 from cortado.splits import TRAIN, VALIDATION
 from cortado.tasks import Task, optional
-from cortado.training.loading import NO_CATEGORY, Part, examples, parts_of
+from cortado.training.loading import INVALID, NO_CATEGORY, Part, examples, parts_of
 from cortado.training.mixing import Examples, joined
 from cortado.training.study import Study
 
@@ -47,6 +47,7 @@ class Survey(NamedTuple):
     collection: str
     without_category: int
     without_constituents: int
+    invalid: int
     nbytes: int  # of the decoded objects
     weighting: Weighting
     empty_bins: tuple[str, ...]
@@ -65,6 +66,8 @@ class Survey(NamedTuple):
             lines.append(f"{name:<{width}}{train:>12,}{validation:>12,}{test:>12,}{total}")
         if self.without_category:
             lines.append(f"{self.without_category:,} {self.collection} are in no class and are left out")
+        if self.invalid:
+            lines.append(f"{self.invalid:,} {self.collection} have numbers that the network cannot take, left out")
         if self.without_constituents:
             lines.append(f"{self.without_constituents:,} {self.collection} have no constituents and are kept")
         lines += [f"no training {self.collection} of {place}: not flat there" for place in self.empty_bins]
@@ -91,7 +94,8 @@ def survey(
             read = examples(study, part, held_out=held_out)
             tally.add(read, part)
             advance(done, len(parts))
-            objects = read.objects[(read.subset == TRAIN) & optional.learned(study.task, read.category)]
+            used = (read.subset == TRAIN) & (read.category != INVALID)
+            objects = read.objects[used & optional.learned(study.task, np.maximum(read.category, NO_CATEGORY))]
             if isinstance(study.scaling, str) and len(objects):
                 yield study.representation(objects)
         tally.require_objects()  # before a scaling is made of none
@@ -124,13 +128,14 @@ class _Tally:
         self.objects = np.zeros((3, len(study.labels)), dtype=int)
         self.weights = np.zeros((len(study.labels), len(self.edges) - 1))
         self.filled = np.zeros(self.weights.shape, dtype=bool)
-        self.without_category = self.without_constituents = self.nbytes = 0
+        self.without_category = self.without_constituents = self.invalid = self.nbytes = 0
         self.sums: Any = 0.0
         self.canary: Examples | None = None
 
     def add(self, read: Examples, part: Part) -> None:
-        inside = read.category != NO_CATEGORY
-        self.without_category += int(np.sum(~inside))
+        inside = read.category >= 0
+        self.without_category += int(np.sum(read.category == NO_CATEGORY))
+        self.invalid += int(np.sum(read.category == INVALID))
         read = read.take(inside)
         self._require_in_bins(read.balance, part)
         self.counts.append(np.bincount(read.subset, minlength=3))
@@ -183,6 +188,7 @@ class _Tally:
             collection=chosen.collection,
             without_category=self.without_category,
             without_constituents=self.without_constituents,
+            invalid=self.invalid,
             nbytes=self.nbytes,
             weighting=weighting,
             empty_bins=empty_bins,

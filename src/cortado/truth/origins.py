@@ -2,6 +2,10 @@
 
 A generator moves also what does not fly: a D* by 1e-8 mm, a Higgs boson by 1e-9 mm. Particles produced within
 `RESOLUTION` of the production point of their parent are therefore counted to the vertex of that parent.
+
+Beams, quarks, gluons, W, Z and Higgs bosons and what generators put between them and hadrons do not fly at all. Where
+what comes of them is produced elsewhere, the collision was moved, and they were left behind: the point of the collision
+is then where their products are, the stable ones in the end.
 """
 
 from __future__ import annotations
@@ -24,6 +28,11 @@ RESOLUTION = 1e-3
 
 PRIMARY, BOTTOM, CHARM_OF_BOTTOM, CHARM, OTHER, _PILEUP, FAKE = np.arange(7, dtype=np.int32)
 """Values of `vertex_type`."""
+
+
+_BEAMS = (11, 13, 22, 2212, 2112)
+_QUARKS, _BOSONS, _INTERNAL = (1, 8), (21, 25), (81, 100)  # first and last code, without the photon
+_PHOTON, _NUCLEUS, _DIQUARK = 22, 1_000_000_000, (1000, 9999)
 
 
 class Production(NamedTuple):
@@ -52,13 +61,26 @@ def production(pdg_id: npt.NDArray[Any], parent: Integers, points: Floats) -> Pr
         Vertices of all particles. One that does not descend from a decay in flight is of the collision: an event
         has one collision here, no pile-up.
     """
-    is_child = parent >= 0
+    is_child, own = parent >= 0, np.arange(len(parent))
     flight = np.linalg.norm(points - points[parent], axis=-1)
     with np.errstate(invalid="ignore"):
         beside = is_child & (flight < RESOLUTION)
-    head = _top(np.where(beside, parent, np.arange(len(parent))))
+    left_behind = is_child & ~_flies(pdg_id, parent, beside)[parent]
+    head = _top(np.where(beside | left_behind, parent, own))
     vertex = np.where(is_child[head], parent[head], -1)
-    return Production(vertex, _vertex_type(pdg_id, parent, vertex), points[head])
+    return Production(vertex, _vertex_type(pdg_id, parent, vertex), points[_top(np.where(beside, parent, own))])
+
+
+def _flies(pdg_id: npt.NDArray[Any], parent: Integers, beside: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Whether each particle can go from where it is produced to elsewhere, where it decays."""
+    code = np.abs(pdg_id.astype(np.int64))
+    inner = [(code >= first) & (code <= last) for first, last in (_QUARKS, _BOSONS, _INTERNAL)]
+    is_diquark = (code >= _DIQUARK[0]) & (code <= _DIQUARK[1]) & (code // 10 % 10 == 0)
+    copies = beside & (code == code[parent])  # the first of two parents may be the other beam
+    first_copy = _top(np.where(copies, parent, np.arange(len(parent))))
+    is_beam = (np.isin(code, _BEAMS) | (code >= _NUCLEUS)) & (parent[first_copy] < 0)
+    flies: npt.NDArray[np.bool_] = ~((np.any(inner, axis=0) & (code != _PHOTON)) | is_diquark | is_beam)
+    return flies
 
 
 def _vertex_type(pdg_id: npt.NDArray[Any], parent: Integers, vertex: Integers) -> Kinds:

@@ -59,7 +59,7 @@ class ScaleFactor:
 
 
 def working_point_weights(
-    passes: Any, *, efficiency: Any, scale_factor: Any, scale_factor_err: Any
+    passes: Any, *, efficiency: Any, scale_factor: Any, scale_factor_err: Any = None
 ) -> WeightVariations:
     """Weights that give simulated jets the tagging efficiency of data.
 
@@ -70,13 +70,14 @@ def working_point_weights(
     Args:
         passes: Boolean per jet, shape (n,), (n_events, var) or deeper; None (no jet) weighs 1.
         efficiency: Efficiency in simulation, a number or of the shape of `passes`.
-        scale_factor: Efficiency in data over efficiency in simulation, likewise.
-        scale_factor_err: Its uncertainty, likewise.
+        scale_factor: Efficiency in data over efficiency in simulation, likewise; or `WeightVariations` of it.
+        scale_factor_err: Its uncertainty, likewise; not of `WeightVariations`.
     Returns:
         Weights per event: float64, shape (n,) or (n_events,), in arrays of their own.
     Raises:
         ValueError: If an efficiency lies outside [0, 1], a scale factor or its error is negative or not
-            finite, a jet fails where the efficiency is 1, or s e exceeds 1 for any variation.
+            finite, a jet fails where the efficiency is 1, s e exceeds 1 for any variation, or the uncertainty is
+            given in both ways or in none.
     References:
         CMS, Methods to apply b-tagging efficiency scale factors (method 1a); CMS, arXiv:1712.07158, sec. 8.
     """
@@ -85,16 +86,28 @@ def working_point_weights(
     )
 
 
-def jet_weights(passes: Any, *, efficiency: Any, scale_factor: Any, scale_factor_err: Any) -> WeightVariations:
+def jet_weights(passes: Any, *, efficiency: Any, scale_factor: Any, scale_factor_err: Any = None) -> WeightVariations:
     """`working_point_weights` before the product over jets: weights of the shape of `passes`."""
-    arrays = ak.broadcast_arrays(passes, efficiency, scale_factor, scale_factor_err)
-    passing, e, s, s_err = (_filled(x, neutral) for x, neutral in zip(arrays, (False, 0.0, 1.0, 0.0)))
+    is_varied = isinstance(scale_factor, WeightVariations)
+    if is_varied == (scale_factor_err is not None):
+        raise ValueError(
+            "the uncertainty of a scale factor: required is scale_factor_err=, or WeightVariations, not both"
+        )
+    given = scale_factor if is_varied else (scale_factor, scale_factor_err)
+    passing, e, *given = (
+        _filled(x, neutral)
+        for x, neutral in zip(ak.broadcast_arrays(passes, efficiency, *given), (False, 0.0, 1.0, float(is_varied), 1.0))
+    )
     require_between(0, 1, "efficiency", e)
-    require_between(0, np.inf, "scale factor", s)
-    require_between(0, np.inf, "scale factor error", s_err)
+    require_between(0, np.inf, "scale factor", given[0])
+    if not is_varied:
+        s, s_err = given
+        require_between(0, np.inf, "scale factor error", s_err)
+        given = [s, s + s_err, s - s_err]
     if n := ak.sum(~passing & (e == 1), axis=None):
         raise ValueError(f"{n} jets fail the working point where its efficiency is 1; measure it on more jets")
-    return WeightVariations(*(_jet_weight(passing, e, varied) for varied in (s, s + s_err, s - s_err)))
+    sides = ("scale factor", "scale factor up", "scale factor down")
+    return WeightVariations(*(_jet_weight(passing, e, s, side) for s, side in zip(given, sides)))
 
 
 def _filled(values: ak.Array, neutral: bool | float) -> ak.Array:
@@ -102,9 +115,9 @@ def _filled(values: ak.Array, neutral: bool | float) -> ak.Array:
     return ak.values_astype(ak.fill_none(values, neutral, axis=-1), type(neutral), including_unknown=True)
 
 
-def _jet_weight(passing: ak.Array, e: ak.Array, s: ak.Array) -> ak.Array:
-    require_between(0, np.inf, "scale factor minus its error", s)
-    require_between(0, 1 + 1e-12, "scale factor times efficiency", s * e)
+def _jet_weight(passing: ak.Array, e: ak.Array, s: ak.Array, side: str) -> ak.Array:
+    require_between(0, np.inf, side, s)
+    require_between(0, 1 + 1e-12, f"{side} times efficiency", s * e)
     # Where e is 1 every jet passes, and the weight of failing is never used.
     return ak.where(passing, s, (1 - s * e) / (1 - ak.where(e == 1, 0.0, e)))
 

@@ -1,4 +1,4 @@
-"""Bundles for other runtimes: ONNX and torch.export (.pt2), with any number of objects and constituents.
+"""ONNX and torch.export (.pt2), with any number of objects and constituents.
 
 The exported graph takes what the representation makes of the objects, before scaling, under the names of its
 fields; scaling is part of the graph. It gives the answers of the bundle's use by their names: of a tagger `logits` and
@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,21 +30,11 @@ from numpy.typing import NDArray
 
 from cortado import bundle as bundles
 from cortado.bundle import Own
+from cortado.bundle.length_units import Unit
+from cortado.export.checking import Arrays, Exported, write_checked
 from cortado.extras import extra
-from cortado.files import replacing
 
-TOLERANCE = 1e-4
-Arrays = tuple[NDArray[Any], ...]
-
-
-class Exported(NamedTuple):
-    """The file written, and the largest difference of its outputs from the original's on the canary.
-
-    Of numbers above 1, such as positions in mm, it is the relative one.
-    """
-
-    path: Path
-    difference: float
+__all__ = ["to_onnx", "to_torch_export"]
 
 
 def to_onnx(
@@ -53,6 +44,7 @@ def to_onnx(
     representations: Iterable[type] = (),
     models: Iterable[type] = (),
     uses: Iterable[type] = (),
+    lengths: Unit | None = None,
 ) -> Exported:
     """Write the bundle at `bundle` as an ONNX file, checked with onnxruntime.
 
@@ -62,6 +54,7 @@ def to_onnx(
         representations: As `cortado.bundle.load`.
         models: As `cortado.bundle.load`.
         uses: As `cortado.bundle.load`.
+        lengths: As `cortado.bundle.load`.
     Raises:
         ImportError: If the extra `export` is not installed.
         ValueError: If the network cannot be exported, or outputs differ by more than 1e-4 from the original's.
@@ -69,7 +62,7 @@ def to_onnx(
     with extra("export", "ONNX"):
         import onnxruntime
         import onnxscript  # noqa: F401  (torch.onnx needs it and says so less clearly)
-    original = _read(bundle, Own(tuple(representations), tuple(models), tuple(uses)))
+    original = _read(bundle, Own(tuple(representations), tuple(models), tuple(uses), lengths))
     try:
         program = torch.onnx.export(
             original.program, input_names=original.names, output_names=original.answers, dynamo=True, verbose=False
@@ -81,10 +74,14 @@ def to_onnx(
     program.model.metadata_props["cortado"] = original.description
 
     def outputs(file: Path) -> Callable[[Arrays], Sequence[NDArray[Any]]]:
-        session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
+        try:
+            session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
+        except Exception as error:  # of onnxruntime's own types
+            reason = re.sub(r"\s+", " ", str(error))[:200]
+            raise ValueError(f"{bundle} cannot be exported as ONNX, onnxruntime says: {reason}") from error
         return lambda inputs: session.run(original.answers, dict(zip(original.names, inputs)))
 
-    return _write_checked(Path(path), original, program.save, outputs)
+    return write_checked(Path(path), original.canary, program.save, outputs)
 
 
 def to_torch_export(
@@ -94,6 +91,7 @@ def to_torch_export(
     representations: Iterable[type] = (),
     models: Iterable[type] = (),
     uses: Iterable[type] = (),
+    lengths: Unit | None = None,
 ) -> Exported:
     """Write the bundle at `bundle` as a torch.export file, to be read by `torch.export.load`.
 
@@ -103,10 +101,11 @@ def to_torch_export(
         representations: As `cortado.bundle.load`.
         models: As `cortado.bundle.load`.
         uses: As `cortado.bundle.load`.
+        lengths: As `cortado.bundle.load`.
     Raises:
         ValueError: If the network cannot be exported, or outputs differ by more than 1e-4 from the original's.
     """
-    original = _read(bundle, Own(tuple(representations), tuple(models), tuple(uses)))
+    original = _read(bundle, Own(tuple(representations), tuple(models), tuple(uses), lengths))
 
     def write(file: Path) -> None:
         torch.export.save(original.program, file, extra_files={"cortado": original.description})
@@ -115,7 +114,7 @@ def to_torch_export(
         module = torch.export.load(file).module()
         return lambda inputs: [output.detach().numpy() for output in module(*map(torch.from_numpy, inputs))]
 
-    return _write_checked(Path(path), original, write, outputs)
+    return write_checked(Path(path), original.canary, write, outputs)
 
 
 class _Original(NamedTuple):
@@ -168,9 +167,11 @@ class _Mapped(torch.nn.Module):
 class _Graph(torch.nn.Module):
     """Unscaled inputs -> answers."""
 
-    def __init__(self, bundle: bundles.Bundle, inputs: type) -> None:
+    def __init__(self, bundle: bundles.Bundle, inputs: Any) -> None:
         super().__init__()
         self.model, self.use, self.inputs = bundle.model, bundle.use, inputs
+        self.is_graph = "edge_index" in inputs._fields
+        self.most = _most_members(bundle.representation, inputs._fields)
         self.scaled: _Scaled | _Mapped | None = None
         scaling: Any = bundle.scaling
         if hasattr(scaling, "quantiles"):
@@ -179,32 +180,66 @@ class _Graph(torch.nn.Module):
             self.scaled = _Scaled(center=scaling.center, scale=scaling.scale, clip=scaling.clip)
 
     def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Answers of one object more, which is empty and left out at the end: many operations take no empty batch."""
+        if self.is_graph:
+            return self._answers(*inputs)
+        padded = [_padded(tensor, most) for tensor, most in zip(inputs, self.most, strict=True)]
+        return tuple(answer[:-1] for answer in self._answers(*map(_with_one_more, padded)))
+
+    def _answers(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
         given: Any = self.inputs(*inputs)
         if self.scaled is not None and "features" in given._fields:
             given = given._replace(features=self.scaled(given.features, getattr(given, "mask", None)))
         return tuple(self.use.answers(self.model(*given), given).values())
 
 
+def _most_members(representation: Any, names: Sequence[str]) -> tuple[int | None, ...]:
+    """Largest number of members of each input that is one of several collections, each with its mask; else None.
+
+    Networks read these in a row (LSTM), which a graph has step by step: they are padded to it.
+    """
+    collections = {name.removesuffix("_mask") for name in names if name.endswith("_mask")}
+    of = (name.removesuffix("_mask") for name in names)
+    return tuple(getattr(representation, f"max_{name}", None) if name in collections else None for name in of)
+
+
+def _padded(tensor: torch.Tensor, most: int | None) -> torch.Tensor:
+    """A collection (n, p, ...) with zeros behind it, (n, most, ...)."""
+    if most is None:
+        return tensor
+    zeros = tensor.new_zeros((tensor.shape[0], most, *tensor.shape[2:]))
+    return torch.cat([tensor, zeros], dim=1)[:, :most]  # of a size that is known, whatever p
+
+
+def _with_one_more(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.cat([tensor, tensor.new_zeros((1, *tensor.shape[1:]))])
+
+
 def _read(path: str | os.PathLike[str], own: Own) -> _Original:
-    bundle = bundles.load(path, **own._asdict())
-    objects = bundles.canary_objects(path)
+    content = bundles.read(path)
+    bundle, objects = content.bundle(own), content.canary_objects(own.lengths)
     # Traced with two objects or more: torch.export takes a size of one for a constant.
     batches = [ak.concatenate([objects, objects]), objects, objects[:1]]
-    raw = [bundle.use.inputs(bundle.representation(batch), _seeded()) for batch in batches]
+    raw = [bundle.use.inputs(bundle.represent(batch), _seeded()) for batch in batches]
     inputs = [tuple(map(np.ascontiguousarray, each)) for each in raw]
     names = raw[0]._fields
     try:
-        program = torch.export.export(
-            _Graph(bundle, type(raw[0])).eval(),
-            tuple(map(torch.from_numpy, inputs[0])),
-            dynamic_shapes=(_dynamic_shapes(names),),
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The tensor attribute.*assigned during export")  # of an LSTM
+            program = torch.export.export(
+                _Graph(bundle, type(raw[0])).eval(),
+                tuple(map(torch.from_numpy, inputs[0])),
+                dynamic_shapes=(_dynamic_shapes(names, _most_members(bundle.representation, names)),),
+            )
     except RuntimeError as error:  # operations of a network that are no graph, or not one of any size
         network, reason = type(bundle.model).__name__, str(error).partition("\n")[0]
         raise ValueError(f"{path}: {network} cannot be exported, torch.export says: {reason}") from error
     expected = [_answers(bundle, batch) for batch in batches]
     canary = tuple((given, tuple(each.values())) for given, each in zip(inputs, expected))
-    return _Original(program, names, tuple(expected[0]), canary, json.dumps(bundles.describe(path)))
+    if "edge_index" not in names:
+        given, answers = (tuple(array[:0] for array in arrays) for arrays in canary[-1])
+        canary += ((given, answers),)  # of no objects
+    return _Original(program, names, tuple(expected[0]), canary, json.dumps(content.description()))
 
 
 def _seeded() -> np.random.Generator:
@@ -218,8 +253,8 @@ def _answers(bundle: bundles.Bundle, objects: ak.Array) -> dict[str, NDArray[Any
     return {name: answer.numpy() for name, answer in answers.items()}
 
 
-def _dynamic_shapes(names: Sequence[str]) -> tuple[dict[int, Any], ...]:
-    """Free dimensions of each input: the objects, and the constituents of everything that comes with a mask.
+def _dynamic_shapes(names: Sequence[str], most: Sequence[int | None]) -> tuple[dict[int, Any], ...]:
+    """Free dimensions of each input: the objects, and the constituents of everything that comes with a mask of its own.
 
     Those of a graph are its nodes and edges, of all objects together.
     """
@@ -228,36 +263,9 @@ def _dynamic_shapes(names: Sequence[str]) -> tuple[dict[int, Any], ...]:
         of_graph = {"nodes": {0: nodes}, "edge_index": {1: edges}, "edge_features": {0: edges}}
         return tuple(of_graph[name] for name in names)
     objects, constituents = torch.export.Dim("objects"), torch.export.Dim("constituents")
+    if any(most):
+        ends = {name.removesuffix("_mask"): end for name, end in zip(names, most) if end is not None}
+        of_each = {name: {0: objects, 1: torch.export.Dim(name, max=end)} for name, end in ends.items()}
+        return tuple(of_each.get(name.removesuffix("_mask"), {0: objects}) for name in names)
     free: dict[int, Any] = {0: objects} | ({1: constituents} if "mask" in names else {})
     return tuple(free | {2: constituents} if name == "edges" else free for name in names)
-
-
-def _write_checked(
-    path: Path,
-    original: _Original,
-    write: Callable[[Path], Any],
-    outputs: Callable[[Path], Callable[[Arrays], Sequence[NDArray[Any]]]],
-) -> Exported:
-    """Write under a temporary name, compare with the original, and only then move into place."""
-    with replacing(path, suffix=path.suffix) as temporary:
-        write(temporary)
-        difference = _difference(path, outputs(temporary), original)
-        if not difference <= TOLERANCE:
-            raise ValueError(
-                f"{path}: outputs on the canary differ from the original's by {difference:.3g}, "
-                f"more than {TOLERANCE:g}; nothing was written"
-            )
-    return Exported(path, difference)
-
-
-def _difference(path: Path, run: Callable[[Arrays], Sequence[NDArray[Any]]], original: _Original) -> float:
-    """Largest difference of the answers on the canary, in batches of several sizes; in parts of numbers above 1."""
-    differences = []
-    for inputs, expected in original.canary:
-        try:
-            answers = run(inputs)
-        except (AssertionError, RuntimeError) as error:  # a guard of torch.export that a size was baked in
-            shapes = ", ".join(str(array.shape) for array in inputs)
-            raise ValueError(f"{path}: the exported graph does not take inputs of {shapes}: {error}") from error
-        differences += [(np.abs(a - b) / np.maximum(1, np.abs(b))).max(initial=0.0) for a, b in zip(answers, expected)]
-    return float(np.max(differences))
