@@ -101,7 +101,7 @@ class CaloWGANCritic(nn.Module):
 
     def loss(self, energy: Tensor, features: Tensor, *, real: bool) -> Tensor:
         """Loss (n,) of each shower: its score, with a minus where the critic shall take it for simulated."""
-        score = self(energy, features).float()
+        score: Tensor = self(energy, features).float()
         return -score if real else score
 
     def summary(self, energy: Tensor, features: Tensor) -> Tensor:

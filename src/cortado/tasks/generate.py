@@ -247,7 +247,8 @@ def _penalty(critic: Any, energy: Tensor, features: Tensor, made: Tensor) -> Ten
     part = torch.rand(len(features), 1, device=features.device)
     between = torch.lerp(features, made, part).requires_grad_()
     (gradient,) = torch.autograd.grad(critic.score(energy, between).sum(), between, create_graph=True)
-    return (gradient.norm(dim=1) - 1).square()
+    too_steep: Tensor = (gradient.norm(dim=1) - 1).square()
+    return too_steep
 
 
 def _showers(representation: Any, model: Any) -> Showers:
