@@ -16,7 +16,7 @@ MAIN_SHAPES = (  # for distances and, the first nine, figures: they tell of all 
 # AUC of classifiers on cells and on shower shapes: Krause et al., arXiv:2410.21611, final results of the first data set
 # of the CaloChallenge, photons. Another calorimeter, other energies, other classifiers.
 PUBLISHED = {
-    "calogan": ("BoloGAN", 0.927, 0.966),
+    "wgan": ("BoloGAN", 0.927, 0.966),
     "vae": ("CaloVAE+INN", 0.889, 0.966),
     "flow": ("CaloFlow teacher", 0.733, 0.636),
     "student": ("CaloFlow student", 0.761, 0.667),
@@ -28,22 +28,28 @@ SEEN = dict(zip(VIEWS, ("cells", "shapes")))
 def tables(folder):
     """What each generator reaches, and published numbers of its kind; and chi2 of two parts of the simulation."""
     results = analysis.read_results(folder)
-    apart, distances, closure = {}, {}, {}
+    apart, distances, closure, cost = {}, {}, {}, {}
     for name, merits in results["generators"].items():
-        title, *published = PUBLISHED[name]
         seen = {
             f"{merit} {SEEN[view]}": "{:.3f} ± {:.3f}".format(*merits[view][merit])
             for merit in ("AUC", "JSD")
             for view in VIEWS
         }
-        apart |= {name: seen, f" {title}": {f"AUC {what}": area for what, area in zip(SEEN.values(), published)}}
+        apart[name] = seen
+        if name in PUBLISHED:
+            title, *areas = PUBLISHED[name]
+            apart[f" {title}"] = {f"AUC {what}": area for what, area in zip(SEEN.values(), areas)}
         separation = {shape: value for shape, (value, *_) in merits["separation"].items()}
         largest = max(separation, key=separation.get)
         distances[name] = {
             **{merit: merits[merit] for merit in ("FPD", "KPD")},
             "mean": f"{np.mean(list(separation.values())):.4f}",
             "largest": f"{separation[largest]:.3f} ({largest})",
-            "ms": f"{min(merits['ms'].values()):.3g}",
+        }
+        cost[name] = {
+            "training, s": f"{merits['seconds']:.0f}",
+            "parameters": f"{merits['parameters'] / 1e6:.2g} M",
+            "a shower, ms": f"{min(merits['ms'].values()):.2g}",
         }
         closure[name] = {
             **Agreement(*merits["agreement"]).cells(),
@@ -56,8 +62,12 @@ def tables(folder):
     titles = TITLES | {"simulation": "Simulation"}
     for rows, title in (
         (apart, f"{results['tested']:,} of {results['simulated']:,} showers; below: arXiv:2410.21611"),
-        (distances, f"{results['simulated']:,} showers; mean and largest separation power; {results['processor']}"),
+        (
+            distances,
+            f"{results['simulated']:,} showers; mean and largest separation power",
+        ),
         (closure, f"shapes: means within 2 %, widths 10 %, chi2/ndf < 1.5 (worst) in {results['bins']} bins"),
+        (cost, f"Cost; batches of the best size; {results['processor']}"),
     ):
         yield analysis.results_table(rows, title=title, titles=titles)
 

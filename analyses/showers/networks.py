@@ -9,7 +9,17 @@ import numpy as np
 from cortado import calorimeter
 from cortado.analysis import bundle_path, preset_named
 from cortado.calorimeter import CALOGAN
-from cortado.models import MLP, CaloFlow, CaloFlowMatching, CaloFlowStudent, CaloGAN, CaloGANDiscriminator, CaloVAE
+from cortado.models import (
+    MLP,
+    CaloFlow,
+    CaloFlowMatching,
+    CaloFlowStudent,
+    CaloGAN,
+    CaloGANDiscriminator,
+    CaloVAE,
+    CaloWGAN,
+    CaloWGANCritic,
+)
 from cortado.representations import ShowerCells, ShowerImages, ShowerLogits, ShowerShapes
 from cortado.splits import Split
 from cortado.tasks import Classify, Generate, GenerateAgainst
@@ -36,6 +46,7 @@ VIEWS = {  # of classifiers
 }
 TITLES = {
     "calogan": "CaloGAN",
+    "wgan": "Wasserstein GAN",
     "vae": "VAE",
     "flow": "CaloFlow",
     "student": "CaloFlow student",
@@ -64,7 +75,6 @@ class Preset:
     networks: dict[str, dict]  # what is not the default of generators, and of the classifiers of shapes ("high")
 
 
-SMALL_FLOW = {"blocks": 3, "hidden": (96, 96), "bins": 6, "layer_blocks": 4, "layer_hidden": (32, 32), "dropout": 0.0}
 MEDIUM_FLOW = {"blocks": 4, "hidden": (128, 128), "layer_blocks": 4, "layer_hidden": (32, 32), "dropout": 0.0}
 BIG_MATCHING = {"blocks": 3, "hidden": 1024, "layer_hidden": 256, "steps": 8}
 SMOOTH = {"hidden": (256, 256, 256), "activation": "gelu", "bins": 28}
@@ -74,7 +84,7 @@ LONG_HIGH = {"epochs": 10, "batch_size": 1024, "learning_rate": 3e-3}
 PRESETS = {
     "quick": Preset(
         manifest="showers.toml",
-        epochs={"calogan": 4, "vae": 20, "flow": 12, "student": 5, "flow_matching": 20},
+        epochs={"wgan": 60, "vae": 20, "flow_matching": 20},
         stages=(2, 6),
         batch_size=64,
         averaging=0.995,
@@ -83,16 +93,10 @@ PRESETS = {
         seeds=2,
         split=Split(validation=0.1, test=0.4, seed=2),
         bins=20,
-        networks={
-            "calogan": {"latent": 128, "channels": 8, "filters": (8, 4)},
-            "critic": {"filters": (8, 8, 4, 4)},
-            "flow": SMALL_FLOW,
-            "student": {**SMALL_FLOW, "hidden": (128, 128)},
-            "flow_matching": {"hidden": 256, "layer_hidden": 64},
-        },
+        networks={"wgan_critic": {"hidden": (256, 256)}, "flow_matching": {"hidden": 256, "layer_hidden": 64}},
     ),
     "full": Preset(  # hours on two cores
-        epochs={"calogan": 2, "vae": 30, "flow": 10, "student": 6, "flow_matching": 60},
+        epochs={"calogan": 2, "wgan": 60, "vae": 30, "flow": 10, "student": 6, "flow_matching": 60},
         stages=(2, 8),
         batch_size=128,
         averaging=0.999,
@@ -102,7 +106,7 @@ PRESETS = {
         networks={"flow": MEDIUM_FLOW, "student": MEDIUM_FLOW, "high": SMOOTH},
     ),
     "published": Preset(  # networks of published size, and a larger one for flow matching: for a GPU
-        epochs={"calogan": 50, "vae": 100, "flow": 100, "student": 100, "flow_matching": 100},
+        epochs={"calogan": 50, "wgan": 100, "vae": 100, "flow": 100, "student": 100, "flow_matching": 100},
         stages=(5, 25),
         batch_size=256,
         averaging=0.9995,
@@ -115,7 +119,7 @@ PRESETS = {
         manifest="showers.toml",
         showers=200,
         simulation={"energy": (1.0, 10.0)},
-        epochs={"calogan": 1, "flow_matching": 2},
+        epochs={"calogan": 1, "wgan": 1, "flow_matching": 2},
         stages=(1,),
         batch_size=64,
         averaging=0.9,
@@ -126,7 +130,9 @@ PRESETS = {
         bins=5,
         networks={
             "calogan": {"latent": 16, "channels": 4, "filters": (4, 4)},
-            "critic": {"filters": (4, 4, 4, 4)},
+            "calogan_critic": {"filters": (4, 4, 4, 4)},
+            "wgan": {"latent": 4, "hidden": (16,)},
+            "wgan_critic": {"hidden": (16, 16)},
             "flow_matching": {"hidden": 16, "layer_hidden": 8},
         },
     ),
@@ -175,9 +181,28 @@ def generator_studies(preset, folder):
         representation=ShowerImages(energy_range=ENERGIES),
         scaling=None,
         model=partial(CaloGAN, **chosen.networks.get("calogan", {})),
-        task=GenerateAgainst(critic=partial(CaloGANDiscriminator, **chosen.networks.get("critic", {}))),
+        task=GenerateAgainst(critic=partial(CaloGANDiscriminator, **chosen.networks.get("calogan_critic", {}))),
         recipe=Recipe(  # as published, and no decay
             batch_size=chosen.batch_size, learning_rate=2e-4, weight_decay=0.0, betas=(0.5, 0.999), schedule="constant"
+        ),
+    )
+    wasserstein = replace(
+        common,
+        model=partial(CaloWGAN, features=len(LOGITS.features), **chosen.networks.get("wgan", {})),
+        task=GenerateAgainst(
+            critic=partial(CaloWGANCritic, features=len(LOGITS.features), **chosen.networks.get("wgan_critic", {})),
+            critic_rate=2.0,
+            critic_steps=3,
+            generator_steps=1,
+            penalty=10.0,
+        ),
+        recipe=replace(
+            common.recipe,
+            batch_size=2 * chosen.batch_size,
+            learning_rate=5e-4,
+            weight_decay=0.0,
+            betas=(0.5, 0.9),
+            schedule="cosine",
         ),
     )
     student = flow("student", CaloFlowStudent, beta=1.0, teacher=chosen.networks.get("flow", {}))
@@ -185,6 +210,7 @@ def generator_studies(preset, folder):
     smooth = replace(common.recipe, learning_rate=chosen.learning_rate, schedule="cosine", gradient_clip=1.0)
     every = {
         "calogan": images,
+        "wgan": wasserstein,
         "vae": common,
         "flow": flow("flow", CaloFlow),
         "student": replace(student, frozen={"teacher": str(bundle_path(folder, "flow"))}),

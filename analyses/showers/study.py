@@ -1,9 +1,10 @@
 """Calorimeter showers, from a simulation to generated and reweighted samples: read networks.py, then this file.
 
-Photons of 1 to 100 GeV in CaloGAN's calorimeter. Generators of four kinds (adversarial, variational, normalising flow
-with a fast student, flow matching) are trained on one simulated sample and judged on another: by classifiers that are
-trained to tell their showers from simulated ones, by shower shapes, and by their speed. The same classifiers give the
-weights that turn generated showers into simulated ones, which a coffea processor fills into histograms.
+Photons of 1 to 100 GeV in CaloGAN's calorimeter. Generators of four kinds (adversarial in two ways, variational,
+normalising flow with a fast student, flow matching) are trained on one simulated sample and judged on another: by
+classifiers that are trained to tell their showers from simulated ones, by shower shapes, and by their speed. The same
+classifiers give the weights that turn generated showers into simulated ones, which a coffea processor fills into
+histograms.
 """
 
 import time
@@ -106,6 +107,8 @@ def evaluate(preset, folder, device):
             "mean weight": float(weights.mean()),
             "clipped": number / len(weights),
             "ms": speed(folder, name, device),
+            "seconds": analysis.training_seconds(folder, name),
+            "parameters": parameters(folder, name),
         }
         labels, tested, (first, *_) = scores["low"]
         curves |= {f"{name}_labels": labels[tested], name: first[tested]}
@@ -127,7 +130,7 @@ def evaluate(preset, folder, device):
         "itself": {"chi2": itself, "closure": metrics.closure(itself)},
         "bins": chosen.bins,
         "split": asdict(chosen.split),
-        "processor": torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads",
+        "processor": torch.cuda.get_device_name() if device == "cuda" else f"CPU, threads: {torch.get_num_threads()}",
         "simulation": simulation_time(folder),
     }
     analysis.write_results(folder, results)
@@ -181,6 +184,11 @@ def neighbours(simulated, made):
     cells, others = calorimeter.cells(made, CALOGAN), calorimeter.cells(simulated, CALOGAN)
     nearest = metrics.nearest_showers(made.energy, cells, simulated.energy, others)
     return {"generated": cells, "nearest": others[nearest.number], "energy": np.asarray(made.energy)}
+
+
+def parameters(folder, name):
+    """Of the network that makes showers, without critics and teachers."""
+    return sum(each.numel() for each in analysis.load(folder, name).bundle().model.parameters())
 
 
 def milliseconds(call):

@@ -103,7 +103,8 @@ def test_order_and_monotonic_transforms_change_nothing():
         roc(labels.astype(bool), scores, 5 * weights),
     ):
         for name in set(reference._fields) - {"thresholds"}:
-            np.testing.assert_allclose(getattr(variant, name), getattr(reference, name), rtol=1e-10, atol=1e-15)
+            ours, theirs = (np.asarray(getattr(each, name), float) for each in (variant, reference))
+            np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-15)
 
 
 def test_flipped_scores_and_labels_change_nothing():

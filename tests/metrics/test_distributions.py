@@ -103,7 +103,7 @@ def test_order_common_scale_and_norm_of_the_weights_change_nothing(measure):
         measure(reference, other, 7 * weights),
     ):
         for one, another in zip(measured, expected):
-            np.testing.assert_allclose(one, another, rtol=1e-9)
+            np.testing.assert_allclose(np.asarray(one, float), np.asarray(another, float), rtol=1e-9)
 
 
 def test_a_mean_of_zero_has_no_relative_difference_but_a_shift():

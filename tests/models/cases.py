@@ -20,6 +20,8 @@ from cortado.models import (
     CaloGAN,
     CaloGANDiscriminator,
     CaloVAE,
+    CaloWGAN,
+    CaloWGANCritic,
     ConditionalFlow,
     DeepJet,
     DenseAutoencoder,
@@ -311,6 +313,13 @@ GENERATORS = [
     Generator(
         "CaloFlowStudent", CaloFlowStudent, 79_134 + 50_924_160, partial(CaloFlowStudent, **FLOW, teacher=FLOW), 30
     ),
+    Generator(
+        "CaloWGAN",
+        CaloWGAN,
+        231_208,
+        partial(CaloWGAN, features=27, latent=4, hidden=(12, 8)),
+        27,
+    ),
     Generator("CaloVAE", CaloVAE, 1_096_758, partial(CaloVAE, features=27, code=4, hidden=(12, 8)), 27),
     Generator(
         "CaloFlowMatching",
@@ -339,6 +348,7 @@ CRITICS = [
         2_744_332,
         partial(CaloGANDiscriminator, layers=LAYERS, filters=(4, 3, 2, 2)),
     ),
+    Critic("CaloWGANCritic", CaloWGANCritic, 764_569, partial(CaloWGANCritic, features=27, hidden=(12, 8))),
 ]
 """Models that judge showers of `GENERATORS`."""
 

@@ -10,8 +10,8 @@ import torch
 from toy_showers import toy_showers
 
 import cortado
-from cortado import bundle, ntuples
-from cortado.models import CaloFlow, CaloFlowStudent, CaloGAN, CaloGANDiscriminator, CaloVAE
+from cortado import bundle, calorimeter, ntuples
+from cortado.models import CaloFlow, CaloFlowStudent, CaloGAN, CaloGANDiscriminator, CaloVAE, CaloWGAN, CaloWGANCritic
 from cortado.readers import calogan
 from cortado.representations import ShowerImages, ShowerLogits
 from cortado.scaling import Scaling
@@ -197,6 +197,42 @@ def test_an_adversarial_training_brings_energies_near_those_wanted(shower_file, 
     found = bundle.load(gan.bundle)
     assert not [name for name in found.model.state_dict() if name.startswith("critic")]
     assert len(cortado.load(gan.bundle)([10.0, 20.0])) == 2
+
+
+def test_a_wasserstein_gan_learns_energies_and_hits(vae_study, tmp_path):
+    """Within minutes; here in seconds, and the means of layers follow roughly."""
+    hits = ShowerLogits(noise=1e-5, threshold=2e-5, alpha=1e-8, hits=True)
+    study = dataclasses.replace(
+        vae_study,
+        name="wgan",
+        representation=hits,
+        model=functools.partial(CaloWGAN, features=510, latent=8, hidden=(32,)),
+        task=GenerateAgainst(
+            critic=functools.partial(CaloWGANCritic, features=510, hidden=(64, 64)),
+            critic_rate=2.0,
+            critic_steps=3,
+            generator_steps=1,
+            penalty=10.0,
+        ),
+        recipe=Recipe(
+            epochs=30,
+            batch_size=64,
+            learning_rate=2e-3,
+            betas=(0.5, 0.9),
+            schedule="cosine",
+            averaging=0.9,
+            weight_decay=0.0,
+            workers=0,
+        ),
+    )
+    result = train(study, tmp_path, progress=False, accelerator="cpu")
+    losses = [epoch.validation_loss for epoch in result.epochs]
+    assert losses[-1] < 0.8 * losses[0]
+    simulated = ak.flatten(cortado.read(study.objects.files[0]).showers)
+    made = cortado.load(result.bundle)(simulated.energy)
+    expected, found = (calorimeter.shower_shapes(each, calorimeter.CALOGAN) for each in (simulated, made))
+    for name in ("response", "energy_0", "energy_1", "energy_2", "occupancy_0", "occupancy_1", "occupancy_2"):
+        assert found[name].mean() == pytest.approx(expected[name].mean(), rel=0.3)
 
 
 def test_an_interrupted_adversarial_training_ends_with_the_same_weights(shower_file, gan, tmp_path, monkeypatch):

@@ -43,7 +43,7 @@ def generate(
 ) -> None:
     """Make showers with a trained generator, streamed to a file that reads like a simulated one.
 
-    Example: [cyan]cortado generate calogan.cortado --n 1000000 --energy 1:100 --out showers.root[/]
+    Example: [cyan]cortado generate flow_matching.cortado --n 1000000 --energy 1:100 --out showers.root[/]
     """
     energies = energy_range(energy)
     with console.status(f"loading {bundle}"), own.told_of_module():

@@ -238,7 +238,7 @@ def _read(path: str | os.PathLike[str], own: Own) -> _Original:
     return _Original(program, names, tuple(expected[0]), canary, json.dumps(content.description()))
 
 
-def _program(bundle: bundles.Bundle, inputs: Any, example: Arrays) -> tuple[Any, bool]:
+def _program(bundle: bundles.Bundle, inputs: Any, example: tuple[torch.Tensor, ...]) -> tuple[Any, bool]:
     """The exported program, and whether it takes no objects: graphs and some generators cannot.
 
     Args:

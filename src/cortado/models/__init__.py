@@ -61,6 +61,7 @@ the features of a representation (n, f); in training they minimise their `loss(e
 generator               representation      reference
 ======================  ==================  ================
 `CaloGAN`               `ShowerImages`      arXiv:1705.02355
+`CaloWGAN`              `ShowerLogits`      arXiv:1704.00028
 `CaloFlow`              `ShowerLogits`      arXiv:2106.05285
 `CaloFlowStudent`       `ShowerLogits`      arXiv:2110.11377
 `CaloVAE`               `ShowerLogits`      arXiv:1312.6114
@@ -86,7 +87,7 @@ autoencoder               representation    reference
 `ConditionalFlow` (extra `flows`: zuko) takes `ConditionalColumns` and returns the logarithm of a density (n,), which it
 also samples (arXiv:1705.07057, 1906.04032).
 
-`CaloGANDiscriminator` is CaloGAN's critic.
+`CaloGANDiscriminator` and `CaloWGANCritic` are the critics of the first two.
 """
 
 from __future__ import annotations
@@ -94,6 +95,7 @@ from __future__ import annotations
 from cortado.models.as_reference import AsReference
 from cortado.models.boosted_trees import BoostedTrees
 from cortado.models.calo_flow_matching import CaloFlowMatching
+from cortado.models.calo_wgan import CaloWGAN, CaloWGANCritic
 from cortado.models.caloflow import CaloFlow
 from cortado.models.caloflow_student import CaloFlowStudent
 from cortado.models.calogan import CaloGAN, CaloGANDiscriminator
@@ -136,6 +138,8 @@ __all__ = [
     "CaloGAN",
     "CaloGANDiscriminator",
     "CaloVAE",
+    "CaloWGAN",
+    "CaloWGANCritic",
     "ConditionalFlow",
     "DeepJet",
     "DenseAutoencoder",

@@ -169,6 +169,11 @@ class CaloGANDiscriminator(nn.Module):
         loss: Tensor = entropy + ENERGY_WEIGHT * (judged.total - energy).abs()
         return loss
 
+    def summary(self, energy: Tensor, features: Tensor) -> Tensor:
+        """Energy in all cells over the incident one, that of the hottest cell, number of hit ones: shape (n, 3)."""
+        columns = (features.sum(1) / energy, features.amax(1), (features > 0).sum(1).float())
+        return torch.stack(columns, dim=1)
+
 
 class Judgement(NamedTuple):
     """What a critic says of showers.
