@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from cortado.files import replacing
@@ -34,6 +37,30 @@ def test_two_writers_do_not_meet(tmp_path):
         one.write_text("one")
         other.write_text("other")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_one(tmp_path):
+    code = f"""
+import os, signal
+from cortado.files import replacing
+with replacing({str(tmp_path / "a.csv")!r}) as partial:
+    partial.write_text("half of it")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    (left,) = tmp_path.iterdir()
+    assert left.read_text() == "half of it"
+    write(tmp_path / "b.csv", "another name")
+    assert left.exists()
+    write(tmp_path / "a.csv", "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv"]
+
+
+def test_what_writers_of_other_machines_are_at_stays(tmp_path):
+    other = tmp_path / ".a.csv.elsewhere.999999999.0123abcd.partial"
+    other.touch()
+    write(tmp_path / "a.csv", "whole")
+    assert other.exists()
 
 
 def test_the_temporary_name_is_in_the_folder_and_ends_as_asked(tmp_path):
