@@ -250,3 +250,17 @@ def test_rubbish_in_histograms_is_told_with_the_name(tmp_path, name):
                 read(path)
             assert len(str(caught.value).splitlines()) == 1
             assert type(caught.value) in (OSError, ValueError)
+
+
+@pytest.mark.parametrize("version, large", [(62400, False), (999_999, False), (1_000_000, True), (1_063_400, True)])
+def test_the_header_of_files_of_all_versions_says_how_long_they_are(tmp_path, version, large):
+    """Above one million positions take eight bytes, below four (https://root.cern, TFile)."""
+    stated = 300
+    position = struct.pack(">qq", 100, stated) if large else struct.pack(">ii", 100, stated)
+    header = b"root" + struct.pack(">i", version) + (struct.pack(">i", 100) + position[8:] if large else position)
+    for length, whole in ((stated, True), (stated - 1, False)):
+        path = tmp_path / f"{length}.root"
+        path.write_bytes(header.ljust(length, b"\0"))
+        message = "holds no tree|cannot" if whole else "is truncated: it has 299 bytes"
+        with pytest.raises((OSError, KeyError), match=message):
+            ntuples.find_tree(path)
