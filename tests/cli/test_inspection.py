@@ -3,6 +3,7 @@
 import dataclasses
 import re
 
+import numpy as np
 import pytest
 import toy_taggers
 from commands import fail, invoke, succeed
@@ -10,6 +11,7 @@ from samples import cms_columns, separated_event_jets, write_nanoaod, write_tree
 from toy_track_finder import save_track_finder
 
 from cortado import bundle
+from cortado.bundle import domain
 
 
 def test_inspect_tells_the_making_of_a_bundle(tagger):
@@ -26,6 +28,17 @@ def test_inspect_tells_the_making_of_a_bundle(tagger):
     ):
         assert expected in text
     assert lines[-1] == f"{tagger} is sound: its canary is answered as it was when it was written"
+
+
+def test_inspect_shows_what_the_training_has_seen(tagger, tmp_path):
+    watched = {"pt": np.linspace(500, 700, 2001), "number of constituents": np.repeat([10.0, 20.0, 30.0], 667)}
+    known = domain.domain_of(watched, np.arange(2001) % 2, 2)
+    made = bundle.load(tagger)
+    kept = dataclasses.replace(made, provenance={"domain": domain.to_json(known)})
+    path = bundle.save(kept, tmp_path / "w.cortado", canary=bundle.canary_objects(tagger))
+    rows = [line.replace("│", "").split() for line in succeed("inspect", path)]
+    assert ["pt", "500", "510", "600", "690", "700"] in rows
+    assert ["number", "of", "constituents", "10", "10", "20", "30", "30"] in rows
 
 
 def test_inspect_cuts_long_values(tmp_path):

@@ -38,6 +38,7 @@ def inspect(
 def _inspect_bundle(path: Path, modules: own.Modules, lengths: own.Lengths) -> None:
     with console.status(f"loading {path}"), own.told_of_module():
         from cortado import bundle as bundles
+        from cortado.bundle import domain as domains
 
         bundle = bundles.load(path, lengths=lengths, **own.classes(modules))
     parameters = sum(weight.numel() for weight in bundle.model.parameters())
@@ -48,6 +49,8 @@ def _inspect_bundle(path: Path, modules: own.Modules, lengths: own.Lengths) -> N
     for key in ("samples", "dialect", "objects", "jets", "split", "fold", "seed", "metrics", "git_revision", "cortado"):
         if bundle.provenance.get(key) is not None:
             show(f"{key:16} {bundle.provenance[key]}")
+    if "domain" in bundle.provenance and (known := domains.from_json(bundle.provenance["domain"])).quantities:
+        console.print(_domain(known))
     if bundle.working_points:
         console.print(_working_points(bundle.working_points))
     for alarm in bundle.alarms:
@@ -60,6 +63,20 @@ def _short(described: Any) -> str:
     values = {field.name: repr(getattr(described, field.name)) for field in dataclasses.fields(described)}
     given = (f"{name}={text if len(text) <= _LONGEST else text[:_LONGEST] + ' ...'}" for name, text in values.items())
     return f"{type(described).__name__}({', '.join(given)})"
+
+
+def _domain(known: Any) -> Table:
+    """What the training has seen: the range and the middle of each quantity that is watched."""
+    import numpy as np
+
+    table = Table("made for", "smallest", "5 %", "half", "95 %", "largest")
+    for name, (low, high), edges, members in zip(known.quantities, known.ranges, known.edges, known.members):
+        shares = (members / members.sum(axis=1, keepdims=True)).mean(axis=0)  # classes weigh alike
+        # The lower end of the bin in which a level lies; bins hold a twentieth each.
+        bins = [int(np.argmax(np.cumsum(shares) > level + 0.02)) for level in (0.05, 0.5, 0.95)]
+        ends = (low, *(edges[k - 1] if k else low for k in bins), high)
+        table.add_row(Text(plain(name)), *(f"{value:.4g}" for value in ends))
+    return table
 
 
 def _working_points(points: Any) -> Table:
