@@ -12,6 +12,7 @@ import cortado
 from cortado import reading
 from cortado.event_keys import event_key
 from cortado.readers import Mapping, nanoaod_mapping
+from cortado.representations import Columns
 
 JETS = {"pt": "fj_pt", "eta": "fj_eta", "phi": "fj_phi", "mass": ("fj_m_mev", 1e-3), "label": "fj_label"}
 PARTS = {"pt": "pf_pt", "eta": "pf_eta", "phi": "pf_phi", "mass": "pf_m", "charge": "pf_q"}
@@ -233,3 +234,28 @@ def test_branches_that_do_not_fit_are_named(mapped, columns, message):
     events = ak.zip({name: ak.Array(values) for name, values in columns.items()}, depth_limit=1)
     with pytest.raises((ValueError, KeyError), match=message):
         Mapping(**mapped).record(events)
+
+
+def test_recorded_data_count_as_one_and_simulation_needs_its_weight():
+    mapping = nanoaod_mapping({"jets": ("Jet", ("pt",))})
+    data = {"Jet_pt": [[40.0], []], "run": [1, 1], "luminosityBlock": [1, 1], "event": [1, 2]}
+    simulation = {**data, "GenPart_pt": [[1.0], []]}
+    assert mapping.record(ak.Array(data)).weight.tolist() == [1, 1]
+    assert mapping.record(ak.Array({**simulation, "genWeight": [2.0, -1.0]})).weight.tolist() == [2, -1]
+    assert mapping.branches(data) == list(data)
+    assert "GenPart_pt" in mapping.branches(simulation)  # to tell them apart
+    with pytest.raises(KeyError, match="genWeight"):
+        mapping.record(ak.Array(simulation))
+
+
+def test_muons_of_open_data_are_events_of_columns(test_data):
+    """Run 2012 data, which have no generator weight."""
+    path = test_data / "physics" / "Run2012B_SingleMu_1000.root"
+    mapping = nanoaod_mapping({"muons": ("Muon", ("pt", "eta", "dxy"))}, event=("MET_pt",))
+    events = reading.read(path, dialect=mapping)
+    assert len(events) == 1000
+    assert ak.all(events.weight == 1)
+    features = Columns(features=("num(muons)", "muons.pt[0]", "MET_pt"), missing=0.0)(events).features
+    first = [float(event.pt[0]) if len(event) else 0.0 for event in events.muons[:50]]
+    assert features[:50, 0].tolist() == ak.num(events.muons)[:50].tolist()
+    np.testing.assert_allclose(features[:50, 1], first)

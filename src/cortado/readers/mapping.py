@@ -44,6 +44,8 @@ class Mapping:
         event: Numbers of the event: run, luminosity_block, event, which name it, and any further columns, such as
             ``{"met": "MET_et"}``.
         weight: Of the event.
+        simulated: Branch that simulation has and recorded data have not: where it and the weight are missing, events
+            count as 1.
         name: Of the dialect, for messages.
     Raises:
         ValueError: If nothing is mapped, constituents have no jets, or a source is neither a branch nor a pair.
@@ -61,6 +63,7 @@ class Mapping:
     collections: abc.Mapping[str, abc.Mapping[str, Source]] = dataclasses.field(default_factory=dict)
     event: abc.Mapping[str, Source] = dataclasses.field(default_factory=dict)
     weight: Source | None = None
+    simulated: str | None = None
     name: str = "own branches"
 
     def __post_init__(self) -> None:
@@ -79,9 +82,10 @@ class Mapping:
 
     @property
     def FORMS(self) -> tuple[tuple[str, ...], ...]:
-        """The one set of branches by which files are known: all that are mapped."""
-        branches = [_branch(source) for _, sources in self._mapped() for source in sources.values()]
-        return (tuple(dict.fromkeys(branches)),)
+        """The one set of branches by which files are known: all that are mapped, but a weight that data have not."""
+        every = [(owner, source) for owner, sources in self._mapped() for source in sources.values()]
+        known = [_branch(source) for owner, source in every if owner != "weight" or self.simulated is None]
+        return (tuple(dict.fromkeys(known)),)
 
     def _mapped(self) -> Iterator[tuple[str, abc.Mapping[str, Source]]]:
         yield "jets", self.jets
@@ -93,7 +97,11 @@ class Mapping:
     def branches(self, available: Iterable[str]) -> list[str]:
         """The branches that `record` uses, of those that are available."""
         there = set(map(flat_name, available))
-        return [name for name in self.FORMS[0] if flat_name(name) in there]
+        weight = [] if self.weight is None else [_branch(self.weight)]
+        asked = dict.fromkeys((*self.FORMS[0], *weight))
+        if self.simulated is not None and weight and flat_name(weight[0]) not in there:
+            asked[self.simulated] = None  # which tells whether the weight is missing
+        return [name for name in asked if flat_name(name) in there]
 
     def record(self, events: ak.Array) -> ak.Array:
         """Events in the form of the package, shape (n_events,), see `cortado.readers`.
@@ -113,7 +121,7 @@ class Mapping:
             collections["jets"] = self._jets(events)
         fields["event_key"] = self._event_keys(events, fields, collections)
         if self.weight is not None:
-            fields["weight"] = _one(events, "weight", "weight", self.weight)
+            fields["weight"] = self._weight(events, self.weight)
         if self.jets:
             keys = np.repeat(fields["event_key"], ak.to_numpy(ak.num(collections["jets"])))
             jets = ak.with_field(ak.flatten(collections["jets"]), keys, "event_key")
@@ -147,6 +155,15 @@ class Mapping:
         return dataclasses.replace(
             self, jets=jets, constituents=constituents, collections=kept, event=of_event, weight=None
         )
+
+    def _weight(self, events: ak.Array, source: Source) -> npt.NDArray[Any]:
+        """Weights of simulation, ones of recorded data."""
+        there = columns.names(events)
+        if self.simulated is None or _branch(source) in there:
+            return _one(events, "weight", "weight", source)
+        if self.simulated in there:
+            columns.require([_branch(source)], there, self.name)
+        return np.ones(len(events))
 
     def _jets(self, events: ak.Array) -> ak.Array:
         jets = _collection(events, "jets", self.jets)

@@ -10,6 +10,8 @@ from cortado.units import MM_PER_CM, is_cms_length
 
 __all__ = ["nanoaod_mapping"]
 
+_SIMULATED = "GenPart_pt"  # a branch that data have not
+
 
 def nanoaod_mapping(
     collections: abc.Mapping[str, tuple[str, Iterable[str]]],
@@ -24,11 +26,11 @@ def nanoaod_mapping(
             ``{"jets": ("Jet", ("pt", "eta", "btagDeepFlavB")), "muons": ("Muon", ("pt", "charge"))}``. Lengths, such as
             "dxy", come in mm.
         event: Branches of the event, such as "MET_pt".
-        weight: Branch of the event weight; None for recorded data.
+        weight: Branch of the event weight, which recorded data have not: their events count as 1.
 
     Example:
         >>> nanoaod_mapping({"jets": ("Jet", ("pt",))}, event=("MET_pt",)).FORMS[0]
-        ('Jet_pt', 'run', 'luminosityBlock', 'event', 'MET_pt', 'genWeight')
+        ('Jet_pt', 'run', 'luminosityBlock', 'event', 'MET_pt')
     """
     mapped = {
         name: {field: _in_mm(f"{source}_{field}") for field in fields} for name, (source, fields) in collections.items()
@@ -39,6 +41,7 @@ def nanoaod_mapping(
         collections=mapped,
         event=numbers | {name: _in_mm(name) for name in event},
         weight=weight,
+        simulated=_SIMULATED,
         name="NanoAOD columns",
     )
 
