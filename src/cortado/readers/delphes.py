@@ -7,7 +7,7 @@ its references (`JetPUPPIAK8.Constituents`, compared with `ParticleFlowCandidate
 distances; jets whose references lead to candidates that the file does not keep are refused. What a card gives no branch
 for is not in the record; masses, which older versions have not, are then 0, as Delphes counts them.
 
-The code of neutral hadrons, 0 in the file, is 130; the other codes are those of the file, which knows kaons and protons.
+The code of neutral hadrons, 0 in the file, is 130; the other codes are those of the file, which has kaons and protons.
 Lengths are in mm, momenta in GeV.
 
 The truth is that of `Particle`: truth_pdg_id of the jets of radius 0.8 and the flavour (5, 4, 0) of all of them, by the
