@@ -4,6 +4,7 @@ import functools
 import io
 import os
 import pickle
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +16,7 @@ import pytest
 import uproot
 
 from cortado import ntuples
-from cortado.ntuples.paths import split_tree
+from cortado.ntuples.paths import remote, split_tree
 from cortado.ntuples.reading import Step
 
 
@@ -384,6 +385,30 @@ def test_file_that_may_not_be_read(tmp_path):
         ntuples.steps(path)
 
 
-def test_url_of_a_protocol_without_its_package():
-    with pytest.raises((ImportError, OSError), match=r"xrootd|XRootD|cannot open root://"):
-        ntuples.steps("root://host.invalid//a.root")
+@pytest.mark.parametrize("name", ["a.root", "a.root:Events", "a.parquet", "a.h5"])
+def test_url_of_a_protocol_without_its_package(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fsspec_xrootd", None)
+    address = f"root://host.invalid:1094//store/{name}"
+    message = rf"cannot open {address.removesuffix(':Events')}: .*fsspec-xrootd.*pip install \"\.\[xrootd\]\""
+    with pytest.raises(ImportError, match=message):
+        ntuples.steps(address)
+
+
+def test_package_that_a_local_file_needs_is_told_as_it_is():
+    with pytest.raises(ImportError, match=r"^no such package$"), remote("a.root"):
+        raise ImportError("no such package")
+
+
+WRITERS = {
+    "a.root": lambda path, chunks: ntuples.write_rntuple(path, "Events", chunks),
+    "a.parquet": ntuples.write_parquet,
+    "a.h5": ntuples.write_hdf5,
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_files_of_each_format_are_read_over_the_network(name, tmp_path):
+    WRITERS[name](tmp_path / name, [{"event": np.arange(7), "width": np.arange(7.0)}])
+    with served(tmp_path) as address:
+        (step,) = ntuples.steps(f"{address}/{name}")
+        assert ntuples.arrays(step, ["width"]).width.to_list() == list(range(7))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import awkward as ak
 import uproot
 
-from cortado.ntuples.paths import existing, is_url
+from cortado.ntuples.paths import existing, is_url, remote
 from cortado.ntuples.rntuple import rntuple_table
 from cortado.ntuples.table import Table, checked_clusters, choose_tree, first_line, named
 
@@ -101,9 +101,10 @@ def open_directory(path: str, **options: Any) -> Iterator[Any]:
         _check_header(existing(path))
     try:
         # A dict, as uproot splits plain text at colons; no caches, as a file may be written anew.
-        directory = uproot.open({path: None}, object_cache=None, array_cache=None, **options)
+        with remote(path):
+            directory = uproot.open({path: None}, object_cache=None, array_cache=None, **options)
     except ImportError:
-        raise  # says which package the protocol of the URL needs
+        raise
     except Exception as error:
         raise OSError(f"cannot open {path}: {first_line(error)}") from error
     with directory:
