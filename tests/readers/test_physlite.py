@@ -3,6 +3,7 @@
 import awkward as ak
 import numpy as np
 import pytest
+import uproot
 
 import cortado
 from cortado import ntuples, readers
@@ -194,3 +195,12 @@ def test_real_file_has_branches_that_cannot_be_read(test_data):
         OSError, match=r"cannot read branch 'EventInfoAuxDyn.hardScatterVertexLink', .*PHYSLITE_example"
     ):
         ntuples.arrays(step, ["EventInfoAuxDyn.hardScatterVertexLink"])
+
+
+def test_rntuples_of_atlas_have_colons_in_their_names(tmp_path):
+    events = toy_events()
+    with uproot.recreate(tmp_path / "daod.root") as file:
+        file.mkrntuple("MetaData", {"kind": np.arange(1)})
+        file.mkrntuple("EventData", {name.replace(".", ":"): events[name] for name in events.fields})
+    found = cortado.read(tmp_path / "daod.root")
+    assert ak.array_equal(found, physlite.record(events), dtype_exact=False)

@@ -3,6 +3,7 @@
 import awkward as ak
 import numpy as np
 import pytest
+import uproot
 
 import cortado
 from cortado import ntuples, readers
@@ -101,13 +102,18 @@ def test_events_that_nothing_names_are_refused(name, test_data):
         cortado.read(test_data / name, dialect=UNNAMED[name])
 
 
+def write_rntuple(events, path):
+    with uproot.recreate(path) as file:
+        file.mkrntuple("Events", {name: events[name] for name in events.fields})
+
+
+@pytest.mark.parametrize("write, skim", [(ak.to_parquet, "skim.parquet"), (write_rntuple, "skim.root")])
 @pytest.mark.parametrize("name", JETS)
-def test_skims_in_parquet_are_read_as_the_file(name, test_data, tmp_path):
+def test_skims_in_other_formats_are_read_as_the_file(name, write, skim, test_data, tmp_path):
     path = test_data / name
     (step,) = ntuples.steps(path)
     reader = readers.dialect(ntuples.branch_names(path))
-    events = ntuples.arrays(step, reader.branches(ntuples.branch_names(path)))
-    ak.to_parquet(events, tmp_path / "skim.parquet")
-    expected, found = cortado.read(path), cortado.read(tmp_path / "skim.parquet")
+    write(ntuples.arrays(step, reader.branches(ntuples.branch_names(path))), tmp_path / skim)
+    expected, found = cortado.read(path), cortado.read(tmp_path / skim)
     assert found.fields == expected.fields
     assert ak.array_equal(found, expected, equal_nan=True, dtype_exact=False)

@@ -43,11 +43,11 @@ class Description(NamedTuple):
 
 
 def find_tree(path: str | Path, tree: str | None = None) -> str:
-    """Name of the tree that is read if none is asked for: the only one, or ``Events`` among several.
+    """Name of the tree that is read if none is asked for: the only one, or among several the one with a usual name.
 
     Raises:
         KeyError: If the file has no tree, or not the one asked for.
-        ValueError: If it has several and none is called ``Events``.
+        ValueError: If it has several and none is called ``Events``, ``Delphes``, ``CollectionTree`` or ``EventData``.
     """
     file, own_tree = split_tree(path)
     if not is_event_file(file) and suffix_of(file) not in HDF5 + PARQUET:

@@ -15,6 +15,7 @@ from cortado.ntuples.paths import existing, is_url, remote
 from cortado.ntuples.rntuple import rntuple_table
 from cortado.ntuples.table import Table, checked_clusters, choose_tree, first_line, named
 
+_USUAL = ("Events", "events", "Delphes", "CollectionTree", "EventData")  # the last two are of ATLAS
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
 
 
@@ -83,7 +84,7 @@ def _choose(path: str, directory: Any, tree: str | None) -> str:
         classes = directory.classnames(recursive=True, cycle=False)
     available = [name for name, kind in classes.items() if kind in _TREES]
     others = ", ".join(f"{name} ({kind})" for name, kind in classes.items())
-    return choose_tree(path, available, tree, others=others, usual=("Events", "events"))
+    return choose_tree(path, available, tree, others=others, usual=_USUAL)
 
 
 @contextmanager
