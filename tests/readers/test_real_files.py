@@ -25,7 +25,7 @@ CONSTITUENTS = {
 NO_JETS = {
     "jets/nanoAOD_2015_CMS_Open_Data_ttbar.root": r"\(NanoAOD without particle-flow candidates; .*\).*NanoAOD v15 also "
     r"needs FatJetPFCand_jetIdx, FatJetPFCand_pfCandIdx, PFCand_pt",
-    "physics/Run2012B_SingleMu_1000.root": r"NanoAOD v15 also needs JetPFCand_jetIdx, .*PFCand_pt",
+    "physics/Run2012B_SingleMu_1000.root": r"\(NanoAOD without particle-flow .*NanoAOD v15 also needs JetPFCand_jetIdx",
     "physics/Run2012BC_DoubleMuParked_Muons_1000evts_rntuple_v1-0-0-0.root": r"NanoAOD v15 also needs .*Jet_pt",
     "physics/uproot-HZZ.root": r"top tagging also needs part_px, .*for branches of your own: dialect=",
     "physics/uproot-Zmumu.root": r"top tagging also needs part_px, .*for branches of your own: dialect=",
