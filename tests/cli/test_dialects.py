@@ -6,6 +6,7 @@ import pytest
 import uproot
 from commands import fail, succeed
 from readers import test_delphes, test_physlite
+from web import served
 
 import cortado
 
@@ -85,3 +86,13 @@ def test_files_without_constituents_are_not_scored(trained, test_data, tmp_path)
         "score", bundle, test_data / "jets/nanoAOD_2015_CMS_Open_Data_ttbar.root", "--out", tmp_path / "s.root"
     )
     assert "NanoAOD without particle-flow candidates" in message
+
+
+def test_files_on_a_server_are_inspected_and_scored(trained, tmp_path):
+    dialect, path, bundle = trained
+    succeed("score", bundle, path, "--out", tmp_path / "local.root")
+    with served(path.parent) as address:
+        assert any(line.startswith(dialect) for line in succeed("inspect", f"{address}/{path.name}:ntuple"))
+        succeed("score", bundle, f"{address}/{path.name}:ntuple", "--out", tmp_path / "remote.root")
+    with uproot.open(tmp_path / "local.root") as local, uproot.open(tmp_path / "remote.root") as remote:
+        assert local["scores/jet_b"].array().to_list() == remote["scores/jet_b"].array().to_list()

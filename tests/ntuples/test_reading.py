@@ -1,19 +1,15 @@
 """Reading: steps cover each entry once, real files of all dialects open, and each kind of damage has its message."""
 
-import functools
-import io
 import os
 import pickle
 import sys
-import threading
-from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from http.server import SimpleHTTPRequestHandler
 
 import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from web import served
 
 from cortado import ntuples
 from cortado.ntuples.paths import remote, split_tree
@@ -131,36 +127,12 @@ def test_a_url_that_is_not_there(tmp_path):
         ntuples.steps(f"{address}/a.root")
 
 
-@contextmanager
-def served(folder):
-    handler = functools.partial(RangeHandler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-class RangeHandler(SimpleHTTPRequestHandler):
-    """The handler of the standard library, which knows no ranges, with them."""
-
-    def log_message(self, *_):
-        pass
-
-    def send_head(self):
-        path = Path(self.translate_path(self.path))
-        if "Range" not in self.headers or not path.is_file():
-            return super().send_head()
-        first, _, last = self.headers["Range"].removeprefix("bytes=").partition("-")
-        content = path.read_bytes()[int(first) : int(last) + 1 if last else None]
-        self.send_response(206)
-        self.send_header("Content-Range", f"bytes {first}-{int(first) + len(content) - 1}/{path.stat().st_size}")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        return io.BytesIO(content)
+def test_a_server_without_ranges_is_told_what_is_wanted(tmp_path):
+    write_tree(tmp_path / "a.root")
+    with served(tmp_path, SimpleHTTPRequestHandler) as address:
+        message = rf"cannot open {address}/a.root: .*servers must answer requests for ranges of bytes"
+        with pytest.raises(OSError, match=message):
+            ntuples.steps(f"{address}/a.root")
 
 
 # ---- real files

@@ -107,7 +107,9 @@ def open_directory(path: str, **options: Any) -> Iterator[Any]:
     except ImportError:
         raise
     except Exception as error:
-        raise OSError(f"cannot open {path}: {first_line(error)}") from error
+        is_there = path.startswith(("http://", "https://")) and not isinstance(error, FileNotFoundError)
+        hint = " (servers must answer requests for ranges of bytes)" if is_there else ""
+        raise OSError(f"cannot open {path}: {first_line(error)}{hint}") from error
     with directory:
         yield directory
 

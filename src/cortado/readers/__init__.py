@@ -193,7 +193,8 @@ def _candidates(name: str | Dialect | None) -> list[Any]:
 
 def _guess(available: Collection[str]) -> str:
     """What a file that cannot be used probably is."""
-    if {"luminosityBlock", "Jet_pt"} <= set(available) and not any(name.startswith("PFCand") for name in available):
+    is_nano = "luminosityBlock" in available and not {"Jet_pt", "FatJet_pt"}.isdisjoint(available)
+    if is_nano and not any(name.startswith("PFCand") for name in available):
         return (
             " (NanoAOD without particle-flow candidates; version 15 and PFNano have them; "
             "readers.nanoaod_mapping reads the columns of any)"
