@@ -111,12 +111,12 @@ def jets(events: ak.Array) -> ak.Array:
         KeyError: If a required column is missing.
         ValueError: If a jet refers to candidates that are not there.
     """
-    return _jets(events, "jets")
+    return _jets(events, "jets", _candidates(events), _particles(events))
 
 
 def ak4_jets(events: ak.Array) -> ak.Array:
     """Jets of the usual radius with their constituents; as `jets`, but without truth_pdg_id."""
-    return _jets(events, "ak4_jets")
+    return _jets(events, "ak4_jets", _candidates(events), _particles(events))
 
 
 def record(events: ak.Array) -> ak.Array:
@@ -133,15 +133,15 @@ def record(events: ak.Array) -> ak.Array:
         KeyError: If a required column is missing.
         ValueError: If a jet refers to candidates that are not there.
     """
-    available = columns.names(events)
-    fields: dict[str, Any] = {kind: _jets(events, kind) for kind in _kinds(available) or ("jets",)}
-    fields |= {"event_key": _event_keys(events, _candidates(events)), "event": _one(events, _NUMBER)}
+    available, candidates, particles = columns.names(events), _candidates(events), _particles(events)
+    kinds = _kinds(available) or ("jets",)
+    fields: dict[str, Any] = {kind: _jets(events, kind, candidates, particles) for kind in kinds}
+    fields |= {"event_key": _event_keys(events, candidates), "event": _one(events, _NUMBER)}
     if not columns.missing([_WEIGHT], available):
         fields["weight"] = _one(events, _WEIGHT)
     vertices = _chosen(events, "Vertex", _VERTEX)
     if vertices.keys() == _VERTEX.keys():
         fields["primary_vertices"] = ak.zip(vertices)
-    particles = _particles(events)
     return columns.records(fields if particles is None else fields | {"gen_particles": particles})
 
 
@@ -213,15 +213,15 @@ def _candidates(events: ak.Array) -> ak.Array:
     return ak.concatenate(parts, axis=1)
 
 
-def _jets(events: ak.Array, kind: str) -> ak.Array:
+def _jets(events: ak.Array, kind: str, candidates: ak.Array, particles: ak.Array | None) -> ak.Array:
     available = columns.names(events)
     collection = _kinds(available).get(kind)
     if collection is None:
         columns.require(_required(_COLLECTIONS[kind][-1]), available, NAME)
-    candidates = _candidates(events)
     fields = _chosen(events, str(collection), _KINEMATICS)
     counts = ak.num(fields["pt"])
-    truth = _truth(events, kind, ak.zip({name: fields[name] for name in ("eta", "phi")}))
+    axes = ak.zip({name: fields[name] for name in ("eta", "phi")})
+    truth = {} if particles is None else _truth(particles, kind, axes)
     flat: dict[str, Any] = {name: ak.flatten(column) for name, column in (fields | truth).items()}
     flat |= _substructure(events, str(collection))
     flat["event_key"] = np.repeat(_event_keys(events, candidates), columns.flat(counts))
@@ -281,11 +281,8 @@ def _particles(events: ak.Array) -> ak.Array | None:
     return ak.unflatten(flat, ak.num(found["pt"]))
 
 
-def _truth(events: ak.Array, kind: str, axes: ak.Array) -> dict[str, ak.Array]:
+def _truth(particles: ak.Array, kind: str, axes: ak.Array) -> dict[str, ak.Array]:
     """True columns of the jets, shape (n_events, var)."""
-    particles = _particles(events)
-    if particles is None:
-        return {}
     decays = {"truth_pdg_id": truth_pdg_id(axes, particles)} if kind == "jets" else {}
     counts = columns.flat(ak.num(particles))
     mother, pdg_id = columns.flat(particles["mother"]).astype(np.int64), columns.flat(particles["pdg_id"])
