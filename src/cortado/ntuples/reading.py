@@ -61,7 +61,8 @@ def describe(path: str | Path, tree: str | None = None) -> Description:
 
     Kept for local files while they do not change: the header of a NanoAOD file takes uproot a second to read.
     """
-    file, name = split_tree(path)[0], find_tree(path, tree)
+    file, own_tree = split_tree(path)
+    name = tree or own_tree or find_tree(file)
     return _describe(file, name) if is_url(file) else _describe_again(file, name, version_of(file))
 
 
