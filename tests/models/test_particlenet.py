@@ -4,42 +4,10 @@ import pytest
 import torch
 from models.cases import cloud
 from torch.nn import functional
+from toy_weaver import FEATURES, weaver_state
 
 from cortado.models import ParticleNet
 from cortado.models.particlenet import LITE, from_weaver
-
-FEATURES = 5
-
-
-def batch_norm(name, width):
-    return {
-        f"{name}.weight": 1 + 0.3 * torch.randn(width),
-        f"{name}.bias": 0.3 * torch.randn(width),
-        f"{name}.running_mean": 0.3 * torch.randn(width),
-        f"{name}.running_var": 0.5 + torch.rand(width),
-        f"{name}.num_batches_tracked": torch.tensor(3),
-    }
-
-
-def weaver_state(edge_convs, hidden, classes, fusion=None):
-    """Random weights under the names and with the shapes of weaver-core 0.5.3."""
-    torch.manual_seed(0)
-    state, before = batch_norm("bn_fts", FEATURES), FEATURES
-    for i, widths in enumerate(edge_convs):
-        for j, (inputs, outputs) in enumerate(zip([2 * before, *widths], widths)):
-            state[f"edge_convs.{i}.convs.{j}.weight"] = torch.randn(outputs, inputs, 1, 1) / inputs**0.5
-            state |= batch_norm(f"edge_convs.{i}.bns.{j}", outputs)
-        if before != widths[-1]:
-            state[f"edge_convs.{i}.sc.weight"] = torch.randn(widths[-1], before, 1) / before**0.5
-            state |= batch_norm(f"edge_convs.{i}.sc_bn", widths[-1])
-        before = widths[-1]
-    if fusion is not None:
-        inputs = sum(widths[-1] for widths in edge_convs)
-        state["fusion_block.0.weight"] = torch.randn(fusion, inputs, 1) / inputs**0.5
-        state |= batch_norm("fusion_block.1", fusion)
-        before = fusion
-    state |= {"fc.0.0.weight": torch.randn(hidden, before), "fc.0.0.bias": torch.randn(hidden)}
-    return state | {"fc.1.weight": torch.randn(classes, hidden), "fc.1.bias": torch.randn(classes)}
 
 
 def normed(values, state, name):

@@ -118,7 +118,7 @@ def test_what_makes_no_sense_is_refused(changes, message):
 
 def test_formulas_that_give_no_number_of_each_constituent_are_refused():
     of_jets = replace(INPUTS, features=(("jet_pt",),))
-    with pytest.raises(ValueError, match="jet_pt is .* required: one number of each constituent"):
+    with pytest.raises(ValueError, match=r"jet_pt is .* required: one number of each constituent"):
         of_jets(toys())
 
 
@@ -136,5 +136,5 @@ def test_missing_fields_are_named():
 
 def test_fields_of_another_depth_are_refused():
     jets = ak.with_field(toys(), ak.Array([[1.0]] * 5), "jet_pt")
-    with pytest.raises(ValueError, match="jet_pt is .* required: one number of each jet"):
+    with pytest.raises(ValueError, match=r"jet_pt is .* required: one number of each jet"):
         INPUTS(jets)

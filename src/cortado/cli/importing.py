@@ -27,7 +27,9 @@ def weaver(
         Path | None, typer.Option(help="preprocess.json of its export, for automatic standardisation")
     ] = None,
     signal: Annotated[str | None, typer.Option(help="label whose probability is the score; of two the second")] = None,
-    neighbours: Annotated[int | None, typer.Option(min=1, help="of a constituent, if --network does not say it")] = None,
+    neighbours: Annotated[
+        int | None, typer.Option(min=1, help="of a constituent, if --network does not say it")
+    ] = None,
     tree: Annotated[str | None, typer.Option(help="name of the tree of --jets")] = None,
     no_selection: Annotated[
         bool, typer.Option("--no-selection", help="score all jets, not those of the configuration's selection alone")
@@ -39,8 +41,8 @@ def weaver(
     inputs with their scaling, and the selection, whose other jets score NaN. Labels are the classes. Weights and
     observers are left out.
 
-    Example: [cyan]cortado import weaver --data-config top.yaml --network net.py --weights net_best_epoch_state.pt --jets
-    top.root --out top.cortado[/]
+    Example: [cyan]cortado import weaver --data-config top.yaml --network net.py --weights net.pt --jets top.root -o
+    top.cortado[/]
     """
     with console.status(f"importing {weights}"):
         from cortado.importing import from_weaver

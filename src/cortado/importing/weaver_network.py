@@ -148,16 +148,17 @@ class _Source(NamedTuple):
     def _values(self, name: str) -> Iterator[Any]:
         """Values that `get_model` gives; without one those of all calls and assignments."""
         functions = [each for each in ast.walk(self.tree) if isinstance(each, ast.FunctionDef)]
-        makers = [each for each in functions if each.name == "get_model"] or [self.tree]
-        for node in (node for maker in makers for node in ast.walk(maker)):
+        maker: ast.AST = next((each for each in functions if each.name == "get_model"), self.tree)
+        for node in ast.walk(maker):
             given: list[ast.expr] = []
-            if isinstance(node, ast.keyword) and node.arg == name:
-                given = [node.value]
-            elif isinstance(node, ast.Assign) and any(getattr(each, "id", "") == name for each in node.targets):
-                given = [node.value]
-            elif isinstance(node, ast.Dict):
-                given = [v for k, v in zip(node.keys, node.values) if isinstance(k, ast.Constant) and k.value == name]
-            yield from (value for each in given if (value := _literal(each)) is not None)
+            match node:
+                case ast.keyword(arg, value) if arg == name:
+                    given = [value]
+                case ast.Assign(targets, value) if any(getattr(each, "id", "") == name for each in targets):
+                    given = [value]
+                case ast.Dict(keys, values):
+                    given = [v for k, v in zip(keys, values) if isinstance(k, ast.Constant) and k.value == name]
+            yield from (found for each in given if (found := _literal(each)) is not None)
 
 
 def _literal(node: ast.expr) -> Any:

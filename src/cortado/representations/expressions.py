@@ -54,17 +54,17 @@ _UFUNCS = (
     "sqrt cbrt square exp expm1 log log1p log2 log10 sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh "
     "arccosh arctanh hypot abs absolute sign floor ceil trunc rint maximum minimum fmod mod power isfinite isnan isinf "
     "logical_and logical_or logical_xor logical_not deg2rad rad2deg reciprocal negative"
-).split()
+)
 _OF_LISTS = (
     "num sum prod any all min max mean std var count count_nonzero argmin argmax sort argsort firsts local_index "
     "ones_like zeros_like nan_to_num fill_none drop_none is_none flatten"
-).split()
-_OF_BOTH = "sum any all min max mean std ones_like zeros_like nan_to_num".split()
+)
+_OF_BOTH = "sum any all min max mean std ones_like zeros_like nan_to_num"
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    **{f"np.{name}": getattr(np, name) for name in _UFUNCS},
-    **{f"np.{name}": getattr(ak, name) for name in _OF_BOTH},
-    **{f"ak.{name}": getattr(ak, name) for name in _OF_LISTS},
+    **{f"np.{name}": getattr(np, name) for name in _UFUNCS.split()},
+    **{f"np.{name}": getattr(ak, name) for name in _OF_BOTH.split()},
+    **{f"ak.{name}": getattr(ak, name) for name in _OF_LISTS.split()},
     **{f"math.{name}": getattr(math, name) for name in ("sqrt", "exp", "log", "sin", "cos", "hypot")},
     "np.clip": _clip,
     "np.where": _where,
@@ -189,7 +189,7 @@ def _named(tree: ast.AST) -> str:
         case ast.Name(name):
             return name
         case ast.Attribute(ast.Name(module), name) if module in ("np", "numpy", "ak", "awkward", "math"):
-            return f"{ {'numpy': 'np', 'awkward': 'ak'}.get(module, module)}.{name}"
+            return f"{ {'numpy': 'np', 'awkward': 'ak'}.get(module, module) }.{name}"
     return ""
 
 

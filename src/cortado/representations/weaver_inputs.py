@@ -83,7 +83,9 @@ class WeaverInputs:
         if self.max_constituents < 1:
             raise ValueError(f"WeaverInputs: max_constituents must be at least 1, got {self.max_constituents}")
         if len(self.points) != 2 or not self.features:
-            raise ValueError(f"WeaverInputs: {len(self.points)} points and {len(self.features)} features, required: 2, 1")
+            raise ValueError(
+                f"WeaverInputs: {len(self.points)} points and {len(self.features)} features, required: 2, 1"
+            )
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
@@ -135,7 +137,9 @@ class WeaverInputs:
         name, *scaling = row
         column = columns[name]
         if column.ndim != 2 or not np.array_equal(np.asarray(ak.num(column)), counts):
-            raise ValueError(f"WeaverInputs: {name} is {ak.type(column)!s:.60}, required: one number of each constituent")
+            raise ValueError(
+                f"WeaverInputs: {name} is {ak.type(column)!s:.60}, required: one number of each constituent"
+            )
         values = np.asarray(ak.to_numpy(ak.flatten(column), allow_missing=False)).astype(np.float32)
         if scaling:
             center, scale, low, high = np.array(scaling, dtype=np.float32)
