@@ -1,5 +1,6 @@
 """Taggers of weaver-core: the scores of its own command, of a slow twin, and what cannot be imported."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -166,6 +167,86 @@ def test_network_files_that_do_not_tell(training, tmp_path, old, new, message):
 def test_configurations_that_cannot_be_imported(training, tmp_path, old, new, message):
     with pytest.raises(ValueError, match=message):
         imported(training, tmp_path, data_config=edited(training["data_config"], tmp_path, (old, new)))
+
+
+AUTO = ("inputs:", "preprocess: {method: auto}\ninputs:")
+SCALES = {
+    "part_log_pt": (1.7, 0.7, -5, 5, 0),
+    "part_rel": (-4.7, 0.7, -1, 1, 0),
+    "part_dr": (0.2, 4.0, -5, 5, 0),
+    "part_d0": (0, 1, -1e32, 1e32, 0),
+    "part_x": (0.5, 0.25, -5, 5, 0),
+}
+
+
+def write_exported(folder, scales):
+    keys = ("median", "norm_factor", "lower_bound", "upper_bound", "pad")
+    infos = {"var_infos": {name: dict(zip(keys, values)) for name, values in scales.items()}}
+    path = folder / "preprocess.json"
+    path.write_text(json.dumps({"pf_points": {"var_infos": {}}, "pf_mask": {"var_infos": {}}, "pf_features": infos}))
+    return path
+
+
+def test_automatic_standardisation_is_that_of_the_export(training, tmp_path):
+    config = edited(training["data_config"], tmp_path, AUTO)
+    with pytest.raises(ValueError, match=r'part_x of pf_features has the standardisation "auto", .* required: preproc'):
+        imported(training, tmp_path, data_config=config)
+    made = imported(training, tmp_path, data_config=config, preprocess=write_exported(tmp_path, SCALES))
+    rows = cortado.load(made.path).bundle().representation.features
+    assert rows[-1] == ("part_x", 0.5, 0.25, -5.0, 5.0)
+    assert rows[3] == ("part_d0",)  # null: as it is
+
+
+def test_automatic_standardisation_that_weaver_has_written_down(training, tmp_path):
+    keys = ("center", "scale", "min", "max", "pad_value")
+    params = {name: dict(zip(keys, values)) for name, values in SCALES.items()}
+    lines = ("inputs:", f"preprocess: {{method: auto, params: {json.dumps(params)}}}\ninputs:")
+    made = imported(training, tmp_path, data_config=edited(training["data_config"], tmp_path, lines))
+    rows = cortado.load(made.path).bundle().representation.features
+    assert rows[0] == ("part_log_pt", 1.7, 0.7, -5.0, 5.0)
+    assert rows[-1] == ("part_x", 0.5, 0.25, -5.0, 5.0)
+
+
+def test_exports_of_another_training_are_refused(training, tmp_path):
+    other = write_exported(tmp_path, {**SCALES, "part_dr": (0.3, 4.0, -5, 5, 0)})
+    with pytest.raises(ValueError, match=r"part_dr has \(0\.2, .* has \(0\.3, .* they are of two trainings"):
+        imported(training, tmp_path, preprocess=other)
+
+
+def test_other_files_are_no_exports(training, tmp_path):
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"other\.json: no preprocess\.json of weaver with the input 'pf_points'"):
+        imported(training, tmp_path, preprocess=tmp_path / "other.json")
+
+
+def test_branches_by_other_names(training, tmp_path):
+    changes = (
+        ("treename: tree", "treename: tree\nbranch_magic: {constituent_: part_}"),
+        ("np.log(part_pt)", "np.log(constituent_pt)"),
+    )
+    made = imported(training, tmp_path, data_config=edited(training["data_config"], tmp_path, *changes))
+    assert dict(cortado.load(made.path).bundle().provenance["dialect"]["constituents"])["constituent_pt"] == "part_pt"
+    succeed("score", made.path, training["jets"], "--out", tmp_path / "scores.root")
+
+
+@pytest.mark.parametrize(
+    "columns, message",
+    [
+        ({"part_pt": [[[1.0]]]}, "part_pt has lists of lists, required: numbers or lists; an entry is a jet"),
+        ({}, "are all numbers, required: both kinds"),
+        ({"empty": True}, "tree .* has no entries, required: jets"),
+    ],
+)
+def test_ntuples_of_another_form(training, tmp_path, columns, message):
+    names = ("part_pt", "part_deta", "part_dphi", "part_d0val", "jet_pt", "jet_eta")
+    plain = {name: np.ones(1, np.float32) for name in names}
+    if "empty" in columns:
+        columns = {name: np.zeros(0, np.float32) for name in names}
+    ak.to_parquet(
+        ak.zip({**plain, **{name: ak.Array(x) for name, x in columns.items()}}, depth_limit=1), tmp_path / "j.parquet"
+    )
+    with pytest.raises(ValueError, match=message):
+        imported(training, tmp_path, jets=tmp_path / "j.parquet", tree="j")
 
 
 def test_a_list_is_no_configuration(training, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -87,7 +86,7 @@ class WeaverInputs:
                 f"WeaverInputs: {len(self.points)} points and {len(self.features)} features, required: 2, 1"
             )
 
-    @cached_property
+    @property
     def fields(self) -> tuple[str, ...]:
         """Fields of a jet that this needs."""
         return (*self.jets, *(f"constituents.{name}" for name in self.constituents))
