@@ -47,7 +47,7 @@ ARROWS = {
     "tasks": {"names", "counts", "metrics", "weights", "reconstruction"},
     "bundle": {"names", "files", "refused", "representations", "scaling", "models", "tasks", "units", "weights"},
     "export": {"bundle", "files", "models", "scaling", "tasks", "weights"},
-    "importing": {"names", "bundle", "models", "ntuples", "readers", "reading", "representations", "tasks"},
+    "importing": {"names", "weights", "bundle", "models", "ntuples", "readers", "reading", "representations", "tasks"},
     "scoring": {
         "names",
         "bundle",
@@ -118,6 +118,7 @@ QUARANTINE = {
     "correctionlib": {"weights", "export"},
     "pyhf": {"searches"},
     "zuko": {"models"},
+    "onnxruntime": {"models", "export"},
     "torch": {"models", "tasks", "bundle", "export", "importing", "scoring", "training"},
     "lightning": {"training"},
     "torch_geometric": {"models"},

@@ -360,7 +360,7 @@ CRITICS = [
 ]
 """Models that judge showers of `GENERATORS`."""
 
-FITTED = ("BoostedTrees", "IsolationForest", "NearestNeighbours")
+FITTED = ("BoostedTrees", "IsolationForest", "NearestNeighbours", "OnnxNetwork")
 """Models without parameters, which scikit-learn fits, under the laws of tests/tasks/test_fit.py."""
 
 WITHOUT_PARAMETERS = (AsReference, PrincipalComponents)

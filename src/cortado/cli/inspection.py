@@ -43,6 +43,8 @@ def _inspect_bundle(path: Path, modules: own.Modules, lengths: own.Lengths) -> N
         bundle = bundles.load(path, lengths=lengths, **own.classes(modules))
     parameters = sum(weight.numel() for weight in bundle.model.parameters())
     show(f"{path}: {type(bundle.model).__name__}, {parameters:,} parameters")
+    if hasattr(bundle.model, "session"):
+        show(f"{'engine':16} onnxruntime, a graph of {bundle.model.file.numel():,} bytes")
     show(f"{'representation':16} {_short(bundle.representation)}")
     show(f"{'gives':16} {_short(bundle.use)}")
     show(f"{'units':16} GeV, rad, lengths in {bundle.lengths}")

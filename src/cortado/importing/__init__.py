@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from cortado.importing.weaver import Imported, from_weaver
+from cortado.importing.imported import Imported
+from cortado.importing.onnx import from_onnx
+from cortado.importing.weaver import from_weaver
 
-__all__ = ["Imported", "from_weaver"]
+__all__ = ["Imported", "from_onnx", "from_weaver"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 import awkward as ak
 import torch
@@ -12,6 +11,7 @@ import torch
 from cortado import bundle as bundles
 from cortado import ntuples, reading
 from cortado.bundle import Bundle
+from cortado.importing.imported import Imported
 from cortado.importing.weaver_config import Config, read_config
 from cortado.importing.weaver_network import Network, read_network
 from cortado.names import choices, nearest
@@ -19,23 +19,9 @@ from cortado.readers import Mapping
 from cortado.representations import WeaverInputs
 from cortado.tasks import Classes
 
-__all__ = ["Imported", "from_weaver"]
+__all__ = ["from_weaver"]
 
 _LOOKED_AT = 20_000  # entries among which jets for the canary are sought
-
-
-class Imported(NamedTuple):
-    """A bundle that was made.
-
-    Attributes:
-        path: Of the bundle.
-        use: What it gives.
-        notes: What was left out, in sentences.
-    """
-
-    path: Path
-    use: Classes
-    notes: tuple[str, ...]
 
 
 def from_weaver(
