@@ -20,6 +20,7 @@ from cortado.importing import from_onnx
 from cortado.models import MLP, PFN, JetImageCNN, OnnxNetwork, ParticleNet
 from cortado.representations import HighLevel, JetImage, ParticleList, PointCloud
 from cortado.scaling import Scaling
+from cortado.scoring.contributions import contributions
 from cortado.tasks import Classes
 from cortado.weights import WorkingPoint
 
@@ -126,6 +127,17 @@ def test_networks_and_scorers_are_pickled_and_copied(pfn, ntuple, jets, tmp_path
     model, inputs = tagger.bundle().model, tagger.bundle().prepare(jets[:5])
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert torch.equal(bundle.run(other, inputs), bundle.run(model, inputs))
+
+
+def test_what_needs_torch_is_refused(pfn, ntuple, jets, tmp_path):
+    made = from_onnx(pfn[1], tmp_path / "x.cortado", jets=ntuple)
+    with pytest.raises(ValueError, match="OnnxNetwork cannot be exported, .* it came as an ONNX file, which has it"):
+        export.to_torch_export(made.path, tmp_path / "x.pt2")
+    with pytest.raises(RuntimeError, match="it came as an ONNX file"):
+        torch.export.export(cortado.load(made.path).bundle().model, (torch.ones(2, 3, 3), torch.ones(2, 3) > 0))
+    pytest.importorskip("captum")
+    with pytest.raises(ValueError, match="OnnxNetwork runs in onnxruntime and has no gradients; contributions need"):
+        contributions(cortado.load(made.path), jets[:4])
 
 
 def test_sessions_have_one_thread_that_does_not_spin(pfn, ntuple, tmp_path):

@@ -162,8 +162,8 @@ def _inputs(path: Path, session: Any, name: str, made: Any, given: Mapping[str, 
 
 def _output(path: Path, session: Any, output: str | None) -> str:
     there = [node.name for node in session.get_outputs()]
-    chosen = output or ("logits" if "logits" in there else there[0] if len(there) == 1 else None)
-    if chosen not in there:
+    chosen: str | None = output or ("logits" if "logits" in there else there[0] if len(there) == 1 else None)
+    if chosen is None or chosen not in there:
         asked = "several outputs" if chosen is None else f"no output {chosen!r}"
         raise ValueError(f"{path}: {asked}, required: --output {choices(chosen or '', there)}")
     return chosen

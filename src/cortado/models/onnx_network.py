@@ -74,7 +74,10 @@ class OnnxNetwork(nn.Module):
 
         Raises:
             ValueError: If an array does not fit its input.
+            RuntimeError: While exporting.
         """
+        if torch.compiler.is_exporting():
+            raise RuntimeError("it came as an ONNX file, which has it already")
         session = self.session()
         nodes = {node.name: node for node in session.get_inputs()}
         given = {
