@@ -131,10 +131,12 @@ def test_networks_and_scorers_are_pickled_and_copied(pfn, ntuple, jets, tmp_path
 
 def test_what_needs_torch_is_refused(pfn, ntuple, jets, tmp_path):
     made = from_onnx(pfn[1], tmp_path / "x.cortado", jets=ntuple)
-    with pytest.raises(ValueError, match="OnnxNetwork cannot be exported, .* it came as an ONNX file, which has it"):
+    with pytest.raises(ValueError, match=r"OnnxNetwork cannot be exported, .* it came as an ONNX file, which has it"):
         export.to_torch_export(made.path, tmp_path / "x.pt2")
     with pytest.raises(RuntimeError, match="it came as an ONNX file"):
         torch.export.export(cortado.load(made.path).bundle().model, (torch.ones(2, 3, 3), torch.ones(2, 3) > 0))
+    with pytest.raises(ValueError, match="an ONNX file is computed in its own precision, required: float32"):
+        cortado.load(made.path, precision="bfloat16")(jets[:4])
     pytest.importorskip("captum")
     with pytest.raises(ValueError, match="OnnxNetwork runs in onnxruntime and has no gradients; contributions need"):
         contributions(cortado.load(made.path), jets[:4])

@@ -73,11 +73,13 @@ class OnnxNetwork(nn.Module):
         """The output for arrays in the order of `inputs`.
 
         Raises:
-            ValueError: If an array does not fit its input.
+            ValueError: If an array does not fit its input, or another precision is asked for.
             RuntimeError: While exporting.
         """
         if torch.compiler.is_exporting():
             raise RuntimeError("it came as an ONNX file, which has it already")
+        if torch.is_autocast_enabled("cpu"):
+            raise ValueError("an ONNX file is computed in its own precision, required: float32")
         session = self.session()
         nodes = {node.name: node for node in session.get_inputs()}
         given = {
