@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cortado
-from cortado import models, scoring, training
+from cortado import models, processors, scoring, training
 from cortado.readers import Mapping
 from cortado.representations import Columns
 from cortado.splits import Split
@@ -114,3 +114,55 @@ def test_what_is_no_array_of_records_is_named(tagger):
         tagger(flat.tolist())
     with pytest.raises(ValueError, match="must be an array of records"):
         tagger(ak.Array([]))
+
+
+def one_jet(events):
+    """The jet of each event of a flat tree."""
+    return ak.flatten(OWN.record(events).jets)
+
+
+@pytest.mark.parametrize("shift", [0.0, -0.8])
+def test_a_search_says_where_its_score_is_used(tagger, tmp_path, shift):
+    from coffea.nanoevents import BaseSchema
+    from samples import write_tree
+
+    path = tmp_path / "jets.root"
+    write_tree(path, jets(3_000, 7, shift))
+    fileset = {"d": {"files": {str(path): "Events"}}}
+    search = processors.SearchProcessor(
+        tagger, objects=one_jet, cuts={"tight": 0.5}, mass="pt", edges=np.linspace(0, 20, 5)
+    )
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        output = processors.run(fileset, search, executor="iterative", schema=BaseSchema, chunksize=800)
+    expected = tagger.domain(record(3_000, 7, shift)) if shift == 0 else None
+    told = [str(each.message) for each in told if "trained on" in str(each.message)]
+    assert len(told) == (shift != 0)
+    assert all(text.startswith("d, scored by score, is unlike") for text in told)
+    if expected is not None:
+        assert output["domain"]["d"]["score"] == expected
+    assert output["unscored"] == {"d": {"score": {}}}
+
+
+def test_a_search_counts_events_that_its_network_cannot_take(study, tagger, tmp_path):
+    from coffea.nanoevents import BaseSchema
+    from samples import write_tree
+
+    columns = jets(400, 8)
+    columns["x"][::4] = np.nan
+    write_tree(tmp_path / "jets.root", columns)
+    fileset = {"d": {"files": {str(tmp_path / "jets.root"): "Events"}}}
+    tolerant = cortado.load(tagger.path, invalid="nan")
+    settings = {"objects": one_jet, "cuts": {"any": 0.0}, "mass": "pt", "edges": np.linspace(0, 50, 5)}
+    with pytest.warns(UserWarning, match=r"d, scored by score: 100 events have .*, they are in the bin 'rest'"):
+        output = processors.run(
+            fileset,
+            processors.SearchProcessor(tolerant, **settings),
+            executor="iterative",
+            schema=BaseSchema,
+            chunksize=130,
+        )
+    counts = {name: output["mass"]["d", "nominal", name, sum].value for name in ("any", "rest")}
+    assert counts == {"any": 300, "rest": 100}
+    with pytest.raises(RuntimeError, match=r"x of .* is nan"):
+        processors.run(fileset, processors.SearchProcessor(tagger, **settings), executor="iterative", schema=BaseSchema)

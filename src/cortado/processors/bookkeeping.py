@@ -1,8 +1,13 @@
-"""What every processor keeps: event weights, cutflows, histograms that do not depend on the order of chunks."""
+"""What every processor keeps: event weights, cutflows, histograms that do not depend on the order of chunks.
+
+And what networks could not score, and how far the objects are from those of their training.
+"""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import awkward as ak
 import hist
@@ -11,8 +16,9 @@ from coffea.analysis_tools import PackedSelection, Weights
 from numpy.typing import NDArray
 
 from cortado import histograms
+from cortado.scoring.domain import Shift, warn_outside_domain
 
-__all__ = ["cutflow", "generator_weights", "in_order"]
+__all__ = ["cutflow", "generator_weights", "in_order", "judged_domain", "warn_of_unscored"]
 
 
 def generator_weights(events: ak.Array) -> Weights:
@@ -46,3 +52,28 @@ def in_order(histogram: hist.Hist) -> hist.Hist:
         if isinstance(axis, hist.axis.StrCategory) and axis.name != "cut":
             histogram = histogram.sort(axis.name)
     return histogram
+
+
+def judged_domain(
+    counts: Mapping[str, Mapping[str, NDArray[np.float64]]], uses: Mapping[str, Any]
+) -> dict[str, dict[str, tuple[Shift, ...]]]:
+    """How far each data set is from what each network was trained on, with a warning where a working point would move.
+
+    Args:
+        counts: Of `scoring.domain_counts`, summed over chunks, by data set and name in `uses`.
+        uses: Bundles in use by their name.
+    """
+    return {
+        dataset: {
+            name: warn_outside_domain(f"{dataset}, scored by {name},", uses[name], each) for name, each in named.items()
+        }
+        for dataset, named in sorted(counts.items())
+    }
+
+
+def warn_of_unscored(reasons: Mapping[str, Mapping[str, Mapping[str, int]]], outcome: str) -> None:
+    """Warn of what has no score: data set -> name of what scores -> reason -> how many; and what becomes of it."""
+    for dataset, named in sorted(reasons.items()):
+        for name, counted in named.items():
+            for reason, number in counted.items():
+                warnings.warn(f"{dataset}, scored by {name}: {number} {reason}, {outcome}", stacklevel=3)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import awkward as ak
 import hist
@@ -14,7 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from cortado import histograms
 from cortado.names import nearest
-from cortado.processors.bookkeeping import cutflow, generator_weights, in_order
+from cortado.processors.bookkeeping import (
+    cutflow,
+    generator_weights,
+    in_order,
+    judged_domain,
+    warn_of_unscored,
+)
+from cortado.scoring.domain import domain_counts
+from cortado.scoring.friends import unscored
 
 __all__ = ["SearchProcessor"]
 
@@ -29,7 +38,9 @@ class SearchProcessor(processor.ProcessorABC):  # type: ignore[misc]
     The output holds the histogram `mass` (axes dataset, variation, score_bin, and the mass under its own name),
     `cutflow` (dataset, cut; weighted by the generator weight), and, as read before any cut, `events` and
     `sum_of_weights` by data set. It is the same for every executor and any size of the chunks. `cortado.searches`
-    takes the histograms.
+    takes the histograms. Of a predictor also, by data set and "score", `domain`: how far the events are from those that
+    it was trained on, with a warning where a working point would move; and `unscored`: where it was loaded with
+    `invalid="nan"`, the events that it has no score for, which are in the bin "rest".
 
     Columns may be named as in the file, "tau21_1", also where coffea's NanoAOD schema makes of it `tau21["1"]`.
 
@@ -95,32 +106,43 @@ class SearchProcessor(processor.ProcessorABC):  # type: ignore[misc]
         weights.add("generator", generator[kept])
         if self.reweight is not None:
             self.reweight(selected, weights)
-        columns = {"score_bin": self._bins(selected), self.mass: ak.to_numpy(_column(selected, self.mass))}
+        scored = self._scored(selected)
+        columns = {"score_bin": self._bins(scored.scores), self.mass: ak.to_numpy(_column(selected, self.mass))}
         histograms.fill_variations(histogram, dataset, columns, weights)
-        return {
+        output = {
             "events": {dataset: len(events)},
             "sum_of_weights": {dataset: float(generator.sum())},
             "cutflow": cutflow(dataset, cuts, generator),
             "mass": histogram,
         }
+        if scored.objects is not None:
+            output["domain"] = {dataset: {"score": domain_counts(self.score, scored.objects, generator[kept])}}
+            output["unscored"] = {dataset: {"score": dict(scored.missing)}}
+        return output
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
-        """Put categories in alphabetical order: that in which chunks arrive is not the same twice."""
-        return accumulator | {name: in_order(accumulator[name]) for name in ("mass", "cutflow")}
+        """Put categories in alphabetical order: that in which chunks arrive is not the same twice; judge the domain."""
+        ordered = {name: in_order(accumulator[name]) for name in ("mass", "cutflow")}
+        if "domain" in accumulator:
+            ordered["domain"] = judged_domain(accumulator["domain"], {"score": self.score})
+            warn_of_unscored(accumulator["unscored"], f"they are in the bin {REST!r}")
+        return accumulator | ordered
 
-    def _bins(self, events: ak.Array) -> NDArray[np.str_]:
-        """Bin of the score of each event, shape (n,)."""
+    def _bins(self, scores: NDArray[np.float64]) -> NDArray[np.str_]:
+        """Name of the bin of each score, shape (n,)."""
         names = np.array([REST, *self.cuts])
-        if not len(events):
-            return names[:0]
-        scores = self._scores(events)
-        return names[np.searchsorted(list(self.cuts.values()), scores, side="right")]
+        return names[np.searchsorted(list(self.cuts.values()), np.nan_to_num(scores, nan=-np.inf), side="right")]
 
-    def _scores(self, events: ak.Array) -> NDArray[np.float64]:
+    def _scored(self, events: ak.Array) -> _Scored:
+        """The score of each event, shape (n,), and what a predictor was given."""
+        if not len(events):
+            return _Scored(np.zeros(0), None, Counter())
+        is_predictor = hasattr(self.score, "bundles")
         if isinstance(self.score, str):
-            answers = _column(events, self.score)
+            objects, answers = None, _column(events, self.score)
         else:
-            answers = self.score(self._objects(events))
+            objects = self._objects(events)
+            answers = self.score(objects)
         if fields := ak.fields(answers):
             name = self.answer or (fields[0] if len(fields) == 1 else "")
             if name not in fields:
@@ -131,9 +153,14 @@ class SearchProcessor(processor.ProcessorABC):  # type: ignore[misc]
             raise ValueError(
                 f"the score has shape {scores.shape}; needed is one number for each of {len(events)} events"
             )
-        if missing := int(np.isnan(scores).sum()):
-            raise ValueError(f"{missing} of {len(scores)} scores are NaN: they belong to no bin, select without them")
-        return scores
+        missing: Counter[str] = Counter()
+        if number := int(np.isnan(scores).sum()):
+            if not is_predictor:
+                raise ValueError(
+                    f"{number} of {len(scores)} scores are NaN: they belong to no bin, select without them"
+                )
+            missing = +unscored(getattr(self.score, "predictor", self.score), objects, ak.Array(scores), name="events")
+        return _Scored(scores, objects if is_predictor else None, missing)
 
     def _objects(self, events: ak.Array) -> Any:
         if self.objects is not None:
@@ -142,6 +169,20 @@ class SearchProcessor(processor.ProcessorABC):  # type: ignore[misc]
             return events
         fields = dict.fromkeys(field for bundle in self.score.bundles() for field in bundle.fields)
         return ak.zip({field: _column(events, field) for field in fields}, depth_limit=1)
+
+
+class _Scored(NamedTuple):
+    """Events with their score.
+
+    Attributes:
+        scores: Of each event, shape (n,); NaN where a predictor has none.
+        objects: What a predictor was given, if it is one.
+        missing: Why scores are NaN, and how often.
+    """
+
+    scores: NDArray[np.float64]
+    objects: Any
+    missing: Counter[str]
 
 
 def _column(events: ak.Array, name: str) -> ak.Array:

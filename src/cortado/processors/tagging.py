@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,9 +13,15 @@ from coffea.analysis_tools import PackedSelection, Weights
 from numpy.typing import NDArray
 
 from cortado import histograms, readers
-from cortado.processors.bookkeeping import cutflow, generator_weights, in_order
+from cortado.processors.bookkeeping import (
+    cutflow,
+    generator_weights,
+    in_order,
+    judged_domain,
+    warn_of_unscored,
+)
 from cortado.scoring import Scorer, jet_variations
-from cortado.scoring.domain import domain_counts, warn_outside_domain
+from cortado.scoring.domain import domain_counts
 from cortado.scoring.friends import trained_on, unscored
 from cortado.splits import TEST, Split
 
@@ -115,17 +120,8 @@ class TaggingProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
         """Put categories in alphabetical order: that in which chunks arrive is not the same twice; judge the domain."""
-        domain = {
-            dataset: {
-                name: warn_outside_domain(f"{dataset}, scored by {name},", self.taggers[name], counts)
-                for name, counts in each.items()
-            }
-            for dataset, each in sorted(accumulator["domain"].items())
-        }
-        for dataset, taggers in sorted(accumulator["unscored"].items()):
-            for name, reasons in taggers.items():
-                for reason, number in reasons.items():
-                    warnings.warn(f"{dataset}, scored by {name}: {number} {reason}, they do not pass", stacklevel=2)
+        domain = judged_domain(accumulator["domain"], self.taggers)
+        warn_of_unscored(accumulator["unscored"], "they do not pass")
         ordered = {name: in_order(accumulator[name]) for name in ("mass", "pt", "score", "cutflow")}
         return accumulator | ordered | {"domain": domain}
 

@@ -12,9 +12,17 @@ from coffea.analysis_tools import PackedSelection, Weights
 from numpy.typing import NDArray
 
 from cortado import histograms, readers
-from cortado.processors.bookkeeping import cutflow, generator_weights, in_order
+from cortado.processors.bookkeeping import (
+    cutflow,
+    generator_weights,
+    in_order,
+    judged_domain,
+    warn_of_unscored,
+)
 from cortado.reconstruction import Prior, primary_vertices
 from cortado.scoring import Scorer, VertexFinder
+from cortado.scoring.domain import domain_counts
+from cortado.scoring.friends import unscored
 from cortado.splits import TEST, Split
 
 __all__ = ["VertexingProcessor"]
@@ -31,7 +39,9 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     The output holds the histograms `vertex_mass`, `flight_significance`, `vertices` (their number) and `score` (axes
     dataset, variation, region, truth, and the quantity), `cutflow` (dataset, cut: jets, with their generator weights),
-    and, as read before any cut, `events` and `sum_of_weights` by data set.
+    and, as read before any cut, `events` and `sum_of_weights` by data set. With a tagger also, by data set,
+    `domain`: how far the jets are from those that it was trained on, with a warning where a working point would move;
+    and `unscored`: of a tagger loaded with `invalid="nan"` the jets without a score, which do not pass.
 
     Args:
         finder: Says which tracks share a vertex.
@@ -86,19 +96,26 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         cuts = self._cuts(flat, held_out)
         selected = cuts.all(*cuts.names)
         jets = ak.unflatten(flat[selected], np.bincount(_owner(counts)[selected], minlength=len(counts)))
-        output = {
+        output: dict[str, Any] = {
             "events": {dataset: len(events)},
             "sum_of_weights": {dataset: float(generator.sum())},
             "cutflow": cutflow(dataset, cuts, np.repeat(generator, counts)),
             **{name: _book(name) for name in _QUANTITIES},
         }
+        if self.tagger is not None:
+            weight = np.repeat(generator, ak.to_numpy(ak.num(jets)))
+            output["domain"] = {dataset: {"tagger": domain_counts(self.tagger, jets, weight)}}
         vertices = self._vertices(jets, readers.tracks(events))
         self._fill(output, dataset, jets, vertices, weights, 1.0 if held_out is None else held_out.test)
         return output
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
-        """Put categories in alphabetical order: that in which chunks arrive is not the same twice."""
-        return accumulator | {name: in_order(accumulator[name]) for name in (*_QUANTITIES, "cutflow")}
+        """Put categories in alphabetical order: that in which chunks arrive is not the same twice; judge the domain."""
+        ordered = {name: in_order(accumulator[name]) for name in (*_QUANTITIES, "cutflow")}
+        if "domain" in accumulator:
+            ordered["domain"] = judged_domain(accumulator["domain"], {"tagger": self.tagger})
+            warn_of_unscored(accumulator["unscored"], "they do not pass")
+        return accumulator | ordered
 
     def _cuts(self, jets: ak.Array, held_out: Split | None) -> PackedSelection:
         """The selection of flat jets."""
@@ -130,6 +147,8 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         columns = {}
         if self.tagger is not None:
             scores = self.tagger(jets)
+            missing = +unscored(self.tagger.predictor, jets, scores, name="jets")
+            output["unscored"] = {dataset: {"tagger": dict(missing)}}
             passed = ak.to_numpy(ak.flatten(self.tagger.passes(jets, self.working_point, scores=scores)))
             categories["region"] = np.where(passed, "pass", "fail")
             columns["score"] = ak.to_numpy(ak.flatten(scores))
@@ -142,7 +161,8 @@ class VertexingProcessor(processor.ProcessorABC):  # type: ignore[misc]
         there = ~ak.to_numpy(ak.is_none(best))
         best = ak.drop_none(best)
         for name, values in columns.items():
-            histograms.fill_variations(output[name], dataset, {**categories, name: values}, varied)
+            known = ~np.isnan(values)
+            histograms.fill_variations(output[name], dataset, {**categories, name: values}, varied, selection=known)
         shown = {name: column[there] if np.ndim(column) else column for name, column in categories.items()}
         there_varied = {name: each[there] for name, each in varied.items()}
         for name, values in (("vertex_mass", best.mass), ("flight_significance", best.significance)):
