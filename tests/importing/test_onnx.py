@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -261,6 +262,12 @@ def test_jets_that_cannot_be_shown_make_no_bundle(pfn, ntuple, tmp_path):
 def test_words_that_make_no_sense(pfn, ntuple, tmp_path, words, message):
     said = " ".join(fail("import", "onnx", pfn[1], "--jets", ntuple, *words, "-o", tmp_path / "x.cortado").split())
     assert re.search(message, said)
+
+
+def test_the_extra_is_named(pfn, ntuple, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ImportError, match="A network of an ONNX file needs onnxruntime, of the extra `onnx`"):
+        from_onnx(pfn[1], tmp_path / "x.cortado", jets=ntuple)
 
 
 def test_sizes_below_one_are_refused():

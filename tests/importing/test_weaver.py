@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import awkward as ak
@@ -101,6 +102,12 @@ def test_scores_are_those_of_weaver(training, scored, tmp_path):
 
 def imported(training, folder, **changes):
     return from_weaver(out=folder / "x.cortado", **{**training, "signal": "label_w", **changes})
+
+
+def test_the_extra_is_named(training, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(ImportError, match=r"configuration of weaver needs yaml, of the extra `weaver`"):
+        imported(training, tmp_path)
 
 
 def test_all_jets_can_be_scored(training, tmp_path):
