@@ -77,6 +77,8 @@ def test_names_are_those_of_columns_alone():
         ("a @ b", "is BinOp"),
         ("__import__('os').system('true')", "__import__.* is no function that is known"),
         ("().__class__", "'__class__' is no number of a vector"),
+        ("'a' * 1000000000", "is BinOp"),
+        ("part_pt[(1, 2) * 1000000000]", "is BinOp"),
         ("part_pt.sum()", r"'part_pt\.sum' is no function that is known"),
         ("np.load('x')", r"'np\.load' is no function"),
         ("a = 1", "cannot be parsed: SyntaxError"),
@@ -94,6 +96,9 @@ def test_other_types_are_refused():
         evaluate(parsed("ak.values_astype(part_pt, 'S99')"), COLUMNS.__getitem__)
 
 
-def test_powers_of_whole_numbers_end():
-    with pytest.raises(OverflowError):
+def test_whole_numbers_are_bounded():
+    with pytest.raises(OverflowError, match=r"Numerical result out of range|too large"):
         evaluate(parsed("9 ** 9 ** 9"), COLUMNS.__getitem__)
+    with pytest.raises(OverflowError, match="a whole number of 67 bits, required: at most 64"):
+        evaluate(parsed("10000000000 * 10000000000"), COLUMNS.__getitem__)
+    assert evaluate(parsed("2 ** 10 - 1"), COLUMNS.__getitem__) == 1023

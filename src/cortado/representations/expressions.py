@@ -30,6 +30,13 @@ def _power(base: Any, exponent: Any) -> Any:
     return float(base) ** exponent if is_plain else base**exponent
 
 
+def _bounded(made: Any) -> Any:
+    """The result, if it is no whole number out of all bounds, which the file of a stranger may ask for."""
+    if isinstance(made, int) and abs(made) >= 2**64:
+        raise OverflowError(f"a whole number of {made.bit_length()} bits, required: at most 64")
+    return made
+
+
 def _clip(values: Any, low: Any, high: Any) -> Any:
     return np.minimum(np.maximum(values, low), high)
 
@@ -166,7 +173,7 @@ def evaluate(tree: ast.AST, column: Callable[[str], Any]) -> Any:
             constant = CONSTANTS.get(_named(tree))
             return getattr(value(owner), attribute) if constant is None else constant
         case ast.BinOp(left, binary, right):
-            return _BINARY[type(binary)](value(left), value(right))
+            return _bounded(_BINARY[type(binary)](value(left), value(right)))
         case ast.UnaryOp(unary, operand):
             return _UNARY[type(unary)](value(operand))
         case ast.Compare(left, [comparison], [right]):
@@ -181,6 +188,11 @@ def evaluate(tree: ast.AST, column: Callable[[str], Any]) -> Any:
             named = {str(keyword.arg): value(keyword.value) for keyword in keywords}
             return FUNCTIONS[_named(function)](*map(value, arguments), **named)
     raise AssertionError(f"{ast.dump(tree)} was let through")
+
+
+def _is_sequence(tree: ast.AST) -> bool:
+    """Whether a multiple of this would be a repetition."""
+    return isinstance(tree, ast.Tuple) or (isinstance(tree, ast.Constant) and isinstance(tree.value, str))
 
 
 def _named(tree: ast.AST) -> str:
@@ -206,7 +218,7 @@ def _require_known(tree: ast.AST, text: str) -> None:
         case ast.Name(name):
             known, parts = not name.startswith("__"), []
         case ast.BinOp(left, binary, right):
-            known, parts = type(binary) in _BINARY, [left, right]
+            known, parts = type(binary) in _BINARY and not any(map(_is_sequence, (left, right))), [left, right]
         case ast.UnaryOp(unary, operand):
             known, parts = type(unary) in _UNARY, [operand]
         case ast.Compare(left, comparisons, others):
