@@ -47,6 +47,7 @@ ARROWS = {
     "tasks": {"names", "counts", "metrics", "weights", "reconstruction"},
     "bundle": {"names", "files", "refused", "representations", "scaling", "models", "tasks", "units", "weights"},
     "export": {"bundle", "files", "models", "scaling", "tasks", "weights"},
+    "importing": {"names", "weights", "bundle", "models", "ntuples", "readers", "reading", "representations", "tasks"},
     "scoring": {
         "names",
         "bundle",
@@ -117,7 +118,8 @@ QUARANTINE = {
     "correctionlib": {"weights", "export"},
     "pyhf": {"searches"},
     "zuko": {"models"},
-    "torch": {"models", "tasks", "bundle", "export", "scoring", "training"},
+    "onnxruntime": {"models", "export"},
+    "torch": {"models", "tasks", "bundle", "export", "importing", "scoring", "training"},
     "lightning": {"training"},
     "torch_geometric": {"models"},
     "captum": {"scoring"},

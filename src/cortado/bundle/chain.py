@@ -122,7 +122,7 @@ def checked_outputs(path: str, bundle: Bundle, prepared: Any, inputs: Any) -> ND
         ValueError: If names, widths or the shape of the outputs do not fit, or an output is not finite.
     """
     made, taken = type(bundle.representation).__name__, type(bundle.model).__name__
-    wanted = tuple(inspect.signature(bundle.model.forward).parameters)
+    wanted = getattr(bundle.model, "input_names", None) or tuple(inspect.signature(bundle.model.forward).parameters)
     if tuple(inputs._fields) != wanted:
         raise ValueError(f"{path}: {made} gives {inputs._fields} but {taken}.forward takes {wanted}")
     shapes = ", ".join(f"{name} {array.shape}" for name, array in zip(inputs._fields, inputs))

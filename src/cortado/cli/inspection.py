@@ -40,10 +40,13 @@ def _inspect_bundle(path: Path, modules: own.Modules, lengths: own.Lengths) -> N
     with console.status(f"loading {path}"), own.told_of_module():
         from cortado import bundle as bundles
         from cortado.bundle import domain as domains
+        from cortado.models import OnnxNetwork
 
         bundle = bundles.load(path, lengths=lengths, **own.classes(modules))
     parameters = sum(weight.numel() for weight in bundle.model.parameters())
     show(f"{path}: {type(bundle.model).__name__}, {parameters:,} parameters")
+    if isinstance(bundle.model, OnnxNetwork):
+        show(f"{'engine':16} onnxruntime, a graph of {bundle.model.file.numel():,} bytes")
     show(f"{'representation':16} {_short(bundle.representation)}")
     show(f"{'gives':16} {_short(bundle.use)}")
     show(f"{'units':16} GeV, rad, lengths in {bundle.lengths}")
