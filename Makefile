@@ -20,7 +20,7 @@ install: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --group dev --editable ".[train,plot,sim,acts,graphs,dask,export,fit,explain,flows]"
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --group dev --editable ".[train,plot,sim,acts,graphs,dask,export,onnx,weaver,fit,explain,flows]"
 	touch $@
 
 run: install

@@ -22,6 +22,7 @@ import engines
 import memory
 import peer
 import reading_steps
+import robustness
 import scoring
 import showers
 import training
@@ -39,8 +40,9 @@ SECTIONS = {
     "busy": busy,
     "vertexing": vertexing,
     "showers": showers,
+    "robustness": robustness,
 }
-ALONE = ("reading", "busy", "vertexing", "showers")  # sections without weaver
+ALONE = ("reading", "busy", "vertexing", "showers", "robustness")  # sections without weaver
 
 
 def main() -> None:
@@ -77,6 +79,7 @@ def _measurements(place: Workplace, options: argparse.Namespace) -> Mapping[str,
         "busy": partial(busy.measure, place, rounds=options.rounds),
         "vertexing": partial(vertexing.measure, place, rounds=options.rounds, steps=options.steps),
         "showers": partial(showers.measure, place, rounds=options.rounds),
+        "robustness": partial(robustness.measure, place),
     }
 
 

@@ -237,6 +237,30 @@ def test_hdf5_is_written_with_checksums(tmp_path):
             assert all(dataset.fletcher32 for dataset in file.values())
 
 
+def test_a_changed_number_in_hdf5_is_called_damage(tmp_path):
+    """Not a missing plugin, of which HDF5 speaks in nearly the same words."""
+    write_flat(path := tmp_path / "a.h5", compression="none")
+    with h5py.File(path) as file:
+        name = next(iter(file))
+        place = file[name].id.get_chunk_info(0).byte_offset
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(OSError, match=r"a\.h5: OSError: a block has another checksum or cannot be unpacked"):
+        list(ntuples.iterate(path, [name]))
+
+
+def test_every_page_of_parquet_that_is_written_here_is_checked(tmp_path):
+    """Wherever a bit of the content is another one: the ends of a file say what it is and where all lies."""
+    numbers = np.random.default_rng(1).normal(size=4_000)
+    ntuples.write_parquet(path := tmp_path / "a.parquet", [{"x": numbers}])
+    good = path.read_bytes()
+    for place in range(len(good) // 8, 3 * len(good) // 4, len(good) // 20):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 4]) + good[place + 1 :])
+        with pytest.raises(OSError, match=r"a\.parquet"):
+            list(ntuples.iterate(path, ["x"]))
+
+
 # ---- histograms and monitoring
 
 

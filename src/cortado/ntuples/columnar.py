@@ -190,6 +190,8 @@ def _rows(dataset: h5py.Dataset, start: int, stop: int) -> Any:
     try:
         return dataset[start:stop]
     except OSError as error:
+        if "filter returned failure" in str(error):  # which is there: what it was given is not what it has made
+            raise OSError(f"a block has another checksum or cannot be unpacked: {first_line(error)}") from error
         if ("filter" not in str(error) and "plugin" not in str(error)) or find_spec("hdf5plugin"):
             raise
         raise OSError(

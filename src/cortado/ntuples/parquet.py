@@ -17,7 +17,7 @@ __all__ = ["write_parquet"]
 def write_parquet(path: str | Path, chunks: Iterable[Chunk], *, notes: Mapping[str, str] | None = None) -> int:
     """Write chunks of entries as the row groups of a parquet file, with memory for one chunk.
 
-    Names, types, counters and errors are those of ``write``.
+    Names, types, counters and errors are those of ``write``. Each page has a checksum, which readers compare.
 
     Args:
         path: The file.
@@ -34,7 +34,9 @@ def write_parquet(path: str | Path, chunks: Iterable[Chunk], *, notes: Mapping[s
                 table = ak.to_arrow_table(ak.zip(branches, depth_limit=1), extensionarray=False)
                 if writer is None:
                     schema = table.schema.with_metadata((table.schema.metadata or {}) | texts)
-                    writer = pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd")
+                    writer = pyarrow.parquet.ParquetWriter(
+                        temporary, schema, compression="zstd", write_page_checksum=True
+                    )
                 writer.write_table(table.cast(writer.schema))
                 written += table.num_rows
         finally:
