@@ -25,6 +25,8 @@ Source = str | tuple[str, float]
 _NUMBERS = ("run", "luminosity_block", "event")
 _CARTESIAN = ("px", "py", "pz", "energy")
 _MOMENTUM = ("pt", "eta", "phi", "mass")
+_OTHER_COORDINATES = tuple(["x", "px", "y", "py", "rho", "z", "pz", "theta", "t", "E", "e", "energy", "tau", "M", "m"])
+"""What vector takes for components of a momentum: no field may have such a name beside those that are used."""
 JET_INDEX = "jet_index"
 
 
@@ -70,6 +72,8 @@ class Mapping:
         for owner, sources in self._mapped():
             for field, source in sources.items():
                 _require_source(owner, field, source)
+            if owner not in ("event", "weight"):
+                _require_one_momentum(owner, sources)
         if not (self.jets or self.collections or self.event):
             raise ValueError("Mapping: nothing is mapped, required: jets, collections or event")
         if self.constituents and not self.jets:
@@ -231,6 +235,19 @@ def _require_source(owner: str, field: str, source: Any) -> None:
     is_pair = isinstance(source, tuple | list) and len(source) == 2 and isinstance(source[0], str)
     if not (isinstance(source, str) or (is_pair and isinstance(source[1], int | float))):
         raise ValueError(f"Mapping: {owner}.{field} = {source!r}, required: a branch, or (branch, factor)")
+
+
+def _require_one_momentum(owner: str, sources: abc.Mapping[str, Source]) -> None:
+    cartesian, given = set(_CARTESIAN) <= set(sources), "energy" if "mass" not in sources else "mass"
+    if not cartesian and not {"pt", "eta", "phi", given} <= set(sources):
+        return  # a plain record, whose fields may have any names
+    used = {*_CARTESIAN} if cartesian else {given}
+    if second := [name for name in _OTHER_COORDINATES if name in sources and name not in used]:
+        of = ", ".join(_CARTESIAN if cartesian else ("pt", "eta", "phi", given))
+        raise ValueError(
+            f"Mapping: {owner}.{second[0]} would be a second component of the momentum, which {of} give already; "
+            f"required: another name, such as {second[0]}_"
+        )
 
 
 def _branch(source: Source) -> str:
