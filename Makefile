@@ -2,15 +2,17 @@
 # make test   the test suite
 # make lint   ruff and mypy
 # make docs   the pages of docs/ as a site, in docs/_build/html
+# make mutants  would the tests notice a change? of the files that differ from SINCE, one revision back
 # make bench  speed against weaver-core, memory, real-data benchmarks (long)
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PRESET ?= quick
+SINCE ?= HEAD~1
 CONSTRAINTS ?= constraints.txt
 
-.PHONY: run test lint docs bench install clean
+.PHONY: run test lint docs bench mutants install clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.installed
@@ -41,6 +43,9 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 
 bench: install
 	$(BIN)/python benchmarks/run.py
+
+mutants: install
+	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants.py --since $(SINCE) $(ARGS)
 
 clean:
 	rm -rf $(VENV) output .bench docs/_build docs/api/rooms

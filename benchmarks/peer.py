@@ -12,12 +12,12 @@ DATA_CONFIG, NETWORK_CONFIG = SCRIPTS / "top_tagging.yaml", SCRIPTS / "network.p
 
 def environment(folder: Path) -> Path:
     """Python of an environment with weaver-core and our version of torch, made in `folder` unless it is there."""
-    python, complete = folder / "bin" / "python", folder / ".installed"
+    python, complete = folder / "bin" / "python", folder / ".installed_with_onnx"
     if not complete.exists():
         print(f"installing weaver-core {VERSION} (once)", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         constraints = _HERE.parent / "constraints.txt"
-        install = [python, "-m", "pip", "install", "--quiet", "--constraint", constraints]
+        install = [python, "-m", "pip", "install", "--quiet", "--constraint", constraints, "onnx", "onnxruntime"]
         subprocess.run([*install, "torch", f"weaver-core=={VERSION}"], check=True)
         complete.touch()
     return python
@@ -42,4 +42,12 @@ def predict(python: Path, *, weights: Path, jets: Path, output: Path) -> list[st
         *(python, "-m", "weaver.train", "--predict", "--gpus", "", "--num-workers", "1", "--batch-size", "512"),
         *("--data-config", DATA_CONFIG, "--network-config", NETWORK_CONFIG),
         *("--model-prefix", weights, "--data-test", jets, "--predict-output", output),
+    ]
+
+
+def export(python: Path, *, weights: Path, output: Path) -> list[str | Path]:
+    """Command that writes the network as ONNX."""
+    return [
+        *(python, "-m", "weaver.train", "--gpus", "", "--export-onnx", output, "--model-prefix", weights),
+        *("--data-config", DATA_CONFIG, "--network-config", NETWORK_CONFIG),
     ]

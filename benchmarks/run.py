@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import busy
+import engines
 import memory
 import peer
 import reading_steps
@@ -32,6 +33,7 @@ from workplace import HERE, Workplace
 SECTIONS = {
     "scoring": scoring,
     "training": training,
+    "engines": engines,
     "memory": memory,
     "reading": reading_steps,
     "busy": busy,
@@ -69,6 +71,7 @@ def _measurements(place: Workplace, options: argparse.Namespace) -> Mapping[str,
     return {
         "scoring": partial(scoring.measure, place, number=options.jets, rounds=options.rounds),
         "training": partial(training.measure, place, number=options.jets, rounds=options.rounds, steps=options.steps),
+        "engines": partial(engines.measure, place, number=options.jets, rounds=options.rounds),
         "memory": partial(memory.measure, place, number=options.jets),
         "reading": partial(reading_steps.measure, place, rounds=options.rounds),
         "busy": partial(busy.measure, place, rounds=options.rounds),

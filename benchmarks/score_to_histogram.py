@@ -1,4 +1,6 @@
-"""Score a file and fill a histogram, as a user would: python score_to_histogram.py BUNDLE FILE OUTPUT [SCORES]
+"""Score a file and fill a histogram, as a user would.
+
+    python score_to_histogram.py BUNDLE FILE OUTPUT [SCORES [PRECISION]]
 
 OUTPUT gets a ROOT histogram of score and jet pT; SCORES, a .npy file, the score of every jet in the order of the file.
 """
@@ -15,9 +17,9 @@ from cortado import histograms, ntuples, reading
 STEP = 2_000  # entries in memory at a time
 
 
-def main(bundle: Path, file: Path, output: Path, scores: Path | None = None) -> None:
+def main(bundle: Path, file: Path, output: Path, scores: Path | None = None, precision: str = "float32") -> None:
     """Read, score, fill, write."""
-    tagger = cortado.load(bundle)
+    tagger = cortado.load(bundle, precision=precision)
     histogram = histograms.book(histograms.axis_score(), histograms.axis_pt())
     found = []
     for record in reading.iterate(file, size=STEP):
@@ -31,4 +33,4 @@ def main(bundle: Path, file: Path, output: Path, scores: Path | None = None) -> 
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main(*map(Path, sys.argv[1:5]), *sys.argv[5:])

@@ -30,6 +30,14 @@ class Workplace(NamedTuple):
         """Score a file with weaver's command."""
         return self._run("weaver-predict", peer.predict(self.weaver, weights=weights, jets=jets, output=output))
 
+    def export(self, *, weights: Path, output: Path) -> Run:
+        """Write weaver's network as ONNX with its own command."""
+        return self._run("weaver-export", peer.export(self.weaver, weights=weights, output=output))
+
+    def python(self, *arguments: str) -> Run:
+        """Run Python in our environment."""
+        return self._run("python", [sys.executable, *arguments])
+
     def _run(self, name: str, command: list[str | Path]) -> Run:
         return run(command, threads=self.threads, log=self.folder / f"{name}.log")
 

@@ -47,6 +47,7 @@ ARROWS = {
     "tasks": {"names", "counts", "metrics", "weights", "reconstruction"},
     "bundle": {"names", "files", "refused", "representations", "scaling", "models", "tasks", "units", "weights"},
     "export": {"bundle", "files", "models", "scaling", "tasks", "weights"},
+    "importing": {"names", "weights", "bundle", "models", "ntuples", "readers", "reading", "representations", "tasks"},
     "scoring": {
         "names",
         "bundle",
@@ -117,7 +118,8 @@ QUARANTINE = {
     "correctionlib": {"weights", "export"},
     "pyhf": {"searches"},
     "zuko": {"models"},
-    "torch": {"models", "tasks", "bundle", "export", "scoring", "training"},
+    "onnxruntime": {"models", "export"},
+    "torch": {"models", "tasks", "bundle", "export", "importing", "scoring", "training"},
     "lightning": {"training"},
     "torch_geometric": {"models"},
     "captum": {"scoring"},
@@ -197,10 +199,15 @@ def test_tests_outside_of_a_folder_are_of_a_single_module_or_of_all():
     assert {path.stem.removeprefix("test_") for path in TESTS.glob("test_*.py")} <= modules | of_all
 
 
-def test_import_is_light():
-    code = (
-        "import cortado, sys; print(sorted({'torch', 'awkward', 'matplotlib', 'coffea', 'numpy'} & set(sys.modules)))"
-    )
+@pytest.mark.parametrize(
+    "imported, heavy",
+    [
+        ("cortado", {"torch", "awkward", "matplotlib", "coffea", "numpy"}),
+        ("cortado.scoring", {"scipy.stats", "scipy.spatial", "scipy.optimize", "scipy.sparse", "coffea", "lightning"}),
+    ],
+)
+def test_import_is_light(imported, heavy):
+    code = f"import {imported}, sys; print(sorted({heavy} & set(sys.modules)))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
 

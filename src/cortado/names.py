@@ -56,8 +56,8 @@ def placed(where: str) -> Iterator[None]:
 
 
 def flat_name(name: str) -> str:
-    """The one name of a branch that is written `FatJet.pt` in nested files and `FatJet_pt` in flat ones: the latter."""
-    return name.replace(".", "_")
+    """The one name of a branch: `FatJet_pt` in flat files, `FatJet.pt` in nested ones, `FatJet:pt` in some of ATLAS."""
+    return name.replace(".", "_").replace(":", "_")
 
 
 def choices(name: object, known: Iterable[object]) -> str:

@@ -6,8 +6,8 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy  # its parts, half a second, are imported when they are first used
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 __all__ = [
     "Estimate",
@@ -139,9 +139,9 @@ def proportion_interval(fraction: float, error: float, effective: float) -> tupl
     binomial = (error * (1 + 1 / effective)) ** 2 - 0.25 / effective**2  # variance; inverse of `wilson_error`
     events = fraction * (1 - fraction) / binomial if 0 < fraction < 1 and binomial > 0 else effective
     inside, outside = fraction * events, (1 - fraction) * events
-    tail = stats.norm.sf(1)
-    low = stats.beta.ppf(tail, inside, outside + 1) if inside > 0 else 0.0
-    high = stats.beta.isf(tail, inside + 1, outside) if outside > 0 else 1.0
+    tail = scipy.special.ndtr(-1.0)
+    low = scipy.special.betaincinv(inside, outside + 1, tail) if inside > 0 else 0.0
+    high = scipy.special.betaincinv(inside + 1, outside, 1 - tail) if outside > 0 else 1.0
     return float(low), float(high)
 
 

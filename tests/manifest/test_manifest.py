@@ -3,12 +3,11 @@
 import hashlib
 import io
 import tarfile
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from web_server import serving
 
 from cortado import manifest
 
@@ -174,53 +173,11 @@ def test_fileset_keeps_urls_and_says_how_to_get_what_is_missing(tmp_path):
 # ---- downloads
 
 
-class Server(ThreadingHTTPServer):
-    """Serves ``contents`` with ranges; the next answers break off after as many bytes as ``cuts`` says."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.contents = {"/a.root": CONTENT}
-        self.cuts, self.ranges_known, self.requested = [], True, []
-
-    @property
-    def address(self):
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        wanted = self.headers.get("Range")
-        self.server.requested.append(wanted)
-        content = self.server.contents.get(self.path)
-        if content is None:
-            self.send_error(404)
-            return
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and self.server.ranges_known else 0
-        if start >= len(content):
-            self.send_response(416)
-            self.send_header("Content-Range", f"bytes */{len(content)}")
-            self.end_headers()
-            return
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(content) - start))
-        self.end_headers()
-        cut = self.server.cuts.pop(0) if self.server.cuts else None
-        self.wfile.write(content[start:][:cut])
-        if cut is not None:
-            self.close_connection = True
-
-
 @pytest.fixture
 def server():
-    with Server() as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
-        thread.start()
+    with serving() as running:
+        running.contents["/a.root"] = CONTENT
         yield running
-        running.shutdown()
-        thread.join()
 
 
 def described(tmp_path, server, name="a.root", **keys):
@@ -359,7 +316,7 @@ def test_members_of_an_archive_stay_in_the_folder_of_their_sample(tmp_path, serv
     toy = described(tmp_path, server, "a.tar", md5=hashlib.md5(content).hexdigest(), unpack="*")
     with pytest.raises(ValueError, match=r"a.tar has a member 'a/..', which leads out of"):
         manifest.fetch(toy, tmp_path / "data", progress=False)
-    assert {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*.root")} == {"data"}
+    assert not list(tmp_path.rglob("*.root"))
 
 
 def test_an_archive_with_two_files_of_a_name(tmp_path, server):

@@ -187,6 +187,14 @@ CASES = [
         True,
     ),
     Case(
+        "ParticleNet-fusion",
+        partial(ParticleNet, fusion=384),
+        571_728,
+        partial(ParticleNet, k=4, edge_convs=((8, 8), (8, 12)), fusion=10, hidden=8),
+        cloud,
+        True,
+    ),
+    Case(
         "ParticleNet-Lite",
         partial(ParticleNet, **LITE),
         26_416,
@@ -352,7 +360,7 @@ CRITICS = [
 ]
 """Models that judge showers of `GENERATORS`."""
 
-FITTED = ("BoostedTrees", "IsolationForest", "NearestNeighbours")
+FITTED = ("BoostedTrees", "IsolationForest", "NearestNeighbours", "OnnxNetwork")
 """Models without parameters, which scikit-learn fits, under the laws of tests/tasks/test_fit.py."""
 
 WITHOUT_PARAMETERS = (AsReference, PrincipalComponents)

@@ -69,6 +69,7 @@ def test_a_model_can_be_made_without_memory(case):
         (cortado.models.BoostedTrees, {"features": 2, "trees": 1, "nodes": 5, "depth": 2}),
         (cortado.models.IsolationForest, {"features": 2, "nodes": 5, "depth": 2, "trees": 1, "samples": 3}),
         (cortado.models.NearestNeighbours, {"features": 2, "references": 5, "neighbours": 2}),
+        (cortado.models.OnnxNetwork, {"size": 7, "inputs": {"features": "x"}, "output": "y"}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -4,37 +4,10 @@ import pytest
 import torch
 from models.cases import cloud
 from torch.nn import functional
+from toy_weaver import FEATURES, weaver_state
 
 from cortado.models import ParticleNet
 from cortado.models.particlenet import LITE, from_weaver
-
-FEATURES = 5
-
-
-def batch_norm(name, width):
-    return {
-        f"{name}.weight": 1 + 0.3 * torch.randn(width),
-        f"{name}.bias": 0.3 * torch.randn(width),
-        f"{name}.running_mean": 0.3 * torch.randn(width),
-        f"{name}.running_var": 0.5 + torch.rand(width),
-        f"{name}.num_batches_tracked": torch.tensor(3),
-    }
-
-
-def weaver_state(edge_convs, hidden, classes):
-    """Random weights under the names and with the shapes of weaver-core 0.5.3."""
-    torch.manual_seed(0)
-    state, before = batch_norm("bn_fts", FEATURES), FEATURES
-    for i, widths in enumerate(edge_convs):
-        for j, (inputs, outputs) in enumerate(zip([2 * before, *widths], widths)):
-            state[f"edge_convs.{i}.convs.{j}.weight"] = torch.randn(outputs, inputs, 1, 1) / inputs**0.5
-            state |= batch_norm(f"edge_convs.{i}.bns.{j}", outputs)
-        if before != widths[-1]:
-            state[f"edge_convs.{i}.sc.weight"] = torch.randn(widths[-1], before, 1) / before**0.5
-            state |= batch_norm(f"edge_convs.{i}.sc_bn", widths[-1])
-        before = widths[-1]
-    state |= {"fc.0.0.weight": torch.randn(hidden, before), "fc.0.0.bias": torch.randn(hidden)}
-    return state | {"fc.1.weight": torch.randn(classes, hidden), "fc.1.bias": torch.randn(classes)}
 
 
 def normed(values, state, name):
@@ -44,7 +17,7 @@ def normed(values, state, name):
 
 def twin(points, features, state, edge_convs, k):
     """Logits of one jet without padding: points (p, 2), features (p, f)."""
-    nodes, coordinates = normed(features, state, "bn_fts"), points
+    nodes, coordinates, every = normed(features, state, "bn_fts"), points, []
     for i, widths in enumerate(edge_convs):
         convolved = []
         for a, node in enumerate(nodes):
@@ -61,15 +34,19 @@ def twin(points, features, state, edge_convs, k):
                 shortcut = normed(shortcut.unsqueeze(0), state, f"edge_convs.{i}.sc_bn")[0]
             convolved.append((edges.mean(0) + shortcut).relu())
         coordinates = nodes = torch.stack(convolved)
+        every.append(nodes)
+    if "fusion_block.0.weight" in state:
+        fused = torch.cat(every, dim=1) @ state["fusion_block.0.weight"].flatten(1).T
+        nodes = normed(fused, state, "fusion_block.1").relu()
     hidden = (state["fc.0.0.weight"] @ nodes.mean(0) + state["fc.0.0.bias"]).relu()
     return state["fc.1.weight"] @ hidden + state["fc.1.bias"]
 
 
-@pytest.mark.parametrize("prefix", ["", "mod."])
-def test_equals_the_twin_with_weavers_weights(prefix):
+@pytest.mark.parametrize("prefix, fusion", [("", None), ("mod.", None), ("", 20)])
+def test_equals_the_twin_with_weavers_weights(prefix, fusion):
     edge_convs, k = ((8, 8, 8), (8, 8), (12, 12, 16)), 6
-    state = weaver_state(edge_convs, 10, 3)
-    model = ParticleNet(features=FEATURES, classes=3, k=k, edge_convs=edge_convs, hidden=10).eval()
+    state = weaver_state(edge_convs, 10, 3, fusion)
+    model = ParticleNet(features=FEATURES, classes=3, k=k, edge_convs=edge_convs, hidden=10, fusion=fusion).eval()
     model.load_state_dict(from_weaver({prefix + name: value for name, value in state.items()}))
     points, features, mask = cloud([20, 1, 6, 7, 3, 35], features=FEATURES)
     expected = [twin(p[m], f[m], state, edge_convs, k) for p, f, m in zip(points, features, mask)]
@@ -77,8 +54,8 @@ def test_equals_the_twin_with_weavers_weights(prefix):
 
 
 def test_foreign_weights_are_refused():
-    with pytest.raises(ValueError, match=r"'fusion_block\.0\.weight' is no weight of a weaver ParticleNet"):
-        from_weaver({"fusion_block.0.weight": torch.zeros(1)})
+    with pytest.raises(ValueError, match=r"'fc\.2\.weight' is no weight of a weaver ParticleNet"):
+        from_weaver({"fc.2.weight": torch.zeros(1)})
 
 
 @pytest.mark.parametrize("edge_convs", [(), ((8, 8), ())])

@@ -1,21 +1,18 @@
 """Reading: steps cover each entry once, real files of all dialects open, and each kind of damage has its message."""
 
-import functools
-import io
 import os
 import pickle
-import threading
-from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+import sys
+from http.server import SimpleHTTPRequestHandler
 
 import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from web import served
 
 from cortado import ntuples
-from cortado.ntuples.paths import split_tree
+from cortado.ntuples.paths import remote, split_tree
 from cortado.ntuples.reading import Step
 
 
@@ -130,36 +127,12 @@ def test_a_url_that_is_not_there(tmp_path):
         ntuples.steps(f"{address}/a.root")
 
 
-@contextmanager
-def served(folder):
-    handler = functools.partial(RangeHandler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-class RangeHandler(SimpleHTTPRequestHandler):
-    """The handler of the standard library, which knows no ranges, with them."""
-
-    def log_message(self, *_):
-        pass
-
-    def send_head(self):
-        path = Path(self.translate_path(self.path))
-        if "Range" not in self.headers or not path.is_file():
-            return super().send_head()
-        first, _, last = self.headers["Range"].removeprefix("bytes=").partition("-")
-        content = path.read_bytes()[int(first) : int(last) + 1 if last else None]
-        self.send_response(206)
-        self.send_header("Content-Range", f"bytes {first}-{int(first) + len(content) - 1}/{path.stat().st_size}")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        return io.BytesIO(content)
+def test_a_server_without_ranges_is_told_what_is_wanted(tmp_path):
+    write_tree(tmp_path / "a.root")
+    with served(tmp_path, SimpleHTTPRequestHandler) as address:
+        message = rf"cannot open {address}/a.root: .*servers must answer requests for ranges of bytes"
+        with pytest.raises(OSError, match=message):
+            ntuples.steps(f"{address}/a.root")
 
 
 # ---- real files
@@ -384,6 +357,30 @@ def test_file_that_may_not_be_read(tmp_path):
         ntuples.steps(path)
 
 
-def test_url_of_a_protocol_without_its_package():
-    with pytest.raises((ImportError, OSError), match=r"xrootd|XRootD|cannot open root://"):
-        ntuples.steps("root://host.invalid//a.root")
+@pytest.mark.parametrize("name", ["a.root", "a.root:Events", "a.parquet", "a.h5"])
+def test_url_of_a_protocol_without_its_package(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fsspec_xrootd", None)
+    address = f"root://host.invalid:1094//store/{name}"
+    message = rf"cannot open {address.removesuffix(':Events')}: .*fsspec-xrootd.*pip install \"\.\[xrootd\]\""
+    with pytest.raises(ImportError, match=message):
+        ntuples.steps(address)
+
+
+def test_package_that_a_local_file_needs_is_told_as_it_is():
+    with pytest.raises(ImportError, match=r"^no such package$"), remote("a.root"):
+        raise ImportError("no such package")
+
+
+WRITERS = {
+    "a.root": lambda path, chunks: ntuples.write_rntuple(path, "Events", chunks),
+    "a.parquet": ntuples.write_parquet,
+    "a.h5": ntuples.write_hdf5,
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_files_of_each_format_are_read_over_the_network(name, tmp_path):
+    WRITERS[name](tmp_path / name, [{"event": np.arange(7), "width": np.arange(7.0)}])
+    with served(tmp_path) as address:
+        (step,) = ntuples.steps(f"{address}/{name}")
+        assert ntuples.arrays(step, ["width"]).width.to_list() == list(range(7))

@@ -8,7 +8,7 @@ from coffea.lookup_tools import extractor
 from toys import toy_event_jets, toy_jets
 
 from cortado import histograms
-from cortado.scoring import jet_variations, score_variations
+from cortado.scoring import jet_variations, met_variations, score_variations
 
 
 def summed_pt(jets):
@@ -156,3 +156,43 @@ JETS = toy_event_jets(6)
 def test_shifts_that_are_none(jets, varied, message):
     with pytest.raises(ValueError, match=message):
         jet_variations(jets, varied)
+
+
+def toy_met(n=20):
+    rng = np.random.default_rng(5)
+    return ak.Array({"pt": rng.exponential(50, n), "phi": rng.uniform(-3, 3, n), "sumEt": np.ones(n)})
+
+
+def test_missing_momentum_and_jets_sum_to_the_same_under_all_variations():
+    jets, met = toy_event_jets(20), toy_met()
+    varied = jet_variations(jets, {"jesUp": jets.pt * 1.3, "smeared": jets.pt * (1 + 0.1 * np.sin(jets.phi))})
+    found = met_variations(met, varied)
+    assert list(found) == list(varied)
+    assert found["nominal"] is met
+    for event in range(20):  # the slow twin: a complex number for each vector
+        before = complex(met.pt[event] * np.exp(1j * met.phi[event]))
+        before += sum(jet.pt * np.exp(1j * jet.phi) for jet in jets[event])
+        for name, each in found.items():
+            after = complex(each.pt[event] * np.exp(1j * each.phi[event]))
+            after += sum(jet.pt * np.exp(1j * jet.phi) for jet in varied[name][event])
+            assert after == pytest.approx(before, rel=1e-5, abs=1e-3)
+    moved = ak.num(jets) > 0
+    assert ak.all(~ak.isclose(found["jesUp"].pt, met.pt, rtol=1e-9) == moved)
+    assert found["jesUp"].sumEt.to_list() == met.sumEt.to_list()
+    assert str(found["jesUp"].type) == str(met.type)
+
+
+def test_missing_momentum_needs_the_jets_that_it_belongs_to():
+    jets, met = toy_event_jets(20), toy_met()
+    varied = jet_variations(jets, {"jesUp": jets.pt * 1.1})
+    with pytest.raises(ValueError, match=r"jets have the variations jesUp; required: also 'nominal'"):
+        met_variations(met, {"jesUp": varied["jesUp"]})
+    with pytest.raises(ValueError, match=r"met has no field phi; it has pt, sumEt"):
+        met_variations(met[["pt", "sumEt"]], varied)
+    with pytest.raises(ValueError, match=r"jesUp has no field phi; it has pt"):
+        met_variations(met, varied | {"jesUp": varied["jesUp"][["pt"]]})
+    fewer = varied["jesUp"][:, 1:]
+    with pytest.raises(ValueError, match=r"variation 'jesUp' has \d+ jets in 20 events, required: as nominally, \d+"):
+        met_variations(met, varied | {"jesUp": fewer})
+    with pytest.raises(ValueError, match=r"variation 'nominal' has \d+ jets in 20 events, .* in the 19 of the MET"):
+        met_variations(met[1:], {"jesUp": varied["jesUp"][1:], "nominal": jets})

@@ -2,7 +2,6 @@
 
 import os
 import pickle
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import awkward as ak
@@ -85,6 +84,7 @@ def flavour_sample(tmp_path_factory):
 @pytest.fixture
 def one_worker(monkeypatch):
     """Whoever wants several processes gets one: that shows as much, and the next costs seconds."""
-    from cortado.simulation import units
+    import loky
 
-    monkeypatch.setattr(units, "ProcessPoolExecutor", lambda _, *given: ProcessPoolExecutor(1, *given))
+    pool = loky.ProcessPoolExecutor
+    monkeypatch.setattr(loky, "ProcessPoolExecutor", lambda _, **given: pool(1, **given))

@@ -241,13 +241,46 @@ def test_tensorboard_gets_the_figures_of_merit(study, tmp_path):
     np.testing.assert_allclose(logged, [row.merits["auc"] for row in result.epochs], rtol=1e-6)
 
 
-def test_an_interrupted_training_says_how_to_go_on(trained, study, tmp_path):
-    _, said = stopped(study(**LONG), tmp_path, signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_says_how_to_go_on(trained, study, tmp_path, number):
+    _, said = stopped(study(**LONG), tmp_path, number)
     assert "KeyboardInterrupt" in said
     assert re.search("[123] of 6 epochs are kept", said)
     assert "resume=True goes on" in said
     result = train(study(**LONG), tmp_path, resume=True, progress=False)
     assert_same_weights(result.bundle, trained[2].bundle)
+
+
+def test_a_training_that_is_ended_in_its_last_validation_ends(study, tmp_path, monkeypatch):
+    judged = Training.on_validation_epoch_end
+
+    def ended(module):
+        judged(module)
+        if module.current_epoch == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(Training, "on_validation_epoch_end", ended)
+    with pytest.raises(KeyboardInterrupt, match=r"2 of 2 epochs are kept in .*resume=True goes on"):
+        train(study(epochs=2), tmp_path, progress=False)
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert not list(tmp_path.glob("*.cortado"))
+    monkeypatch.undo()
+    assert len(train(study(epochs=2), tmp_path, resume=True, progress=False).epochs) == 2
+
+
+def test_a_training_whose_workers_are_ended_first_says_how_to_go_on(study, tmp_path, monkeypatch):
+    step = Training.training_step
+
+    def ended(module, batch, index):
+        if module.current_epoch == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Terminated.")
+        return step(module, batch, index)
+
+    monkeypatch.setattr(Training, "training_step", ended)
+    with pytest.raises(KeyboardInterrupt, match=r"1 of 2 epochs are kept in .*resume=True goes on"):
+        train(study(epochs=2), tmp_path, progress=False)
 
 
 def test_a_finished_training_is_not_repeated(trained, capsys):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cortado.bundle.cores import limited
 from cortado.bundle.length_units import Unit, in_cm
 from cortado.names import nearest
 from cortado.representations.missing import present
@@ -121,12 +122,13 @@ def checked_outputs(path: str, bundle: Bundle, prepared: Any, inputs: Any) -> ND
         ValueError: If names, widths or the shape of the outputs do not fit, or an output is not finite.
     """
     made, taken = type(bundle.representation).__name__, type(bundle.model).__name__
-    wanted = tuple(inspect.signature(bundle.model.forward).parameters)
+    wanted = getattr(bundle.model, "input_names", None) or tuple(inspect.signature(bundle.model.forward).parameters)
     if tuple(inputs._fields) != wanted:
         raise ValueError(f"{path}: {made} gives {inputs._fields} but {taken}.forward takes {wanted}")
     shapes = ", ".join(f"{name} {array.shape}" for name, array in zip(inputs._fields, inputs))
     try:
-        outputs: NDArray[np.float32] = run(bundle.model, inputs).numpy()
+        with limited(1):  # threads that wait for each other take longer than these few objects
+            outputs: NDArray[np.float32] = run(bundle.model, inputs).numpy()
     except (RuntimeError, IndexError, ValueError) as error:
         raise ValueError(f"{path}: {made} gives {shapes}, which does not fit {taken}: {error}") from error
     expected = bundle.use.shape(prepared)

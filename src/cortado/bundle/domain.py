@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 import awkward as ak
 import numpy as np
+import scipy  # its parts, half a second, are imported when they are first used
 from numpy.typing import NDArray
-from scipy import optimize, stats
 
 __all__ = [
     "Domain",
@@ -228,7 +228,7 @@ def shifts_of(domain: Domain, counts: Floats) -> tuple[Shift, ...]:
     degrees = np.maximum(filled.sum(axis=1) - 1 - np.count_nonzero(fractions > 0) + 1, 1)
     shifts = []
     for number, name in enumerate(domain.quantities):
-        log_p = float(stats.chi2.logsf(pulls[number].sum(), degrees[number])) + math.log(len(domain.quantities))
+        log_p = _log_tail(float(pulls[number].sum()), int(degrees[number])) + math.log(len(domain.quantities))
         point, change = _change(domain, number, seen[number], expected[number])
         shifts.append(Shift(name, _sigmas(log_p), float(outside[number] / total[number]), point, change))
     return tuple(sorted(shifts, key=lambda shift: -shift.significance))
@@ -247,7 +247,7 @@ def _mixture(domain: Domain, seen: Floats, templates: Floats, effective: float) 
         variance = np.maximum(expected, 0.5 / effective) / effective + of_training
         scale = 1 / np.sqrt(variance)
         design = np.moveaxis(templates * scale[:, np.newaxis], 1, -1).reshape(-1, templates.shape[1])
-        fitted, _ = optimize.nnls(design, (seen * scale).ravel())
+        fitted, _ = scipy.optimize.nnls(design, (seen * scale).ravel())
         fractions = fitted / fitted.sum()
     return fractions, variance
 
@@ -267,12 +267,20 @@ def _change(domain: Domain, number: int, seen: Floats, expected: Floats) -> tupl
     return largest, float(changes[largest])
 
 
+def _log_tail(chi2: float, degrees: int) -> float:
+    """Logarithm of the probability of a larger chi2; where that is less than any number, by its leading term."""
+    tail = float(scipy.special.chdtrc(degrees, chi2))
+    if tail > 0:
+        return math.log(tail)
+    return (degrees / 2 - 1) * math.log(chi2 / 2) - chi2 / 2 - math.lgamma(degrees / 2)
+
+
 def _sigmas(log_p: float) -> float:
     """Standard deviations of a one-sided probability, from its logarithm; 0 for one half and more."""
     if log_p >= math.log(0.5):
         return 0.0
     if log_p > -600:
-        return float(stats.norm.isf(math.exp(log_p)))
+        return float(-scipy.special.ndtri(math.exp(log_p)))
     return math.sqrt(-2 * log_p)  # the leading term of the tail
 
 

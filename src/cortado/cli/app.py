@@ -12,6 +12,7 @@ from cortado.cli.analysis import plot, run
 from cortado.cli.converting import convert
 from cortado.cli.exporting import export
 from cortado.cli.generation import generate
+from cortado.cli.importing import imports
 from cortado.cli.inspection import inspect
 from cortado.cli.monitoring import monitor
 from cortado.cli.samples import fetch, simulate
@@ -54,6 +55,7 @@ app = typer.Typer(
 )
 for command in (simulate, fetch, convert, train, score, generate, run, plot, monitor, export, inspect):
     app.command()(command)
+app.add_typer(imports, name="import")
 
 
 def _print_version(wanted: bool) -> None:

@@ -17,7 +17,7 @@ _LONGEST = 80  # letters of a value
 
 
 def inspect(
-    path: Annotated[Path, typer.Argument(help="a bundle or an ntuple")],
+    path: Annotated[str, typer.Argument(help="a bundle, or an ntuple, also as a URL")],
     tree: Annotated[str | None, typer.Option(help="name of the tree of an ntuple")] = None,
     module: own.Modules = None,
     dialect: own.DialectName = None,
@@ -27,10 +27,11 @@ def inspect(
 
     Example: [cyan]cortado inspect w_tagger.cortado[/]
     """
-    if path.suffix == ".cortado" or (path / "bundle.json").is_file():
+    # A URL is no Path, which would take away one of its slashes.
+    if path.endswith(".cortado") or Path(path, "bundle.json").is_file():
         if tree or dialect:
             raise ValueError(f"{path} is a bundle: --tree and --dialect are for ntuples")
-        _inspect_bundle(path, module, lengths)
+        _inspect_bundle(Path(path), module, lengths)
     else:
         _inspect_ntuple(path, tree, own.reader(module, dialect))
 
@@ -39,10 +40,13 @@ def _inspect_bundle(path: Path, modules: own.Modules, lengths: own.Lengths) -> N
     with console.status(f"loading {path}"), own.told_of_module():
         from cortado import bundle as bundles
         from cortado.bundle import domain as domains
+        from cortado.models import OnnxNetwork
 
         bundle = bundles.load(path, lengths=lengths, **own.classes(modules))
     parameters = sum(weight.numel() for weight in bundle.model.parameters())
     show(f"{path}: {type(bundle.model).__name__}, {parameters:,} parameters")
+    if isinstance(bundle.model, OnnxNetwork):
+        show(f"{'engine':16} onnxruntime, a graph of {bundle.model.file.numel():,} bytes")
     show(f"{'representation':16} {_short(bundle.representation)}")
     show(f"{'gives':16} {_short(bundle.use)}")
     show(f"{'units':16} GeV, rad, lengths in {bundle.lengths}")
@@ -91,14 +95,14 @@ def _working_points(points: Any) -> Table:
     return table
 
 
-def _inspect_ntuple(path: Path, tree: str | None, dialect: Any) -> None:
+def _inspect_ntuple(path: str, tree: str | None, dialect: Any) -> None:
     with console.status(f"opening {path}"):
         from cortado import ntuples, readers
 
-        tree = ntuples.find_tree(str(path), tree)
-        branches = ntuples.branch_names(str(path), tree)
-        entries = ntuples.num_entries(str(path), tree)
+        tree = ntuples.find_tree(path, tree)
+        branches = ntuples.branch_names(path, tree)
+        entries = ntuples.num_entries(path, tree)
     show(f"{path}: tree {tree}, {entries:,} entries, {len(branches)} branches")
-    reader = readers.dialect(branches, str(path), name=dialect)
+    reader = readers.dialect(branches, path, name=dialect)
     used = reader.branches(branches)
     show(f"{reader.NAME}; read are {', '.join(used)}")

@@ -9,8 +9,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # its parts, half a second, are imported when they are first used
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2 as chi2_distribution
 
 from cortado.metrics.distributions import Discrepancy, Sample, sample_of
 from cortado.statistics import Estimate
@@ -34,7 +34,7 @@ class Chi2(NamedTuple):
     @property
     def p_value(self) -> float:
         """How often samples of one distribution differ as much or more."""
-        return float(chi2_distribution.sf(self.chi2, self.ndf)) if self.ndf else math.nan
+        return float(scipy.special.chdtrc(self.ndf, self.chi2)) if self.ndf else math.nan
 
     def __str__(self) -> str:
         """As one writes it: "23.1 / 19 = 1.22"."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy  # its parts, half a second, are imported when they are first used
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import xlogy
 
 from cortado.metrics.distributions import Discrepancy, Sample, sample_of
 from cortado.statistics import Estimate
@@ -134,7 +134,7 @@ def _divergence(index: NDArray[np.int64], passed: NDArray[np.bool_], weights: Fl
     spectra = [np.bincount(index[chosen], weights[chosen], bins) for chosen in (passed, ~passed)]
     p, q = (each / max(each.sum(), 1e-300) for each in spectra)
     middle = np.where(p + q > 0, (p + q) / 2, 1.0)
-    return float((xlogy(p, p / middle) + xlogy(q, q / middle)).sum() / (2 * math.log(2)))
+    return float((scipy.special.xlogy(p, p / middle) + scipy.special.xlogy(q, q / middle)).sum() / (2 * math.log(2)))
 
 
 def _distance_correlation(x: Floats, y: Floats, weights: Floats) -> float:

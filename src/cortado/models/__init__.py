@@ -87,6 +87,8 @@ autoencoder               representation    reference
 `ConditionalFlow` (extra `flows`: zuko) takes `ConditionalColumns` and returns the logarithm of a density (n,), which it
 also samples (arXiv:1705.07057, 1906.04032).
 
+`OnnxNetwork` is any tagger that came as an ONNX file (extra `onnx`: onnxruntime).
+
 `CaloGANDiscriminator` and `CaloWGANCritic` are the critics of the first two.
 """
 
@@ -116,6 +118,7 @@ from cortado.models.isolation_forest import IsolationForest
 from cortado.models.jet_image_cnn import JetImageCNN
 from cortado.models.mlp import MLP
 from cortado.models.nearest_neighbours import NearestNeighbours
+from cortado.models.onnx_network import OnnxNetwork
 from cortado.models.particlenet import ParticleNet
 from cortado.models.principal_components import PrincipalComponents
 from cortado.models.set2graph import SetToGraph
@@ -157,6 +160,7 @@ __all__ = [
     "IsolationForest",
     "JetImageCNN",
     "NearestNeighbours",
+    "OnnxNetwork",
     "ParticleNet",
     "PrincipalComponents",
     "SetAutoencoder",

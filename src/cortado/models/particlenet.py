@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from cortado.models.edge_conv import EdgeConv
@@ -34,6 +35,7 @@ class ParticleNet(nn.Module):
         classes: Number of classes.
         k: Number of neighbours.
         edge_convs: Widths of the edge perceptron of each edge convolution.
+        fusion: Width of a layer on what all edge convolutions give, before the mean; None takes the last one alone.
         hidden: Width of the layer on the mean.
         dropout: Probability of dropping a unit of that layer in training.
 
@@ -48,6 +50,7 @@ class ParticleNet(nn.Module):
         classes: int = 2,
         k: int = 16,
         edge_convs: Sequence[Sequence[int]] = ((64, 64, 64), (128, 128, 128), (256, 256, 256)),
+        fusion: int | None = None,
         hidden: int = 256,
         dropout: float = 0.1,
     ) -> None:
@@ -63,7 +66,8 @@ class ParticleNet(nn.Module):
         self.norm = NodeNorm(features)
         inputs = [features, *(widths[-1] for widths in edge_convs)]
         self.edge_convs = nn.ModuleList(EdgeConv(width, widths) for width, widths in zip(inputs, edge_convs))
-        self.head = perceptron(inputs[-1], (hidden,), classes, dropout)
+        self.fusion = None if fusion is None else _fusion(sum(inputs[1:]), fusion)
+        self.head = perceptron(fusion or inputs[-1], (hidden,), classes, dropout)
 
     def forward(self, points: Tensor, features: Tensor, mask: Tensor) -> Tensor:
         """Logits (n, classes) of jets with points (n, p, 2), features (n, p, f), mask (n, p).
@@ -74,15 +78,24 @@ class ParticleNet(nn.Module):
         require_width("ParticleNet", features, self.features)
         coordinates, nodes = pack(points, mask), self.norm(pack(features, mask))
         grids = node_grids(mask, self.k)
+        convolved = []
         for edge_conv in self.edge_convs:
             coordinates = nodes = edge_conv(nodes, nearest_neighbours(coordinates, grids, self.k))
+            convolved.append(nodes)
+        if self.fusion is not None:
+            nodes = self.fusion(torch.cat(convolved, dim=1))
         count = mask.sum(1, keepdim=True).clamp(min=1)
         logits: Tensor = self.head(sum_per_jet(nodes, mask) / count)
         return logits
 
 
+def _fusion(inputs: int, outputs: int) -> nn.Sequential:
+    require_positive("ParticleNet", fusion=outputs)
+    return nn.Sequential(nn.Linear(inputs, outputs, bias=False), NodeNorm(outputs), nn.ReLU())
+
+
 def from_weaver(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """State dict for our `ParticleNet` from one of weaver-core's (one hidden layer, no fusion, feature batch norm).
+    """State dict for our `ParticleNet` from one of weaver-core's (one hidden layer, feature batch norm).
 
     Names may start with `mod.`, as those that weaver's example networks save.
 
@@ -109,10 +122,10 @@ def _our_name(name: str) -> str:
             return f"edge_convs.{block}.shortcut.0.{leaf}"
         case ["edge_convs", block, "sc_bn", leaf]:
             return f"edge_convs.{block}.shortcut.1.{leaf}"
+        case ["fusion_block", ("0" | "1") as layer, leaf]:
+            return f"fusion.{layer}.{leaf}"
         case ["fc", "0", "0", leaf]:
             return f"head.0.{leaf}"
         case ["fc", "1", leaf]:
             return f"head.3.{leaf}"
-    raise ValueError(
-        f"{name!r} is no weight of a weaver ParticleNet with one hidden layer, without fusion (use_fusion=False)"
-    )
+    raise ValueError(f"{name!r} is no weight of a weaver ParticleNet with one hidden layer")

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow.parquet  # type: ignore[import-untyped]
 
 from cortado.ntuples import nested
-from cortado.ntuples.paths import existing, is_url
+from cortado.ntuples.paths import existing, is_url, remote
 from cortado.ntuples.table import Table, choose_tree, first_line
 
 _MOST_CLUSTERS = 100_000
@@ -64,7 +64,9 @@ def _source(path: str) -> Iterator[Any]:
     if not is_url(path):
         yield existing(path)
         return
-    with fsspec.open(path, "rb") as stream:
+    with remote(path):
+        opened = fsspec.open(path, "rb")
+    with opened as stream:
         yield stream
 
 

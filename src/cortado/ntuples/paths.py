@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from glob import glob, has_magic
 from pathlib import Path
 
@@ -15,6 +16,23 @@ _WITH_TREE = re.compile(r"(?P<path>.+\.(?:root|h5|hdf5|parquet)):(?P<tree>[^:]+)
 def is_url(path: str | Path) -> bool:
     """Whether the path names a remote file, such as ``root://`` or ``https://``."""
     return "://" in str(path)
+
+
+@contextmanager
+def remote(path: str) -> Iterator[None]:
+    """Have the error of a missing package for the protocol of a URL say which file needs it, and how it is installed.
+
+    Raises:
+        ImportError: If the package is not installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        if not is_url(path):
+            raise
+        how = 'it is of the extra `xrootd`: pip install ".[xrootd]" in your clone of cortado'
+        hint = f"; {how}" if path.lower().startswith("root://") else ""
+        raise ImportError(f"cannot open {path}: {error}{hint}") from error
 
 
 def split_tree(path: str | Path) -> tuple[str, str | None]:

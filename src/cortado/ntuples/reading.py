@@ -43,11 +43,11 @@ class Description(NamedTuple):
 
 
 def find_tree(path: str | Path, tree: str | None = None) -> str:
-    """Name of the tree that is read if none is asked for: the only one, or ``Events`` among several.
+    """Name of the tree that is read if none is asked for: the only one, or among several the one with a usual name.
 
     Raises:
         KeyError: If the file has no tree, or not the one asked for.
-        ValueError: If it has several and none is called ``Events``.
+        ValueError: If it has several and none is called ``Events``, ``Delphes``, ``CollectionTree`` or ``EventData``.
     """
     file, own_tree = split_tree(path)
     if not is_event_file(file) and suffix_of(file) not in HDF5 + PARQUET:
@@ -61,7 +61,8 @@ def describe(path: str | Path, tree: str | None = None) -> Description:
 
     Kept for local files while they do not change: the header of a NanoAOD file takes uproot a second to read.
     """
-    file, name = split_tree(path)[0], find_tree(path, tree)
+    file, own_tree = split_tree(path)
+    name = tree or own_tree or find_tree(file)
     return _describe(file, name) if is_url(file) else _describe_again(file, name, version_of(file))
 
 

@@ -5,7 +5,7 @@ The format: https://github.com/root-project/root/blob/master/tree/ntuple/doc/Bin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import awkward as ak
@@ -20,18 +20,28 @@ _BYTES = 8  # of a checksum
 def rntuple_table(path: str, name: str, ntuple: Any) -> Table:
     """The table of an open RNTuple."""
     # Fields that begin with an underscore repeat what the others show under the names of the CMS dialect.
-    every = [tuple(field.split(".")) for field in ntuple.keys(recursive=True) if not field.startswith("_")]
+    outer = set(ntuple.keys(recursive=False))
+    every = [_path(field, outer) for field in ntuple.keys(recursive=True) if not field.startswith("_")]
     columns = {fields[:-1] for fields in every}
     names = nested.views(fields for fields in every if fields not in columns)
     _check_pages_as_they_are_read(ntuple)
 
     def read(branches: Sequence[str], start: int, stop: int) -> ak.Array:
-        wanted = list(dict.fromkeys(".".join(names[branch]) for branch in branches))
-        events = ntuple.arrays(filter_name=wanted, entry_start=start, entry_stop=stop)
+        wanted = {".".join(names[branch]) for branch in branches}
+        # Not by filter_name, to which the brackets of `Tau[5]` are a pattern.
+        events = ntuple.arrays(filter_field=lambda field: field.path in wanted, entry_start=start, entry_stop=stop)
         return nested.taken(events, branches, names)
 
     inner = frozenset(branch for branch, fields in names.items() if len(fields) > 1)
     return Table(path, name, ntuple.num_entries, tuple(names), lambda: clusters_of(ntuple), read, inner)
+
+
+def _path(field: str, outer: Collection[str]) -> nested.Fields:
+    """The fields that lead to one; the name of the outermost may have points itself, as that of a branch of Delphes."""
+    words = field.split(".")
+    beginnings = (".".join(words[:end]) for end in range(len(words), 0, -1))
+    first = next(beginning for beginning in beginnings if beginning in outer)
+    return (first,) if field == first else (first, *field[len(first) + 1 :].split("."))
 
 
 def clusters_of(ntuple: Any) -> list[int]:

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import awkward as ak
 import uproot
 
-from cortado.ntuples.paths import existing, is_url
+from cortado.ntuples.paths import existing, is_url, remote
 from cortado.ntuples.rntuple import rntuple_table
 from cortado.ntuples.table import Table, checked_clusters, choose_tree, first_line, named
 
+_USUAL = ("Events", "events", "Delphes", "CollectionTree", "EventData")  # the last two are of ATLAS
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
 
 
@@ -83,7 +84,7 @@ def _choose(path: str, directory: Any, tree: str | None) -> str:
         classes = directory.classnames(recursive=True, cycle=False)
     available = [name for name, kind in classes.items() if kind in _TREES]
     others = ", ".join(f"{name} ({kind})" for name, kind in classes.items())
-    return choose_tree(path, available, tree, others=others, usual=("Events", "events"))
+    return choose_tree(path, available, tree, others=others, usual=_USUAL)
 
 
 @contextmanager
@@ -101,11 +102,14 @@ def open_directory(path: str, **options: Any) -> Iterator[Any]:
         _check_header(existing(path))
     try:
         # A dict, as uproot splits plain text at colons; no caches, as a file may be written anew.
-        directory = uproot.open({path: None}, object_cache=None, array_cache=None, **options)
+        with remote(path):
+            directory = uproot.open({path: None}, object_cache=None, array_cache=None, **options)
     except ImportError:
-        raise  # says which package the protocol of the URL needs
+        raise
     except Exception as error:
-        raise OSError(f"cannot open {path}: {first_line(error)}") from error
+        is_there = path.startswith(("http://", "https://")) and not isinstance(error, FileNotFoundError)
+        hint = " (servers must answer requests for ranges of bytes)" if is_there else ""
+        raise OSError(f"cannot open {path}: {first_line(error)}{hint}") from error
     with directory:
         yield directory
 

@@ -3,9 +3,10 @@
 A record is an awkward array of events with the fields
 
 - `jets` (n_events, var): pt, eta, phi, mass (GeV, rad), event_key, constituents; where the file has them
-  soft_drop_mass, tau1 to tau4, and the truth: truth_pdg_id (CMS dialects, see `truth`), label_QCD, ... or label
-  (JetClass, CMS dialects), flavour (5, 4, 0), is_signal (top tagging);
-- in the CMS dialects `ak4_jets`, those of radius 0.4, of the same form, beside the `jets` of radius 0.8, or alone;
+  soft_drop_mass, tau1 to tau4, and the truth: truth_pdg_id (CMS dialects and Delphes, see `truth`), label_QCD, ... or
+  label (JetClass, CMS dialects), label_b, ... (PHYSLITE), flavour (5, 4, 0), is_signal (top tagging);
+- in the CMS dialects and Delphes `ak4_jets`, those of radius 0.4, of the same form, beside the `jets` of radius 0.8, or
+  alone;
 - their `constituents` (var): pt, eta, phi, mass; where the file has them charge, pdg_id, d0, d0_err, dz, dz_err
   (mm), puppi_weight; in the order of the file;
 - their `tracks` (var), in the dialects made for vertices: perigee parameters d0, z0 (mm), phi, theta, q_over_p (1/GeV),
@@ -32,9 +33,10 @@ A record is an awkward array of events with the fields
   of dijets only numbers of the event: mjj, mj1, mj2, delta_mj (GeV), tau21_1, tau21_2, more in `lhco_features`. All
   have is_signal;
 - `event_key`: 64 bits that name the event (see `event_keys`), for `splits`;
+- in Delphes and PHYSLITE `primary_vertices`: x, y, z (mm);
 - where the file has them `run`, `luminosity_block`, `event`, `weight` (of the generator), `gen_particles`: pt, eta,
-  phi, mass, pdg_id, status, status_flags, mother (position in the event, -1: none), and `secondary_vertices` (NanoAOD
-  v15, see `nanoaod.secondary_vertices`).
+  phi, mass, pdg_id, status, status_flags, mother (position in the event, -1: none), vx, vy, vz (mm, of Delphes), and
+  `secondary_vertices` (NanoAOD v15, see `nanoaod.secondary_vertices`).
 
 All lengths are in mm, whatever unit the file has. Jets, constituents and gen_particles are vectors of scikit-hep's
 *vector* (`jets.energy`). What a file lacks is not in the record, and no other number is changed: a NaN in the file is a
@@ -60,6 +62,7 @@ from cortado.readers import (
     calogan,
     columns,
     deepntuple,
+    delphes,
     dijets,
     edm4hep,
     hit_graphs,
@@ -70,6 +73,7 @@ from cortado.readers import (
     nanoaod,
     occupancy,
     pfnano,
+    physlite,
     ramp,
     set2graph,
     toptagging,
@@ -88,6 +92,7 @@ __all__ = [
     "calochallenge",
     "calogan",
     "deepntuple",
+    "delphes",
     "dialect",
     "dijets",
     "edm4hep",
@@ -101,6 +106,7 @@ __all__ = [
     "nanoaod_mapping",
     "occupancy",
     "pfnano",
+    "physlite",
     "ramp",
     "record",
     "set2graph",
@@ -121,6 +127,8 @@ DIALECTS: tuple[ModuleType, ...] = (
     toptagging,
     edm4hep,
     deepntuple,
+    delphes,
+    physlite,
     set2graph,
     calogan,
     calochallenge,
@@ -192,8 +200,12 @@ def _own(available: Collection[str]) -> str:
 
 def _guess(available: Collection[str]) -> str:
     """What a file that cannot be used probably is."""
-    if "FatJet_pt" in available and not any(name.startswith("PFCand") for name in available):
-        return " (NanoAOD without particle-flow candidates; version 15 and PFNano have them)"
+    is_nano = "luminosityBlock" in available and not {"Jet_pt", "FatJet_pt"}.isdisjoint(available)
+    if is_nano and not any(name.startswith("PFCand") for name in available):
+        return (
+            " (NanoAOD without particle-flow candidates; version 15 and PFNano have them; "
+            "readers.nanoaod_mapping reads the columns of any)"
+        )
     return ""
 
 
@@ -229,7 +241,7 @@ def jets(events: ak.Array) -> ak.Array:
 
 
 def ak4_jets(events: ak.Array) -> ak.Array:
-    """Jets of radius 0.4 of CMS events with candidates, plain arrays or coffea NanoEvents.
+    """Jets of radius 0.4 of CMS or Delphes events with candidates, plain arrays or coffea NanoEvents.
 
     Args:
         events: Events, shape (n_events,).

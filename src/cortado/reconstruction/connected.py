@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy  # its parts, half a second, are imported when they are first used
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 __all__ = ["connected"]
 
@@ -21,5 +20,5 @@ def connected(one: ArrayLike, other: ArrayLike, nodes: int) -> NDArray[np.int64]
     if not nodes:
         return np.zeros(0, dtype=np.int64)
     # Not coo_array: with its 64-bit indices csgraph of scipy 1.11 gives rubbish, and no error.
-    edges = coo_matrix((np.ones(np.size(one), dtype=np.bool_), (one, other)), shape=(nodes, nodes))
-    return np.asarray(connected_components(edges, directed=False)[1], dtype=np.int64)
+    edges = scipy.sparse.coo_matrix((np.ones(np.size(one), dtype=np.bool_), (one, other)), shape=(nodes, nodes))
+    return np.asarray(scipy.sparse.csgraph.connected_components(edges, directed=False)[1], dtype=np.int64)

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 import numpy as np
+import scipy  # its parts, half a second, are imported when they are first used
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from cortado.reconstruction.connected import connected
 
@@ -186,7 +186,7 @@ def _strongest(pulls: Floats, boxes: Iterable[tuple[int, int]], cyclic: Cyclic) 
 
 def _connected(inside: Masks, cyclic: Cyclic) -> tuple[Integers, int]:
     """Number of the connected part of each cell within its map from 1 on, (n, h, w), and how many there are."""
-    numbers, many = ndimage.label(inside, structure=_FRAME)
+    numbers, many = scipy.ndimage.label(inside, structure=_FRAME)
     for axis, name in enumerate("yx", start=1):
         if name in cyclic and many:
             first, last = (np.take(numbers, end, axis=axis) for end in (0, -1))  # (n, cells along the seam)

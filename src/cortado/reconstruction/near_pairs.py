@@ -6,8 +6,8 @@ Shapes: N points of all events, E pairs.
 from __future__ import annotations
 
 import numpy as np
+import scipy  # its parts, half a second, are imported when they are first used
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
 __all__ = ["near_pairs"]
 
@@ -40,7 +40,7 @@ def _of_event(
     if most < 2:
         return np.zeros((2, 0), np.int64)
     # By a list of ranks: the answer is then of two dimensions, whatever their number.
-    tree = cKDTree(places[points])
+    tree = scipy.spatial.cKDTree(places[points])
     distance, other = tree.query(places[points], k=np.arange(1, most + 1), distance_upper_bound=radius)
     there = np.isfinite(distance) & (other != np.arange(len(points))[:, None])
     # Where points coincide, one is not always its own first neighbour.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # its parts, half a second, are imported when they are first used
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from cortado.perigee import BENDING
 from cortado.reconstruction.detector_layers import Layer
@@ -119,7 +119,7 @@ def neighbours(
     """
     if not (len(points) and len(around)):
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    tree = cKDTree(np.concatenate([points, _APART * event[:, np.newaxis]], axis=1), balanced_tree=False)
+    tree = scipy.spatial.cKDTree(np.concatenate([points, _APART * event[:, np.newaxis]], axis=1), balanced_tree=False)
     places = np.concatenate([around, _APART * around_event[:, np.newaxis]], axis=1)
     _, index = tree.query(places, k=range(1, at_most + 1), distance_upper_bound=reach)
     place, column = np.nonzero(index < len(points))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import awkward as ak
 import numpy as np
+import scipy  # its parts, half a second, are imported when they are first used
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_array
 
 from cortado.kinematics import delta_phi
 from cortado.reconstruction.connected import connected
@@ -90,7 +90,7 @@ def _links(inner: Integers, outer: Integers, places: ak.Array) -> Integers:
     """The first of the hits of a layer that are of one particle, as far as edges say, for each hit, shape (h,)."""
     hits = len(places)
     layer = ak.to_numpy(places.layer)
-    joined = coo_array((np.ones(len(inner), dtype=np.int64), (inner, outer)), shape=(hits, hits)).tocsr()
+    joined = scipy.sparse.coo_array((np.ones(len(inner), dtype=np.int64), (inner, outer)), shape=(hits, hits)).tocsr()
     between = (joined.T @ joined).multiply(joined @ joined.T).tocoo()
     one, other = between.row.astype(np.int64), between.col.astype(np.int64)
     module = ak.to_numpy(places.module).astype(np.int64) if "module" in places.fields else np.arange(hits)
@@ -158,7 +158,7 @@ def _passes_over(inner: Integers, outer: Integers, hits: int) -> Bools:
     """Which edges have another way around, of two edges, shape (e,)."""
     if not len(inner):
         return np.zeros(0, dtype=np.bool_)
-    joined = coo_array((np.ones(len(inner), dtype=np.int64), (inner, outer)), shape=(hits, hits)).tocsr()
+    joined = scipy.sparse.coo_array((np.ones(len(inner), dtype=np.int64), (inner, outer)), shape=(hits, hits)).tocsr()
     two = (joined @ joined).tocoo()
     return np.isin(inner * hits + outer, two.row.astype(np.int64) * hits + two.col)
 

@@ -9,6 +9,7 @@ representation        arrays                                                    
 `JetImage`            image (n, c, eta, phi)                                      `JetImageCNN`
 `ParticleList`        features (n, p, f), mask (n, p)                             `PFN`, `EFN`
 `PointCloud`          points (n, p, 2), features (n, p, f), mask (n, p)           `ParticleNet`
+`WeaverInputs`        as `PointCloud`, by formulas of weaver-core                 `ParticleNet`
 `TrackSet`            features (n, p, f), mask (n, p)                             vertex finders, `FlavourTagger`
 `HitGraph`            nodes (N, 3), edge_index (2, E), edge_features (E, 4)       networks on graphs of
 `GivenGraph`          of N hits and E edges of all n events                       hits
@@ -56,6 +57,7 @@ from cortado.representations.shower_images import ShowerImages
 from cortado.representations.shower_logits import ShowerLogits
 from cortado.representations.shower_shapes import ShowerShapes
 from cortado.representations.track_set import TrackGraph, TrackSet
+from cortado.representations.weaver_inputs import WeaverInputs
 
 __all__ = [
     "Columns",
@@ -77,4 +79,5 @@ __all__ = [
     "ShowerShapes",
     "TrackGraph",
     "TrackSet",
+    "WeaverInputs",
 ]

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import awkward as ak
 import numpy as np
+import scipy  # its parts, half a second, are imported when they are first used
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logit
 
 from cortado.refused import RefusedObjects
 from cortado.representations.constituents import as_float32, flat
@@ -177,7 +177,7 @@ def _unbounded(values: Floats, ends: Range) -> tuple[Floats, Floats]:
         distance = np.maximum(values - low, _INSIDE)
         return np.log(distance), -np.log(distance)
     place = np.clip(_place(values, ends), _INSIDE, 1 - _INSIDE)
-    return logit(place), -np.log((high - low) * place * (1 - place))
+    return scipy.special.logit(place), -np.log((high - low) * place * (1 - place))
 
 
 def _bounded(values: Floats, ends: Range) -> NDArray[np.float32]:
@@ -188,5 +188,7 @@ def _bounded(values: Floats, ends: Range) -> NDArray[np.float32]:
     if high is None:
         with np.errstate(over="ignore"):
             return np.maximum(low + np.exp(values), low).astype(np.float32)
-    made: NDArray[np.float32] = np.clip((low + (high - low) * expit(values)).astype(np.float32), low, high)
+    made: NDArray[np.float32] = np.clip(
+        (low + (high - low) * scipy.special.expit(values)).astype(np.float32), low, high
+    )
     return made.astype(np.float32)

@@ -44,8 +44,8 @@ from dataclasses import dataclass
 
 import awkward as ak
 import numpy as np
+import scipy  # its parts, half a second, are imported when they are first used
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from cortado.calorimeter import CALOGAN, Geometry, as_geometry, layer_names
 from cortado.representations.showers import (
@@ -220,13 +220,13 @@ class ShowerLogits:
 
 
 def _logits(shares: Floats, alpha: float) -> NDArray[np.float32]:
-    logits: NDArray[np.float32] = special.logit(alpha + (1 - 2 * alpha) * shares).astype(np.float32)
+    logits: NDArray[np.float32] = scipy.special.logit(alpha + (1 - 2 * alpha) * shares).astype(np.float32)
     return logits
 
 
 def _shares(logits: NDArray[np.floating], alpha: float) -> Floats:
     """Inverse of `_logits`."""
-    shares: Floats = np.clip((special.expit(logits.astype(np.float64)) - alpha) / (1 - 2 * alpha), 0, 1)
+    shares: Floats = np.clip((scipy.special.expit(logits.astype(np.float64)) - alpha) / (1 - 2 * alpha), 0, 1)
     return shares
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
+import scipy  # its parts, half a second, are imported when they are first used
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from cortado.scaling.features import entries_of, features_of, listed, masked
 
@@ -105,7 +105,9 @@ def fit_quantiles(
     if not len(kept):
         raise ValueError(f"cannot fit a scaling of {', '.join(names)}: the sample has no entries")
     normal = np.linspace(-_END, _END, number)
-    steps = [_merged(column, normal) for column in np.quantile(kept.astype(np.float64), ndtr(normal), axis=0).T]
+    steps = [
+        _merged(column, normal) for column in np.quantile(kept.astype(np.float64), scipy.special.ndtr(normal), axis=0).T
+    ]
     constant = np.array([len(values) < 2 for values, _ in steps])
     if constant.any():
         raise ValueError(f"cannot fit a scaling: {listed(names, constant)} the same for all of {len(kept)} entries")

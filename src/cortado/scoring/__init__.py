@@ -21,7 +21,7 @@ from cortado.scoring.sampler import EventSampler
 from cortado.scoring.scorer import Scorer
 from cortado.scoring.several import ByFold, SeveralPredictors, Together
 from cortado.scoring.track_finder import TrackFinder
-from cortado.scoring.variations import jet_variations, score_variations
+from cortado.scoring.variations import jet_variations, met_variations, score_variations
 
 __all__ = [
     "ByFold",
@@ -42,6 +42,7 @@ __all__ = [
     "jet_variations",
     "load",
     "loads",
+    "met_variations",
     "score_variations",
     "vertex_columns",
     "warn_outside_domain",

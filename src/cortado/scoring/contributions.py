@@ -17,6 +17,7 @@ from torch import Tensor
 
 from cortado import bundle as bundles
 from cortado.extras import extra
+from cortado.models import OnnxNetwork
 from cortado.scoring.nesting import flatten, restore
 from cortado.scoring.predictor import Predictor
 from cortado.tasks import Classes, Reconstructed
@@ -100,10 +101,11 @@ def _explained(predictor: Predictor, none: ak.Array, baseline: ak.Array | None) 
     """
     loaded, use = predictor.loaded(), predictor.use
     model = type(loaded.bundle.model)
-    if estimators := getattr(model, "estimators", ()):
+    estimators = getattr(model, "estimators", ())
+    if estimators or model is OnnxNetwork:
+        origin = f"was fitted as {' or '.join(estimators)}" if estimators else "runs in onnxruntime"
         raise ValueError(
-            f"{predictor.path}: {model.__name__} was fitted as {' or '.join(estimators)} and has no gradients; "
-            "contributions need a network"
+            f"{predictor.path}: {model.__name__} {origin} and has no gradients; contributions need a network of torch"
         )
     if not isinstance(use, Classes | Reconstructed):
         raise ValueError(f"{predictor.path}: no contributions to {type(use).__name__}, only to Classes, Reconstructed")

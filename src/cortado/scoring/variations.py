@@ -1,4 +1,4 @@
-"""Jets whose energy is varied, with their constituents, and their scores anew."""
+"""Jets whose energy is varied, with their constituents, their scores anew, and the missing momentum that follows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
-__all__ = ["jet_variations", "score_variations"]
+__all__ = ["jet_variations", "met_variations", "score_variations"]
 
 NOMINAL = "nominal"
 ENERGIES = ("pt", "mass", "energy", "soft_drop_mass")
@@ -71,6 +71,52 @@ def jet_variations(
         name: _scaled(name, jets, given[name], tuple(energies), tuple(collections)) if name in given else jets
         for name in names
     }
+
+
+def met_variations(met: ak.Array, jets: Mapping[str, ak.Array]) -> dict[str, ak.Array]:
+    """Missing transverse momentum under the variations of jets: less what these have gained, as vectors.
+
+    It changes by all the jets that are given: choose those that enter it before, such as pT > 15 GeV without leptons.
+    What else varies it, such as unclustered energy, is not here.
+
+    Args:
+        met: That of the nominal jets, with pt [GeV] and phi, shape (n_events,).
+        jets: By variation, as `jet_variations` gives them, with pt and phi, shape (n_events, var).
+    Returns:
+        By variation, "nominal" first and as given.
+    Raises:
+        ValueError: If there is no "nominal", a field is missing, or the events or their jets are not as many in all.
+    """
+    if NOMINAL not in jets:
+        raise ValueError(f"jets have the variations {', '.join(jets)}; required: also {NOMINAL!r}, those of the MET")
+    for name, each in (("met", met), *jets.items()):
+        if lacking := {"pt", "phi"} - set(ak.fields(each)):
+            raise ValueError(f"{name} has no field {', '.join(sorted(lacking))}; it has {', '.join(ak.fields(each))}")
+    counts = ak.num(jets[NOMINAL])
+    names = [NOMINAL, *(name for name in jets if name != NOMINAL)]
+    for name, each in ((name, jets[name]) for name in names):
+        if len(each) != len(met) or ak.any(ak.num(each) != counts):
+            raise ValueError(
+                f"variation {name!r} has {ak.count(each.pt)} jets in {len(each)} events, required: as nominally, "
+                f"{ak.sum(counts)} in the {len(met)} of the MET"
+            )
+    x, y = _transverse(jets[NOMINAL])
+    varied = {NOMINAL: met}
+    for name in names[1:]:
+        new_x, new_y = _transverse(jets[name])
+        px = met.pt * np.cos(met.phi) - (new_x - x)
+        py = met.pt * np.sin(met.phi) - (new_y - y)
+        changed = {"pt": np.hypot(px, py), "phi": np.arctan2(py, px)}
+        varied[name] = met
+        for field, values in changed.items():
+            varied[name] = ak.with_field(varied[name], _like(met[field], values), field)
+    return varied
+
+
+def _transverse(jets: ak.Array) -> tuple[ak.Array, ak.Array]:
+    """Sums of px and py of the jets of each event, in double precision."""
+    pt, phi = ak.values_astype(jets.pt, np.float64), ak.values_astype(jets.phi, np.float64)
+    return ak.sum(pt * np.cos(phi), axis=1), ak.sum(pt * np.sin(phi), axis=1)
 
 
 def _of_coffea(corrected: ak.Array) -> dict[str, ak.Array]:

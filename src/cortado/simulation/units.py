@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import TypeVar
+
+import loky
 
 from cortado.workers import end_with
 
@@ -22,12 +22,16 @@ def in_order(work: Callable[[Unit], Result], units: Sequence[Unit], workers: int
     if min(workers, len(units)) == 1:
         yield from map(work, units)
         return
-    # Spawned, not forked: the parent may have threads running (torch, a progress bar).
-    pool = ProcessPoolExecutor(min(workers, len(units)), get_context("spawn"), _start, (os.getpid(),))
+    # Not forked: the parent may have threads running (torch, a progress bar).
+    pool = loky.ProcessPoolExecutor(min(workers, len(units)), initializer=_start, initargs=(os.getpid(),))
     try:
-        yield from pool.map(work, units)
-    finally:
-        pool.shutdown(cancel_futures=True)
+        futures = [pool.submit(work, unit) for unit in units]  # not map, which cancels them, and loky complains of that
+        for future in futures:
+            yield future.result()
+    except BaseException:  # a unit takes half a minute: nobody waits for it who has interrupted, or met an error
+        pool.shutdown(kill_workers=True)
+        raise
+    pool.shutdown()
 
 
 def _start(parent: int) -> None:

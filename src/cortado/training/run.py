@@ -77,7 +77,7 @@ def train(
         FileExistsError: If the folder holds a training and `resume` is not set.
         ValueError: If the folder holds a training of another study, or only damaged checkpoints; or an estimator shall
             be fitted on several devices.
-        KeyboardInterrupt: If interrupted; says how to go on.
+        KeyboardInterrupt: If interrupted, by Ctrl-C or SIGTERM; says how to go on.
     """
     begin = time.perf_counter()
     if isinstance(study.task, Fit) and devices > 1:
@@ -291,10 +291,19 @@ def _quiet_lightning() -> Iterator[None]:
 
 
 def _fit(trainer: Trainer, module: Training, streams: _Streams, folder: Path, begun: checkpoints.Kept | None) -> None:
-    """Fit, from a checkpoint if there is one."""
+    """Fit, from a checkpoint if there is one.
+
+    Lightning ends by SystemExit on Ctrl-C and SIGTERM, but only notes a SIGTERM that comes in the last epoch; where
+    that goes to all processes, as from a batch system, workers that it ended may be noticed first.
+    """
+    stop: BaseException | None = None
     try:
         trainer.fit(module, datamodule=streams, ckpt_path=begun.path if begun else None, weights_only=True)
-    except SystemExit as stop:  # Lightning's answer to Ctrl-C
+    except (SystemExit, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not trainer.received_sigterm:
+            raise
+        stop = error
+    if stop is not None or trainer.received_sigterm:
         last = checkpoints.kept(folder, lambda said: None)
         raise KeyboardInterrupt(
             f"training interrupted: {len(last.rows) if last else 0} of {trainer.max_epochs} epochs are kept in "

@@ -51,17 +51,18 @@ def last_hadrons(pdg_id: npt.NDArray[Any], parent: Integers, quark: int) -> npt.
     return is_hadron & ~passed_on
 
 
-def flavour(jets: ak.Array, hadrons: ak.Array) -> ak.Array:
-    """Flavour of jets by the hadrons within `MATCHING_RADIUS` of their axis.
+def flavour(jets: ak.Array, hadrons: ak.Array, radius: float = MATCHING_RADIUS) -> ak.Array:
+    """Flavour of jets by the hadrons near their axis.
 
     Args:
         jets: With eta and phi, shape (n_events, var).
         hadrons: The last hadrons with b or c quarks, with eta, phi and quark (5 or 4), shape (n_events, var).
+        radius: Largest distance of a hadron from the axis of the jet that it names.
 
     Returns:
         5 if there is a b hadron, else 4 if there is a c hadron, else 0; int32, shape (n_events, var).
     """
     axis, hadron = jets[:, :, np.newaxis], hadrons[:, np.newaxis]
     distance = delta_r(axis["eta"], axis["phi"], hadron["eta"], hadron["phi"])
-    heaviest = ak.max(ak.where(distance < MATCHING_RADIUS, hadron["quark"], 0), axis=-1)
+    heaviest = ak.max(ak.where(distance < radius, hadron["quark"], 0), axis=-1)
     return ak.values_astype(ak.fill_none(heaviest, 0), np.int32)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy  # its parts, half a second, are imported when they are first used
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from cortado.masks import unmasked
 from cortado.statistics import require_finite
@@ -89,7 +89,7 @@ def alarm_threshold(scores: ArrayLike, rate: float, groups: ArrayLike | None = N
     if k > n:
         raise ValueError(f"{n} good objects cannot give a rate of {rate:g}: at least {math.ceil(1 / rate) - 1} can")
     effective = n / (1.0 if groups is None else _design_effect(unmasked(scores) > score[k - 1], unmasked(groups)))
-    low, high = stats.beta.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2], *_shape(effective, rate))
+    low, high = scipy.special.betaincinv(*_shape(effective, rate), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return AlarmThreshold(
         name=f"{100 * rate:g}% false alarms",
         rate=rate,
@@ -120,7 +120,7 @@ def false_alarms(point: AlarmThreshold, objects: int) -> FalseAlarms:
     above, below = _shape(point.effective, point.rate)
     # As many objects that are alike, at once.
     times = point.n_good / point.effective
-    law = stats.betabinom(max(round(objects / times), 1), above, below)
+    law = scipy.stats.betabinom(max(round(objects / times), 1), above, below)
     low, high = times * law.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return FalseAlarms(objects * above / (above + below), math.floor(low), min(math.ceil(high), objects))
 
@@ -142,8 +142,8 @@ def binomial_interval(passed: int, total: int, level: float = LEVEL) -> tuple[fl
     if not 0 <= passed <= total or total == 0:
         raise ValueError(f"{passed} of {total} is no proportion")
     tail = (1 - level) / 2
-    low = stats.beta.ppf(tail, passed, total - passed + 1) if passed else 0.0
-    high = stats.beta.ppf(1 - tail, passed + 1, total - passed) if passed < total else 1.0
+    low = scipy.special.betaincinv(passed, total - passed + 1, tail) if passed else 0.0
+    high = scipy.special.betaincinv(passed + 1, total - passed, 1 - tail) if passed < total else 1.0
     return float(low), float(high)
 
 
