@@ -4,7 +4,7 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from cortado.event_keys import event_key, event_key_of_momenta
+from cortado.event_keys import event_key, event_key_of_lists, event_key_of_momenta
 
 KEYS = event_key(1, np.arange(100_000) // 1000, np.arange(100_000))
 
@@ -55,6 +55,25 @@ def test_momenta_make_keys():
     assert not np.any(event_key_of_momenta(*np.nextafter(momenta, np.float32(0))) == keys)
     zero = np.zeros(1, np.float32)
     assert event_key_of_momenta(-zero, zero, -zero, zero) == event_key_of_momenta(zero, zero, zero, zero)
+
+
+def test_lists_make_keys():
+    """Order in the list, the list in which a number is, and each number count; neither position nor neighbours do."""
+    rng = np.random.default_rng(4)
+    counts = rng.integers(1, 5, 20_000)
+    pt, eta = (ak.unflatten(rng.normal(0, 100, counts.sum()).astype(np.float32), counts) for _ in range(2))
+    keys = event_key_of_lists(pt, eta)
+    assert keys.dtype == np.uint64
+    assert len(np.unique(keys)) == len(keys)
+    shuffled = rng.permutation(len(counts))
+    assert np.array_equal(event_key_of_lists(pt[shuffled], eta[shuffled]), keys[shuffled])
+    assert not np.any(event_key_of_lists(eta, pt) == keys)
+    several = counts > 1
+    assert not np.any(event_key_of_lists(pt[:, ::-1], eta[:, ::-1])[several] == keys[several])
+    one, two = event_key_of_lists(ak.Array([[1.0, 2.0], []]), ak.Array([[3.0], [1.0, 2.0]]))
+    assert one != two
+    assert len(set(event_key_of_lists(ak.Array([[], [0.0], [0.0, 0.0], []])).tolist())) == 3
+    assert abs(np.mean(keys >> np.uint64(63)) - 0.5) < 0.02  # uniform, as a split needs them
 
 
 def test_keys_must_be_integers():

@@ -13,7 +13,7 @@ import numpy as np
 
 from cortado.splitmix import mixed
 
-__all__ = ["event_key", "event_key_of_momenta", "unsigned"]
+__all__ = ["event_key", "event_key_of_lists", "event_key_of_momenta", "unsigned"]
 
 
 def event_key(run: Any, luminosity_block: Any, event: Any) -> Any:
@@ -55,6 +55,29 @@ def event_key_of_momenta(*components: Any) -> Any:
     for component in components:
         positive_zero = np.asarray(component, dtype=np.float32) + np.float32(0)
         key = mixed(key ^ positive_zero.view(np.uint32).astype(np.uint64))
+    return key
+
+
+def event_key_of_lists(*columns: ak.Array) -> Any:
+    """Give each event of a file without event numbers a 64-bit key, from the float32 numbers in its lists.
+
+    Equal events, such as those whose lists are all empty, share their key, and so their part of the split.
+
+    Args:
+        *columns: Lists of numbers, shape (n, var) each; their order counts, as does that in a list.
+
+    Returns:
+        Keys, uint64, shape (n,).
+    """
+    key: Any = np.uint64(0)
+    for column in columns:
+        position = ak.to_numpy(ak.flatten(ak.local_index(column))).astype(np.uint64)
+        inside = event_key_of_momenta(ak.to_numpy(ak.flatten(column))) ^ mixed(position)
+        counts = ak.to_numpy(ak.num(column))
+        event = np.repeat(np.arange(len(counts)), counts)
+        sums = np.zeros(len(counts), dtype=np.uint64)
+        np.add.at(sums, event, mixed(inside))  # wraps around
+        key = mixed(mixed(key ^ sums) ^ counts.astype(np.uint64))
     return key
 
 

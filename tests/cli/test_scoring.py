@@ -26,6 +26,10 @@ def test_scores_are_those_of_the_scorer_in_a_friend_tree(tagger, tmp_path):
     np.testing.assert_allclose(ak.flatten(scores.jet_w), ak.flatten(expected.w), atol=1e-5)
     beside = [ntuples.friend(step, out, ["jet_w"]) for step in ntuples.steps(tmp_path / "nano.root", size=15)]
     assert ak.all(ak.concatenate(beside).jet_w == scores.jet_w)
+    first, of_tree, columns = succeed("inspect", out)
+    assert first.endswith("tree scores, 50 entries, 6 branches")
+    assert of_tree == f"tree scores: {tagger.name}, entry by entry beside the tree Events of an ntuple"
+    assert columns.startswith("columns of scores are run, luminosityBlock, event, njet, jet_qcd, jet_w; ntuples.friend")
 
 
 def test_jet_ntuples_are_scored_without_labels_and_event_numbers(tagger, tmp_path):

@@ -16,9 +16,10 @@ from cortado import bundle, scoring
 
 STUDY = """
 from pathlib import Path
+from types import SimpleNamespace
 
 def studies(preset, folder):
-    return {"small": preset, "large": folder}
+    return {name: SimpleNamespace(preset=preset, objects=SimpleNamespace(folds=None)) for name in ("small", "large")}
 
 def run(**options):
     print(sorted(options.items(), key=str))
@@ -82,9 +83,9 @@ def test_train_trains_the_networks_of_the_study(analysis, monkeypatch):
     trained = []
     monkeypatch.setattr(training, "train", lambda study, output, **options: trained.append((study, output, options)))
     printed = succeed("train", analysis, "--out", "folder", "--only", "small", "--resume")
-    assert printed[-1] == "wrote 1 bundles to folder: small"
+    assert printed[-1] == "wrote to folder: small/small.cortado"
     ((study, output, options),) = trained
-    assert (study, str(output), options["resume"]) == ("quick", "folder/small", True)
+    assert (study.preset, str(output), options["resume"]) == ("quick", "folder/small", True)
     assert "= 'smal', required: one of small, large; nearest: small" in fail("train", analysis, "--only", "smal")
 
 
@@ -105,6 +106,10 @@ def test_train_by_folds_trains_as_often_and_says_where_the_bundles_are(tmp_path,
     other.mkdir()
     (other / "study.py").write_text(text.replace("folds=None", "folds=4"))
     assert "--folds 3: the study 'small' has folds = 4" in fail("train", other, "--folds", 3)
+    assert succeed("train", other, "--out", "by_study")[-1] == "wrote 4 bundles to by_study/small, fold0 to fold3"
+    message = "a bundle in it: by_study/small/fold1/small.cortado"
+    assert message in fail("score", "by_study/small/fold1", toy_files[0], "--out", "scores.root")
+    assert "name ntuples behind the bundles" in fail("score", "by_study/small", "--out", "scores.root")
 
 
 def test_a_folder_without_study_names_the_nearest(analysis):

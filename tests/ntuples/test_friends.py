@@ -37,8 +37,12 @@ def test_trees_without_event_numbers_are_aligned_by_the_entry(main_file, tmp_pat
     chunks = [{"entry": np.arange(ENTRIES)} | scores()]
     ntuples.write_friend(tmp_path / "friend.root", "Friends", chunks, keys=ENTRY_KEY)
     step = ntuples.Step(str(main_file), "Events", 4, 9)
-    beside = ntuples.friend(step, tmp_path / "friend.root", ["FatJet_score"], keys=ENTRY_KEY)
-    assert beside.FatJet_score[:, 0].tolist() == [2, 2.5, 3, 3.5, 4]
+    for keys_or_none in (ENTRY_KEY, None):  # a tree of entries says so itself
+        beside = ntuples.friend(step, tmp_path / "friend.root", ["FatJet_score"], keys=keys_or_none)
+        assert beside.FatJet_score[:, 0].tolist() == [2, 2.5, 3, 3.5, 4]
+    ntuples.write_friend(tmp_path / "both.root", "Friends", [keys(1, ENTRIES + 1) | chunks[0]])
+    with pytest.raises(ValueError, match=r"entry 4 is run 3, .*event 1004 in"):  # numbers of events tell more
+        ntuples.friend(step, tmp_path / "both.root", ["FatJet_score"])
 
 
 def test_a_shifted_friend_names_the_first_entry(main_file, tmp_path):

@@ -59,7 +59,8 @@ def test_real_file_without_candidates_is_refused(test_data):
     path = test_data / "jets/nanoAOD_2015_CMS_Open_Data_ttbar.root"
     message = (
         r"2015.root: not of a known dialect \(NanoAOD without particle-flow candidates.*\n"
-        r"  NanoAOD v15 also needs FatJetPFCand_jetIdx, .*PFCand_mass\n  PFNano also needs"
+        r"  NanoAOD v15 also needs FatJetPFCand_jetIdx, .*PFCand_mass\n  PFNano also needs.*"
+        r"(.*\n)*for its columns alone: dialect=cortado.readers.nanoaod_mapping"
     )
     with pytest.raises(ValueError, match=message):
         readers.dialect(branch_names(path), "2015.root")

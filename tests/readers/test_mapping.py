@@ -12,6 +12,7 @@ import cortado
 from cortado import reading
 from cortado.event_keys import event_key
 from cortado.readers import Mapping, nanoaod_mapping
+from cortado.readers import columns as columns_of_vector
 from cortado.representations import Columns
 
 JETS = {"pt": "fj_pt", "eta": "fj_eta", "phi": "fj_phi", "mass": ("fj_m_mev", 1e-3), "label": "fj_label"}
@@ -93,9 +94,6 @@ def test_constituents_by_the_index_of_their_jet():
         },
         depth_limit=1,
     )
-    own = Mapping(jets={"pt": "pt"}, constituents={"x": "c", "jet_index": "j"}, collections={}, event={})
-    with pytest.raises(ValueError, match="no number names the events"):
-        own.record(events)
     own = Mapping(jets={"pt": "pt"}, constituents={"x": "c", "jet_index": "j"}, event={"event": "n"})
     record = own.record(ak.with_field(events, np.arange(3), "n"))
     assert record.jets.constituents.x.tolist() == [[[2.0], [1.0, 3.0]], [], [[7.0, 8.0]]]
@@ -117,6 +115,15 @@ def test_momenta_in_any_coordinates_give_the_mass():
     other = Mapping(jets={name: name for name in ("pt", "eta", "phi", "energy")})
     back = other.record(ak.zip({"pt": pt, "eta": eta, "phi": phi, "energy": energy}))
     np.testing.assert_allclose(ak.flatten(back.jets.mass), mass, rtol=1e-2)
+
+
+def test_events_of_lists_without_numbers_are_named_by_what_they_hold():
+    own = Mapping(collections={"muons": {"pt": "pt"}}, event={"met": "met"})
+    events = ak.zip({"pt": [[3.0, 2.0], [], [2.0, 3.0], [3.0, 2.0], []], "met": [1.0, 1, 1, 1, 2]}, depth_limit=1)
+    keys = own.record(events).event_key.tolist()
+    assert keys[0] == keys[3]
+    assert len(set(keys)) == 4
+    assert own.record(events[2:]).event_key.tolist() == keys[2:]
 
 
 def test_entries_without_numbers_are_named_by_what_they_hold():
@@ -203,11 +210,37 @@ def test_only_what_a_bundle_asks_for_is_needed():
         ({"constituents": {"pt": "x"}, "event": {"event": "n"}}, "constituents without jets"),
         ({"jets": {"pt": 3}}, r"jets.pt = 3, required: a branch, or \(branch, factor\)"),
         ({"jets": {"pt": ("a", "b")}}, "required: a branch"),
+        (
+            {"jets": {name: name for name in ("pt", "eta", "phi", "mass", "tau")}},
+            "jets.tau would be a second component",
+        ),
+        ({"jets": JETS | {"energy": "E"}}, r"which pt, eta, phi, mass give already; required: .* such as energy_"),
+        ({"jets": JETS, "constituents": PARTS | {"z": "pf_z"}}, r"constituents.z would be"),
+        ({"collections": {"mu": {name: name for name in ("px", "py", "pz", "energy", "t")}}}, r"mu.t .* px, py, pz"),
     ],
 )
 def test_what_is_no_mapping_is_refused(mapped, message):
     with pytest.raises(ValueError, match=message):
         Mapping(**mapped)
+
+
+def test_every_name_that_is_no_second_component_may_be_a_field():
+    """The rule is that of vector: what it accepts is accepted, a plain record takes any name."""
+    jets = {"pt": 1.0, "eta": 0.5, "phi": 0.1, "mass": 2.0}
+    others = ("x", "px", "y", "py", "rho", "z", "pz", "theta", "t", "E", "e", "energy", "tau", "M", "m")
+    for name in (*others, "width", "p", "rapidity", "label"):
+        columns = ak.Array([jets | {name: 3.0}])
+        try:
+            columns_of_vector.momenta({field: columns[field] for field in columns.fields})
+        except TypeError:
+            with pytest.raises(ValueError, match=f"jets.{name} would be"):
+                Mapping(jets={field: field for field in columns.fields})
+        else:
+            assert Mapping(jets={field: field for field in columns.fields}).record(columns).jets[name].tolist() == [
+                [3.0]
+            ]
+        plain = Mapping(jets={"pt": "pt", name: name}).record(columns)
+        assert plain.jets[name].tolist() == [[3.0]]
 
 
 @pytest.mark.parametrize(

@@ -295,7 +295,7 @@ def test_a_finished_training_is_not_repeated(trained, capsys):
 
 def test_a_training_is_not_overwritten(trained):
     study, folder, _ = trained
-    with pytest.raises(FileExistsError, match=r"holds a training: resume=True goes on"):
+    with pytest.raises(FileExistsError, match=r"holds a training: resume=True \(--resume\) goes on"):
         train(study, folder, progress=False)
 
 

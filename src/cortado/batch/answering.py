@@ -147,7 +147,11 @@ def _loaded(path: Path, **settings: Any) -> Any:
     if not path.is_dir() or (path / "bundle.json").exists():
         return scoring.load(path, **settings)
     if not (bundles := sorted(path.glob("fold*/*.cortado"))):
-        raise FileNotFoundError(f"{path} is neither a bundle nor a training by folds: it has no fold0/NAME.cortado")
+        inside = sorted(map(str, path.glob("*.cortado")))
+        there = f"; a bundle in it: {inside[0]}" if inside else ""
+        raise FileNotFoundError(
+            f"{path} is neither a bundle nor a training by folds: it has no fold0/NAME.cortado{there}"
+        )
     return scoring.folds(bundles, **settings)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -103,6 +104,12 @@ def _inspect_ntuple(path: str, tree: str | None, dialect: Any) -> None:
         branches = ntuples.branch_names(path, tree)
         entries = ntuples.num_entries(path, tree)
     show(f"{path}: tree {tree}, {entries:,} entries, {len(branches)} branches")
+    note = ntuples.read_note(path, "cortado") if path.endswith((".root", ".parquet")) else None
+    if scored := json.loads(note or "{}").get("input"):
+        for each in scored["bundles"]:
+            show(f"tree {each['tree']}: {each['bundle']}, entry by entry beside the tree {scored['tree']} of an ntuple")
+        show(f"columns of {tree} are {', '.join(branches)}; ntuples.friend reads them beside the ntuple")
+        return
     reader = readers.dialect(branches, path, name=dialect)
     used = reader.branches(branches)
     show(f"{reader.NAME}; read are {', '.join(used)}")

@@ -161,7 +161,10 @@ def _inputs(
     if fileset is not None:
         inputs += batch.of_fileset(json.loads(fileset.read_text()), tree)
     if not inputs:
-        raise ValueError(f"no files to score with {', '.join(bundles)}: name ntuples, --manifest or --fileset")
+        raise ValueError(
+            f"no files to score with {', '.join(bundles)}: name ntuples behind the bundles, such as 'FOLDER/*.root', "
+            "--manifest or --fileset"
+        )
     return bundles, inputs
 
 

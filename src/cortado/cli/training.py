@@ -18,7 +18,11 @@ def train(
     preset: Annotated[str, typer.Option(help="preset of the study")] = "quick",
     only: Annotated[str | None, typer.Option(help="train this network alone")] = None,
     folds: Annotated[
-        int | None, typer.Option(min=2, help="train each network as often, each time without one part of the events")
+        int | None,
+        typer.Option(
+            min=2,
+            help="train each network as often, each time without one part of the events; default: as the study says",
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option(help="go on after an interruption")] = False,
     accelerator: Annotated[str, typer.Option(help="cpu, gpu or auto")] = "auto",
@@ -39,15 +43,15 @@ def train(
 
     from cortado import training
 
-    run: Any = training.train if folds is None else training.train_folds
     for name, chosen in networks.items():
         console.print(f"[bold]{name}[/]")
+        run: Any = training.train if chosen.objects.folds is None else training.train_folds
         run(chosen, folder / name, resume=resume, accelerator=accelerator, devices=devices)
-    if folds is None:
-        console.print(f"wrote {len(networks)} bundles to {folder}: {', '.join(networks)}", markup=False)
-        return
-    for name in networks:
-        console.print(f"wrote {folds} bundles to {folder / name}, fold0 to fold{folds - 1}", markup=False)
+    if alone := [name for name, chosen in networks.items() if chosen.objects.folds is None]:
+        console.print(f"wrote to {folder}: {', '.join(f'{name}/{name}.cortado' for name in alone)}", markup=False)
+    for name, chosen in networks.items():
+        if number := chosen.objects.folds:
+            console.print(f"wrote {number} bundles to {folder / name}, fold0 to fold{number - 1}", markup=False)
 
 
 def _with_folds(study: Any, folds: int) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from cortado.names import nearest
 from cortado.ntuples.chunks import Chunk
-from cortado.ntuples.reading import Step, arrays, num_entries
+from cortado.ntuples.reading import Step, arrays, branch_names, num_entries
 from cortado.ntuples.writing import write
 
 EVENT_KEYS = ("run", "luminosityBlock", "event")
@@ -49,7 +49,7 @@ def friend(
     columns: Iterable[str],
     *,
     tree: str | None = None,
-    keys: Sequence[str] = EVENT_KEYS,
+    keys: Sequence[str] | None = None,
 ) -> ak.Array:
     """Read columns of a friend tree for a step of the main tree, after a check that the entries are the same.
 
@@ -58,13 +58,17 @@ def friend(
         path: File of the friend tree.
         columns: Columns to read, as for ``arrays``.
         tree: Friend tree, if its file has several.
-        keys: Columns that identify an entry in both trees, or ``ENTRY_KEY``.
+        keys: Columns that identify an entry in both trees, or ``ENTRY_KEY``; None takes the numbers of the event or,
+            where the friend has none of them, the number of the entry.
 
     Raises:
         ValueError: If the trees differ in their number of entries, or in the keys of an entry (it is named).
         KeyError: If a column or a key does not exist.
     """
     wanted = list(columns)
+    if keys is None:
+        there = branch_names(path, tree)
+        keys = ENTRY_KEY if set(ENTRY_KEY) <= set(there) and set(EVENT_KEYS).isdisjoint(there) else EVENT_KEYS
     entries, friend_entries = num_entries(step.path, step.tree), num_entries(path, tree)
     stop = min(step.stop, friend_entries)
     beside = arrays(Step(str(path), tree or "", min(step.start, stop), stop), [*keys, *wanted])

@@ -177,7 +177,7 @@ def dialect(available: Collection[str], path: str = "", *, name: str | Dialect |
     for other, absent, _ in nearest_first:
         lacking.setdefault(other.NAME, absent)
     needs = "".join(f"\n  {name} also needs {', '.join(absent)}" for name, absent in lacking.items())
-    own = "" if name else "\nfor branches of your own: dialect=cortado.readers.Mapping(jets={'pt': BRANCH, ...})"
+    own = "" if name else f"\n{_own(available)}"
     raise ValueError(f"{path or 'these events'}: not of a known dialect{_guess(available)}{needs}{own}")
 
 
@@ -189,6 +189,13 @@ def _candidates(name: str | Dialect | None) -> list[Any]:
         return [name]
     require_one_of("dialect", name, known)
     return [known[name]]
+
+
+def _own(available: Collection[str]) -> str:
+    """How a file of no dialect is read: columns of NanoAOD by their names, others by a mapping."""
+    if "luminosityBlock" in available and not {"Jet_pt", "FatJet_pt", "Muon_pt"}.isdisjoint(available):
+        return "for its columns alone: dialect=cortado.readers.nanoaod_mapping({'jets': ('Jet', ('pt', ...))})"
+    return "for branches of your own: dialect=cortado.readers.Mapping(jets={'pt': BRANCH, ...})"
 
 
 def _guess(available: Collection[str]) -> str:

@@ -11,20 +11,16 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from cortado.event_keys import event_key, event_key_of_momenta
+from cortado.event_keys import event_key, event_key_of_lists, event_key_of_momenta
 from cortado.kinematics import mass_of, momentum
 from cortado.names import flat_name
 from cortado.readers import columns
 from cortado.readers.cartesian import cylindrical
+from cortado.readers.mapped import CARTESIAN, MOMENTUM, Source, require_one_momentum, require_source
 
 __all__ = ["Mapping", "Source"]
 
-Source = str | tuple[str, float]
-"""A branch, or a branch and the factor that gives it the unit of the record."""
-
 _NUMBERS = ("run", "luminosity_block", "event")
-_CARTESIAN = ("px", "py", "pz", "energy")
-_MOMENTUM = ("pt", "eta", "phi", "mass")
 JET_INDEX = "jet_index"
 
 
@@ -69,7 +65,9 @@ class Mapping:
     def __post_init__(self) -> None:
         for owner, sources in self._mapped():
             for field, source in sources.items():
-                _require_source(owner, field, source)
+                require_source(owner, field, source)
+            if owner not in ("event", "weight"):
+                require_one_momentum(owner, sources)
         if not (self.jets or self.collections or self.event):
             raise ValueError("Mapping: nothing is mapped, required: jets, collections or event")
         if self.constituents and not self.jets:
@@ -110,8 +108,7 @@ class Mapping:
             events: Entries, shape (n_events,): plain arrays or coffea NanoEvents.
         Raises:
             KeyError: If a branch is missing; names the nearest.
-            ValueError: If the branches of a collection have different lengths, event numbers are not whole, or events
-                of several jets have no number.
+            ValueError: If the branches of a collection have different lengths, or event numbers are not whole.
         """
         columns.require(self.FORMS[0], columns.names(events), self.name)
         fields: dict[str, Any] = {name: _one(events, "event", name, source) for name, source in self.event.items()}
@@ -148,7 +145,7 @@ class Mapping:
             places = [(outer, owner)] if not member else [(outer, ""), (owner, member)]
             for place, name in places:
                 sources = dict(self._mapped())[place]
-                momentum_of = {each: sources[each] for each in (*_MOMENTUM, *_CARTESIAN, JET_INDEX) if each in sources}
+                momentum_of = {each: sources[each] for each in (*MOMENTUM, *CARTESIAN, JET_INDEX) if each in sources}
                 kept.setdefault(place, {}).update(momentum_of)
                 kept[place].update({name: sources[name]} if name in sources else {})
         jets, constituents = kept.pop("jets", {}), kept.pop("constituents", {})
@@ -215,22 +212,14 @@ class Mapping:
             nothing = np.zeros(len(events), dtype=np.uint64)
             return event_key(*(fields.get(name, nothing) for name in _NUMBERS))
         if any(not np.all(ak.num(each) == 1) for each in collections.values()):
-            raise ValueError(
-                f"{self.name}: no number names the events, so that they cannot be split; required: "
-                'event={"event": BRANCH}, with run and luminosity_block where there are several'
-            )
+            lists = [each[name] for each in collections.values() for name in _plain_fields(each)]
+            return event_key_of_lists(*(ak.Array(np.asarray(column)[:, None]) for column in fields.values()), *lists)
         numbers = [columns.flat(each[name]) for each in collections.values() for name in _plain_fields(each)]
         return event_key_of_momenta(*(numbers or [np.asarray(column) for column in fields.values()]))
 
 
 def _plain_fields(collection: ak.Array) -> list[str]:
     return [name for name in collection.fields if name != "constituents"]
-
-
-def _require_source(owner: str, field: str, source: Any) -> None:
-    is_pair = isinstance(source, tuple | list) and len(source) == 2 and isinstance(source[0], str)
-    if not (isinstance(source, str) or (is_pair and isinstance(source[1], int | float))):
-        raise ValueError(f"Mapping: {owner}.{field} = {source!r}, required: a branch, or (branch, factor)")
 
 
 def _branch(source: Source) -> str:
@@ -292,13 +281,13 @@ def _counts(name: str, read: abc.Mapping[str, ak.Array], sources: abc.Mapping[st
 
 def _vectors(flat: dict[str, npt.NDArray[Any]]) -> ak.Array:
     """Flat columns as vectors with pt, eta, phi and mass, where a momentum is given; else as plain records."""
-    if all(name in flat for name in _CARTESIAN):
-        momenta = cylindrical(*(flat.pop(name) for name in _CARTESIAN))
+    if all(name in flat for name in CARTESIAN):
+        momenta = cylindrical(*(flat.pop(name) for name in CARTESIAN))
         return columns.momenta(momenta | flat)
     if "mass" not in flat and all(name in flat for name in ("pt", "eta", "phi", "energy")):
         px, py, pz = momentum(*(flat[name].astype(np.float64) for name in ("pt", "eta", "phi")))
         energy = flat.pop("energy").astype(np.float64)
         flat["mass"] = np.asarray(mass_of(energy, px, py, pz), dtype=np.float32)
-    if all(name in flat for name in _MOMENTUM):
+    if all(name in flat for name in MOMENTUM):
         return columns.momenta(flat)
     return columns.records(flat)

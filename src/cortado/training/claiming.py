@@ -36,7 +36,9 @@ def claim(folder: Path, study: Study, description: dict[str, Any], resume: bool,
     if is_other_rank() or not file.exists():  # the first process has claimed it, or does
         return
     if not resume:
-        raise FileExistsError(f"{folder} holds a training: resume=True goes on with it, or name another folder")
+        raise FileExistsError(
+            f"{folder} holds a training: resume=True (--resume) goes on with it, or name another folder"
+        )
     try:
         before = json.loads(file.read_text())
         difference = difference_to(before, json.loads(json.dumps(description)))

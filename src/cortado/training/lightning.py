@@ -99,7 +99,8 @@ class Training(LightningModule):  # type: ignore[misc]
             raise FloatingPointError(
                 f"the outputs for {bad} of {len(rows)} validation objects are not finite after epoch "
                 f"{self.current_epoch + 1}: lower learning_rate = {self.recipe.learning_rate:g} or set "
-                f"gradient_clip (it is {self.recipe.gradient_clip})"
+                f"gradient_clip (it is {self.recipe.gradient_clip}); a network of your own must answer objects "
+                "without constituents too, whose mask is False throughout"
             )
         judged = self.task.judged(rows).items()
         self.log_dict({f"validation_{name}": torch.tensor(value, dtype=torch.float32) for name, value in judged})
