@@ -43,11 +43,11 @@ def export(
     target = out or bundle.with_suffix(endings[0])
     if not target.name.endswith(endings):
         raise ValueError(f"{target} is not NAME{' or NAME'.join(endings)}, as --format {format} writes")
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells which packages it did not need
     with console.status(f"exporting {bundle}"), own.told_of_module(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        from cortado import export as exports
+        from cortado import export as exports  # and torch, which sets all levels anew
 
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells which packages it did not need
         writers = {"onnx": exports.to_onnx, "pt2": exports.to_torch_export, "correctionlib": exports.to_correctionlib}
         done = writers[format](bundle, target, lengths=lengths, **own.classes(module))
     size = f"{done.path.stat().st_size / 1e3:,.0f} kB"
