@@ -62,7 +62,7 @@ class Ended(NamedTuple):
     said: str
 
 
-def child(work: Run, log: Path, *, seconds: float = SECONDS, kill: bool = False) -> Ended:
+def child(work: Run, log: Path, *, seconds: float = SECONDS) -> Ended:
     """Run something in a process of its own, for so many seconds at most; its temporary files beside the log."""
     scratch = log.with_suffix(".tmp")
     scratch.mkdir(exist_ok=True)
