@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from web_server import serving
+from web import serving
 
 from cortado import manifest
 

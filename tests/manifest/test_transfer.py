@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from web_server import serving
+from web import serving
 
 from cortado.manifest.transfer import transfer
 

@@ -57,8 +57,10 @@ def test_a_damaged_file_of_the_same_size_is_noticed_and_unpacked_again(tmp_path,
 
 def test_what_is_right_is_not_read_from_the_archive_again(tmp_path, archive):
     unpack(archive, "*.root", tmp_path / "w")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "w").iterdir()}
     archive.write_bytes(b"no archive any more")
     unpack(archive, "*.root", tmp_path / "w")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "w").iterdir()} == before
 
 
 def test_two_samples_of_one_archive_do_not_share_checksums(tmp_path, archive):
