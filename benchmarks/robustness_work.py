@@ -219,8 +219,9 @@ def faults(
             named = f"damaged_{name}" in ended.said
         if not named:
             yield "errors without file name"
-        lines = [line for line in ended.said.splitlines() if line.strip() and "Warning" not in line]
-        if "Traceback" in ended.said or len(lines) > LINES + 3:  # what was said before
+        lines = [line for line in ended.said.splitlines() if line.strip()]
+        begins = [number for number, line in enumerate(lines) if re.match(r"\w+: ", line)]  # behind warnings and notes
+        if "Traceback" in ended.said or not begins or len(lines) - begins[-1] > LINES:
             yield "long errors"
 
 
@@ -256,7 +257,7 @@ def kills(good: Path, scratch: Path, number: int, seed: int) -> dict[str, Any]:
                 problems.append(f"{kind}: does not go on: {ended.said[-600:]}")
             elif not same(answer(), expected):
                 problems.append(f"{kind}: other results after a kill")
-            elif left := list(place.rglob("*.partial")):
+            elif left := [*place.rglob("*.partial"), *place.glob("*.tmp/*")]:
                 problems.append(f"{kind}: left behind {left}")
             else:
                 counts["as if nothing had happened"] += 1
